@@ -1,0 +1,23 @@
+"""Automatic MedSAM: learn from tight boxes to segment with no prompt at all.
+
+The public names, each imported on first use, so that `import automedsam` costs nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "AutoMedSAM": "model",
+    "AutoMedSAMConfig": "params",
+    "AutoMedSAMLoss": "losses",
+    "PromptModule": "prompt_module",
+    "compute_dice_score": "metrics",
+    "create_model": "model",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"automedsam.{_HOME[name]}"), name)

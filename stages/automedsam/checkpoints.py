@@ -1,0 +1,68 @@
+"""The trained PromptModule as a file, and the unfinished training that a stopped run leaves behind."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from automedsam.errors import InputError
+from automedsam.model import AutoMedSAM
+from automedsam.outputs import fresh_file, fresh_folder
+from automedsam.sam import Weights
+
+
+def save_prompt_module(path: Path, state: dict[str, Tensor], header: dict[str, str]) -> None:
+    """Write a PromptModule's weights; the header says what made them."""
+    with fresh_file(path) as building:
+        save_file(state, building, metadata=header)
+
+
+def load_model(path: Path, weights: Weights, device: torch.device) -> AutoMedSAM:
+    """A trained model, ready for inference.
+
+    Raises:
+      InputError: no such file, or one trained on another backbone than `weights`.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata()
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  not a dict
+    except (FileNotFoundError, SafetensorError) as error:
+        raise InputError(f"{path}: expected a trained PromptModule, found {error}; run `dvc repro`") from error
+    found = weights.sha256()
+    if header["weights"] != found:
+        raise InputError(f"{path}: expected the weights with sha256 {header['weights']}, found {weights.path}, {found}")
+    model = AutoMedSAM(weights, header["sparse_prompt"])  # type: ignore[arg-type]
+    model.prompt_module.load_state_dict(state)
+    return model.to(device).eval()
+
+
+class TrainingFolder:
+    """Where a training with one fingerprint grows, epoch by epoch, until it is done; no other ever takes it up."""
+
+    def __init__(self, root: Path, fingerprint: dict[str, str]) -> None:
+        digest = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
+        self.root = root / digest[:16]
+        self.results = self.root / "results"  # what will be the stage's output
+        self.results.mkdir(parents=True, exist_ok=True)
+        self._state = self.root / "state.pt"
+
+    def load_state(self) -> dict[str, Any] | None:
+        """The state after the last whole epoch, if there is one."""
+        return torch.load(self._state, map_location="cpu", weights_only=True) if self._state.is_file() else None
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        with fresh_file(self._state) as building:
+            torch.save(state, building)
+
+    def finish(self, output: Path) -> None:
+        """Let the results take the place of `output`, and forget the rest."""
+        with fresh_folder(output) as folder:
+            shutil.copytree(self.results, folder, dirs_exist_ok=True)
+        shutil.rmtree(self.root)

@@ -1,0 +1,149 @@
+"""What a tight box says about a mask: empty outside it, touching its four sides, filling a plausible share of it.
+
+Gaillochet et al., "Automating MedSAM by Learning Prompts with Weak Few-Shot Supervision", arXiv 2409.20293, after
+Kervadec et al. (box tightness prior, log-barrier extensions). Everything is computed in fp32 (or fp64, if given),
+outside autocast: in fp16 the gradient is lost exactly on confident false positives.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class BoxLoss:
+    """The terms, each a scalar and unweighted, and their weighted sum."""
+
+    total: Tensor
+    empty: Tensor
+    tightbox: Tensor
+    size: Tensor
+
+
+class AutoMedSAMLoss(nn.Module):
+    """L_empty + lambda_tightness * L_tightbox + lambda_size * L_size, each a mean over images."""
+
+    def __init__(
+        self,
+        lambda_tightness: float = 1e-4,
+        lambda_size: float = 1e-2,
+        barrier_t: float = 5,
+        band_width: int = 5,
+        size_lower: float = 0.5,
+        size_upper: float = 0.9,
+    ) -> None:
+        super().__init__()
+        self.lambda_tightness = lambda_tightness
+        self.lambda_size = lambda_size
+        self.barrier_t = barrier_t
+        self.band_width = band_width
+        self.size_bounds = (size_lower, size_upper)
+
+    def forward(self, masks: Tensor, bboxes: Tensor) -> BoxLoss:
+        """
+        Args:
+          masks: (B, 1, H, W) logits, any float type.
+          bboxes: (B, 4) tight box_xyxy in pixels of `masks`, half open; an empty box (0, 0, 0, 0) says that there
+            is no object, and leaves L_empty alone, over the whole image.
+        """
+        with torch.autocast(masks.device.type, enabled=False):
+            logits = masks.squeeze(1).to(torch.promote_types(masks.dtype, torch.float32))  # (B, H, W)
+            probability = logits.sigmoid()
+            empty = empty_loss(logits, bboxes).mean()
+            tightbox = tightbox_loss(probability, bboxes, self.band_width, self.barrier_t).mean()
+            size = size_loss(probability, bboxes, self.size_bounds, self.barrier_t).mean()
+            total = empty + self.lambda_tightness * tightbox + self.lambda_size * size
+        return BoxLoss(total, empty, tightbox, size)
+
+
+def mean_loss(losses: list[BoxLoss]) -> BoxLoss:
+    """Term by term, the mean of one loss or more."""
+    terms = zip(*((loss.total, loss.empty, loss.tightbox, loss.size) for loss in losses), strict=True)
+    return BoxLoss(*(torch.stack(term).mean() for term in terms))
+
+
+def log_barrier(z: Tensor, t: float) -> Tensor:
+    """Pseudo log-barrier psi_t for the constraint z <= 0 (seed, section on the loss).
+
+    -log(-z) / t up to z = -1/t^2, from there on the tangent t z - log(1/t^2) / t + 1/t.
+    """
+    switch = -1 / t**2
+    inside = -torch.log(-z.clamp(max=switch)) / t  # clamped: `where` passes a NaN gradient through log(0)
+    tangent = t * z - math.log(1 / t**2) / t + 1 / t
+    return torch.where(z <= switch, inside, tangent)
+
+
+def empty_loss(logits: Tensor, boxes_xyxy: Tensor) -> Tensor:
+    """L_empty, (B,): mean of -log(1 - p) over the pixels outside the box; 0 if the box covers the image.
+
+    Args:
+      logits: (B, H, W).
+      boxes_xyxy: (B, 4).
+    """
+    outside = ~box_mask(boxes_xyxy, logits.shape[-2], logits.shape[-1])
+    penalty = F.softplus(logits) * outside  # softplus(z) = -log(1 - sigmoid(z)), with no overflow
+    return penalty.sum((1, 2)) / outside.sum((1, 2)).clamp(min=1)
+
+
+def tightbox_loss(probability: Tensor, boxes_xyxy: Tensor, band_width: int, t: float) -> Tensor:
+    """L_tightbox, (B,): sum over bands of psi_t(lines - mass); 0 for an empty box.
+
+    The box is cut into bands of `band_width` rows, the last one perhaps thinner, and again into bands of columns. A
+    tight mask crosses every line of the box, so that a band must hold at least as much probability as it has lines.
+
+    Row and column sums replace a mask for every band: O(H W) an image.
+
+    Args:
+      probability: (B, H, W), 0 to 1.
+      boxes_xyxy: (B, 4).
+    """
+    inside = probability * box_mask(boxes_xyxy, probability.shape[-2], probability.shape[-1])
+    x0, y0, x1, y1 = boxes_xyxy.unbind(1)
+    by_row = _band_barrier(inside.sum(2), y0, y1, band_width, t)
+    by_column = _band_barrier(inside.sum(1), x0, x1, band_width, t)
+    return by_row + by_column
+
+
+def size_loss(probability: Tensor, boxes_xyxy: Tensor, bounds: tuple[float, float], t: float) -> Tensor:
+    """L_size, (B,): psi_t of both bounds on the mask's area, over the box's area; 0 for an empty box.
+
+    Args:
+      probability: (B, H, W), 0 to 1; its sum over the whole image is the mask's area.
+      boxes_xyxy: (B, 4).
+      bounds: least and greatest area, as fractions of the box's.
+    """
+    volume = probability.sum((1, 2))
+    x0, y0, x1, y1 = boxes_xyxy.to(probability).unbind(1)
+    area = (x1 - x0) * (y1 - y0)
+    lower, upper = bounds
+    barriers = log_barrier(volume - upper * area, t) + log_barrier(lower * area - volume, t)
+    return torch.where(area > 0, barriers / area.clamp(min=1), 0)
+
+
+def box_mask(boxes_xyxy: Tensor, height: int, width: int) -> Tensor:
+    """(B, H, W) bool, true inside each box."""
+    x0, y0, x1, y1 = boxes_xyxy[:, :, None].unbind(1)  # (B, 1) each
+    rows = torch.arange(height, device=boxes_xyxy.device)
+    columns = torch.arange(width, device=boxes_xyxy.device)
+    inside_rows = (rows >= y0) & (rows < y1)  # (B, H)
+    inside_columns = (columns >= x0) & (columns < x1)  # (B, W)
+    return inside_rows[:, :, None] & inside_columns[:, None, :]
+
+
+def _band_barrier(line_mass: Tensor, start: Tensor, stop: Tensor, band_width: int, t: float) -> Tensor:
+    """(B,): sum over the bands of lines start..stop of psi_t(lines in the band - their mass).
+
+    Args:
+      line_mass: (B, L) probability on each line of the box, 0 outside it.
+      start, stop: (B,) first line inside, first line past.
+    """
+    position = torch.arange(line_mass.shape[1], device=line_mass.device) - start[:, None]  # (B, L)
+    inside = (position >= 0) & (position < (stop - start)[:, None])
+    band = torch.where(inside, position // band_width, 0).long()
+    zeros = line_mass.new_zeros(line_mass.shape[0], -(-line_mass.shape[1] // band_width))
+    mass = zeros.scatter_add(1, band, line_mass * inside)
+    lines = zeros.scatter_add(1, band, inside.to(line_mass))
+    return (log_barrier(lines - mass, t) * (lines > 0)).sum(1)

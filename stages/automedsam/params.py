@@ -1,0 +1,118 @@
+"""params.yaml: one flat, validated set of keys, of which a stage can read only those that dvc.yaml gives it."""
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from automedsam.errors import InputError
+
+
+class AutoMedSAMConfig(BaseModel):
+    """Every key of params.yaml, with its default; params.yaml says what each does.
+
+    Ordinary (not strict) mode: DVC writes small numbers as `1e-05`, which YAML 1.1 reads as text.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    dataset: Literal["synthetic", "folder"] = "synthetic"
+    data_dir: Path = Path("data/raw")
+    class_ids: list[int] | None = Field(None, min_length=1)
+    group_by: str | None = None
+    val_fraction: float = Field(0.2, gt=0, lt=1)
+    test_fraction: float = Field(0.3, gt=0, lt=1)
+    train_cases: int | None = Field(10, ge=1)
+
+    backbone: Literal["sam_tiny", "medsam_vit_b", "sam_vit_b", "sam_vit_l", "sam_vit_h"] = "sam_tiny"
+    medsam_checkpoint: Path | None = None
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    use_amp: bool = True
+
+    sparse_prompt: Literal["box", "point", "tokens"] = "box"
+    epochs: int = Field(100, ge=1)
+    batch_size: int = Field(4, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    seed: int = Field(0, ge=0)
+    save_every: int | None = Field(None, ge=1)
+
+    lambda_tightness: float = Field(1e-4, ge=0)
+    lambda_size: float = Field(1e-2, ge=0)
+    barrier_t: float = Field(5, gt=0)
+    band_width: int = Field(5, ge=1)
+    size_lower: float = Field(0.5, ge=0, le=1)
+    size_upper: float = Field(0.9, ge=0, le=1)
+
+    @field_validator("group_by")
+    @classmethod
+    def _check_pattern(cls, pattern: str | None) -> str | None:
+        try:
+            groups = re.compile(pattern).groups if pattern is not None else 1
+        except re.error as error:
+            raise ValueError(f"expected a regular expression ({error})") from None
+        if groups == 0:
+            raise ValueError("expected a regular expression with a group in parentheses")
+        return pattern
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> "AutoMedSAMConfig":
+        if self.size_lower >= self.size_upper:
+            raise ValueError(f"size_lower must be below size_upper, found {self.size_lower} and {self.size_upper}")
+        if self.val_fraction + self.test_fraction >= 1:
+            raise ValueError("val_fraction + test_fraction must be below 1, or nothing is left to train on")
+        return self
+
+
+class StageParams:
+    """The keys that dvc.yaml declares for one stage, as attributes; reading any other is a fault of the code."""
+
+    def __init__(self, stage: str, values: dict[str, Any]) -> None:
+        self._stage = stage
+        self._values = values
+
+    def __getattr__(self, key: str) -> Any:
+        if key not in self._values:
+            raise AttributeError(f"stage {self._stage} reads {key}, which dvc.yaml does not list in its params")
+        return self._values[key]
+
+    def pick(self, *keys: str) -> dict[str, Any]:
+        """Several keys at once, to pass on by name."""
+        return {key: getattr(self, key) for key in keys}
+
+    def as_text(self) -> dict[str, str]:
+        """Key to value, all as text: for file headers and fingerprints."""
+        return {key: str(value) for key, value in sorted(self._values.items())}
+
+
+def load_config(path: Path) -> AutoMedSAMConfig:
+    """Read and validate a params.yaml.
+
+    Raises:
+      InputError: naming, at once, every key that is unknown, of a wrong type or out of range.
+    """
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected keys and values, found {type(values).__name__}")
+    try:
+        return AutoMedSAMConfig(**values)
+    except ValidationError as error:
+        raise InputError("; ".join(f"{path}: {_say(fault)}" for fault in error.errors())) from None
+
+
+def load_params(stage: str, root: Path = Path()) -> StageParams:
+    """The validated keys of params.yaml that `stage` declares in dvc.yaml, both in the folder `root`."""
+    config = load_config(root / "params.yaml")
+    declared = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]["params"]
+    return StageParams(stage, {key: getattr(config, key) for key in declared})
+
+
+def _say(fault: Any) -> str:
+    """One pydantic error as `key: what was expected, what was found`."""
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"{key}: no such key"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}, found {fault['input']!r}" if key else message

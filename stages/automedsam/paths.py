@@ -1,0 +1,30 @@
+"""Where each artifact lies, from the folder that dvc.yaml is in; dvc.yaml names the same places."""
+
+import os
+from pathlib import Path
+
+PREPARED = Path("data/prepared")
+INDEX = PREPARED / "index.csv"
+IMAGES = PREPARED / "images"
+TEST_MASKS = PREPARED / "test_masks"
+EMBEDDINGS = Path("data/embeddings")
+MODEL = Path("data/model")
+PROMPT_MODULE = MODEL / "prompt_module.safetensors"
+PROGRESS = MODEL / "progress.safetensors"
+PREDICTIONS = Path("data/predictions")
+PREDICTED_MASKS = PREDICTIONS / "masks"
+SOFT_MASKS = PREDICTIONS / "soft"
+PROMPTS = PREDICTIONS / "prompts.csv"
+HISTORY = Path("plots/train.csv")
+TRAIN_METRICS = Path("metrics/train.json")
+SUMMARY = Path("metrics/summary.json")
+PER_CASE = Path("metrics/per_case.csv")
+LOSS_CURVES = Path("plots/loss_curves.png")
+DICE_HISTOGRAM = Path("plots/dice_histogram.png")
+PROGRESS_STRIP = Path("plots/progress.png")
+SNAPSHOTS = Path("plots/snapshots")
+
+
+def cache_folder() -> Path:
+    """Work that outlives a run, shared with DVC's temporary workspaces: they are told where the project lies."""
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".cache"

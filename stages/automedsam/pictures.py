@@ -1,0 +1,149 @@
+"""Figures of cases and of the training: legible, the same bytes each time, safe for colour-blind eyes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+
+from automedsam.boxes import Box, tight_box
+
+# Colours of Okabe and Ito, told apart by colour-blind eyes; line styles and labels say the same once more.
+GREEN, RED, SKY, BLUE, ORANGE, BLACK = "#009E73", "#D55E00", "#56B4E9", "#0072B2", "#E69F00", "#000000"
+DOTS_PER_INCH = 80
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that there is to show of one test case."""
+
+    title: str
+    image: np.ndarray  # (H, W) or (H, W, 3) uint8
+    truth: np.ndarray  # (H, W) bool
+    soft_mask: np.ndarray  # (H, W) uint8, probability 0 to 255
+    given_box: Box  # px, half open; may be empty
+    prompt: tuple[float, float, float, float] | None  # box_xyxy in px; a point as x, y, x, y
+    scores: dict[str, float]
+
+
+def draw_snapshot(path: Path, snapshot: Snapshot) -> None:
+    """Image with boxes, true mask, soft mask as a heat map, binary mask, and the scores above."""
+    figure, axes = _panels(1, 4, snapshot.truth.shape)
+    figure.suptitle(
+        f"{snapshot.title}\n" + "   ".join(f"{name} {value:.3g}" for name, value in snapshot.scores.items())
+    )
+    mask = snapshot.soft_mask > 127
+    _show(axes[0, 0], "image", snapshot.image, vmax=255)
+    _draw_box(axes[0, 0], snapshot.given_box, "given box", GREEN, "-")
+    _draw_box(axes[0, 0], tight_box(mask), "box of the predicted mask", RED, "--")
+    if snapshot.prompt is not None:
+        _draw_prompt(axes[0, 0], snapshot.prompt)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=3, frameon=False, fontsize=9)
+    _show(axes[0, 1], "true mask", snapshot.truth, vmax=1)
+    heat = _show(axes[0, 2], "predicted probability", snapshot.soft_mask / 255, vmax=1, cmap="viridis")
+    figure.colorbar(heat, ax=axes[0, 2], ticks=[0, 0.5, 1], shrink=0.9)
+    _show(axes[0, 3], "predicted mask", mask, vmax=1)
+    _save(figure, path)
+
+
+def draw_progress(path: Path, images: list[np.ndarray], boxes: list[Box], masks: list[dict[int, np.ndarray]]) -> None:
+    """A row a case: the image, then the probability after ever more epochs; the given box on each.
+
+    Args:
+      images: (H, W[, 3]) uint8, of the fixed cases.
+      boxes: their given boxes.
+      masks: epoch to soft mask (H, W) uint8, of each.
+    """
+    figure, axes = _panels(len(images), 1 + len(masks[0]), images[0].shape[:2], panel_width=2.0)
+    for row, image, box, by_epoch in zip(axes, images, boxes, masks, strict=True):
+        _show(row[0], "image", image, vmax=255)
+        for panel, (epoch, soft_mask) in zip(row[1:], by_epoch.items(), strict=True):
+            heat = _show(panel, f"epoch {epoch}", soft_mask / 255, vmax=1, cmap="viridis")
+        for panel in row:
+            _draw_box(panel, box, "given box", GREEN, "-")
+    figure.colorbar(heat, ax=axes, ticks=[0, 0.5, 1], shrink=0.4)
+    figure.suptitle("Predicted probability on validation cases, and the given box")
+    _save(figure, path)
+
+
+def draw_loss_curves(path: Path, history: pd.DataFrame) -> None:
+    """Losses, their parts and the choice of the best epoch, over the epochs of plots/train.csv."""
+    figure = Figure(figsize=(13, 3.8), layout="constrained")
+    total, parts, choice = figure.subplots(1, 3)
+    _draw_curves(total, history, {"loss": (BLUE, "-"), "val_loss": (ORANGE, "--")}, "weighted sum of the losses")
+    styles = {"loss_empty": (GREEN, "-"), "loss_tightbox": (RED, "--"), "loss_size": (BLUE, ":")}
+    _draw_curves(parts, history, styles, "parts, unweighted (training)")
+    parts.set_yscale("symlog")
+    _draw_curves(choice, history, {"val_box_iou": (BLACK, "-")}, "overlap with the validation boxes")
+    choice.set_ylim(0, 1)
+    best = history.loc[history["val_box_iou"].idxmax()]
+    choice.plot(best["epoch"], best["val_box_iou"], "o", color=RED, label=f"best: epoch {best['epoch']:.0f}")
+    choice.legend(frameon=False)
+    _save(figure, path)
+
+
+def draw_dice_histogram(path: Path, per_case: pd.DataFrame) -> None:
+    """How the Dice of the test cases is spread, with the yardsticks' means as lines."""
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.hist(per_case["dice"], bins=np.linspace(0, 1, 21).tolist(), color=SKY, edgecolor="white")
+    for column, label, colour, style in (
+        ("dice", "automatic, no prompt", BLUE, "-"),
+        ("true_box_dice", "backbone with the true box", GREEN, "--"),
+        ("mean_box_dice", "backbone with the mean training box", RED, "-."),
+        ("box_fill_dice", "true box filled", BLACK, ":"),
+    ):
+        mean = per_case[column].mean()
+        axes.axvline(mean, color=colour, linestyle=style, linewidth=2, label=f"{label}: mean {mean:.3f}")
+    axes.set(xlim=(0, 1), xlabel="Dice", ylabel="test cases", title=f"Dice of {len(per_case)} test cases")
+    axes.legend(frameon=False, loc="upper left")
+    _save(figure, path)
+
+
+def _panels(
+    rows: int, columns: int, image_size: tuple[int, ...], panel_width: float = 3.0
+) -> tuple[Figure, np.ndarray]:
+    """A figure with (rows, columns) axes of the image's shape."""
+    panel_height = panel_width * image_size[0] / image_size[1]
+    figure = Figure(figsize=(columns * panel_width + 0.5, rows * panel_height + 1.1), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _show(axes: Axes, title: str, pixels: np.ndarray, vmax: float, cmap: str = "gray") -> AxesImage:
+    axes.set_title(title, fontsize=10)
+    axes.set_axis_off()
+    return axes.imshow(pixels, cmap=cmap, vmin=0, vmax=vmax, interpolation="nearest")
+
+
+def _draw_box(axes: Axes, box_xyxy: Box, label: str, colour: str, style: str) -> None:
+    """Along the outer edges of the box's pixels, whose centres lie at whole numbers."""
+    x0, y0, x1, y1 = box_xyxy
+    place = (x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0
+    axes.add_patch(Rectangle(*place, fill=False, edgecolor=colour, linestyle=style, linewidth=2, label=label))
+
+
+def _draw_prompt(axes: Axes, prompt: tuple[float, float, float, float]) -> None:
+    x0, y0, x1, y1 = prompt
+    if (x0, y0) == (x1, y1):
+        axes.plot(x0 - 0.5, y0 - 0.5, "*", color=SKY, markersize=12, markeredgecolor=BLACK, label="predicted prompt")
+    else:
+        _draw_box(axes, prompt, "predicted prompt", SKY, ":")  # type: ignore[arg-type]
+
+
+def _draw_curves(axes: Axes, history: pd.DataFrame, styles: dict[str, tuple[str, str]], title: str) -> None:
+    for column, (colour, style) in styles.items():
+        axes.plot(history["epoch"], history[column], color=colour, linestyle=style, linewidth=2, label=column)
+    axes.set(xlabel="epoch", title=title)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    FigureCanvasAgg(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})

@@ -1,0 +1,42 @@
+"""What a few fixed cases look like as the training goes on, for the eye only."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from automedsam.cases import Case
+from automedsam.outputs import fresh_file
+
+SHOWN_CASES = 3
+SHOWN_EPOCHS = 6
+
+
+def shown_cases(val_cases: list[Case]) -> list[Case]:
+    """The first validation cases with an object."""
+    return [case for case in val_cases if case.has_object][:SHOWN_CASES]
+
+
+def shown_epochs(epochs: int) -> set[int]:
+    """From the first epoch to the last, ever further apart."""
+    return {round(epoch) for epoch in np.geomspace(1, epochs, SHOWN_EPOCHS).tolist()}
+
+
+def add_progress(path: Path, epoch: int, cases: list[Case], logits: list[Tensor]) -> None:
+    """Add the soft masks after `epoch` to the file: mask logits (1, 1, H, W) become probabilities of 0 to 255."""
+    masks = load_file(path) if path.is_file() else {}
+    for case, mask in zip(cases, logits, strict=True):
+        masks[f"{epoch}/{case.name}"] = (255 * mask[0, 0].sigmoid()).round().to(torch.uint8).cpu()
+    with fresh_file(path) as building:
+        save_file(masks, building)
+
+
+def load_progress(path: Path) -> dict[str, dict[int, np.ndarray]]:
+    """Case to epoch to soft mask (H, W), uint8; both in order."""
+    entries = [(*key.split("/", 1), mask.numpy()) for key, mask in load_file(path).items()]
+    shown: dict[str, dict[int, np.ndarray]] = {}
+    for epoch, case, mask in sorted(entries, key=lambda entry: (entry[1], int(entry[0]))):
+        shown.setdefault(case, {})[int(epoch)] = mask
+    return shown

@@ -1,0 +1,62 @@
+"""The PromptModule: the only trained part. From an image embedding to the prompts that a person would have given.
+
+Gaillochet et al., arXiv 2409.20293: one shared 1x1 convolution, then a dense and a sparse branch.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+SparsePrompt = Literal["box", "point", "tokens"]
+POOLED = 8  # cells a side that the sparse branch sees
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What the module says of a batch; exactly one of the sparse kinds is there."""
+
+    dense: Tensor  # (B, C, grid, grid)
+    boxes_xyxy: Tensor | None = None  # (B, 4) px of the backbone's input frame
+    points_xy: Tensor | None = None  # (B, 1, 2) px of the backbone's input frame
+    tokens: Tensor | None = None  # (B, 2, C)
+
+
+class PromptModule(nn.Module):
+    """Embedding (B, C, grid, grid) to Prompts; every size comes from the backbone."""
+
+    def __init__(self, channels: int, input_size: int, sparse_prompt: SparsePrompt = "box") -> None:
+        """
+        Args:
+          channels: C of the embedding.
+          input_size: px, side of the backbone's input, the frame of boxes and points.
+          sparse_prompt: `box` or `point` coordinates for SAM's own prompt encoder, or two free `tokens` in its place,
+            as in the paper.
+        """
+        super().__init__()
+        self.channels = channels
+        self.input_size = input_size
+        self.sparse_prompt = sparse_prompt
+        outputs = {"box": 4, "point": 2, "tokens": 2 * channels}[sparse_prompt]
+        self.trunk = nn.Sequential(nn.Conv2d(channels, channels // 2, 1), nn.ReLU())
+        self.dense = nn.Conv2d(channels // 2, channels, 3, padding=1)
+        self.sparse = nn.Sequential(
+            nn.Conv2d(channels // 2, channels // 4, 1),
+            nn.ReLU(),
+            nn.AdaptiveMaxPool2d(POOLED),
+            nn.Flatten(),
+            nn.Linear(channels // 4 * POOLED**2, outputs),
+        )
+
+    def forward(self, embeddings: Tensor) -> Prompts:
+        shared = self.trunk(embeddings)  # (B, C/2, grid, grid)
+        dense = self.dense(shared)  # (B, C, grid, grid)
+        sparse = self.sparse(shared).float()  # (B, outputs); coordinates need more than bf16's eight bits
+        if self.sparse_prompt == "tokens":
+            return Prompts(dense, tokens=sparse.unflatten(1, (2, self.channels)))
+        placed = self.input_size * sparse.sigmoid()
+        if self.sparse_prompt == "point":
+            return Prompts(dense, points_xy=placed[:, None])
+        centre, extent = placed.split(2, dim=1)  # (B, 2) each
+        return Prompts(dense, boxes_xyxy=torch.cat([centre - extent / 2, centre + extent / 2], dim=1))

@@ -1,0 +1,54 @@
+"""Masks in their images' own sizes: from the model, which asks for no prompt, and from the bare backbone, for a box."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from automedsam.cases import Case
+from automedsam.device import Compute
+from automedsam.embeddings import EmbeddingFolder
+from automedsam.model import AutoMedSAM
+
+
+class Segmenter:
+    """Segments one case at a time from its embedding."""
+
+    def __init__(self, model: AutoMedSAM, embeddings: EmbeddingFolder, compute: Compute) -> None:
+        self.model = model
+        self.embeddings = embeddings
+        self.compute = compute
+
+    @torch.inference_mode()
+    def segment(self, case: Case) -> tuple[Tensor, dict[str, float]]:
+        """With no prompt: mask logits (1, 1, H, W), and where the model's own prompt lies, in px of the image.
+
+        The prompt is `x_min`, `y_min`, `x_max`, `y_max`; a point is a box of no extent, tokens are nowhere: empty.
+        """
+        with self.compute.autocast():
+            logits, prompts = self.model(self.embeddings.load([case], self.compute.device))
+        place = prompts.boxes_xyxy
+        if prompts.points_xy is not None:
+            place = prompts.points_xy[:, 0].repeat(1, 2)
+        preprocessing = self.model.preprocessing
+        found = [] if place is None else preprocessing.box_to_image(place, case.image_size)[0].tolist()
+        prompt = dict(zip(("x_min", "y_min", "x_max", "y_max"), found, strict=False))
+        return preprocessing.mask_to_image(logits, case.image_size), prompt
+
+    @torch.inference_mode()
+    def segment_box(self, case: Case, box_xyxy: Tensor) -> Tensor:
+        """The bare backbone, prompted with a box (4,) in px of the image: mask logits (1, 1, H, W)."""
+        preprocessing = self.model.preprocessing
+        box = preprocessing.box_to_input(box_xyxy.to(self.compute.device), case.image_size)[None]
+        with self.compute.autocast():
+            logits = self.model.decoder(self.embeddings.load([case], self.compute.device), boxes_xyxy=box)
+        return preprocessing.mask_to_image(logits, case.image_size)
+
+
+def to_mask(logits: Tensor) -> np.ndarray:
+    """Logits (1, 1, H, W) to a bool mask (H, W): where the probability is over 0.5."""
+    return (logits[0, 0] > 0).cpu().numpy()
+
+
+def to_soft_mask(logits: Tensor) -> np.ndarray:
+    """Logits (1, 1, H, W) to probabilities (H, W), uint8, 0 to 255."""
+    return (255 * logits[0, 0].sigmoid()).round().byte().cpu().numpy()

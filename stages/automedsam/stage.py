@@ -1,0 +1,20 @@
+"""How a script ends: well, with one line about the input and status 1, or stopped by hand with status 130."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from automedsam.errors import InputError
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script's `main`; status 130 after ctrl-C, as DVC takes a 0 for a stage that is done."""
+    name = Path(sys.argv[0]).stem
+    try:
+        main()
+    except InputError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"{name}: stopped by hand; nothing unfinished was kept as a result", file=sys.stderr)
+        sys.exit(130)

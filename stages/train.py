@@ -1,0 +1,82 @@
+"""Boxes and embeddings -> data/model: the PromptModule, trained with AMP; no mask is read, no image encoder loaded.
+
+    python stages/train.py
+
+A run that was stopped goes on after its last whole epoch, if nothing that it depends on has changed since.
+"""
+
+from tqdm import trange
+
+from automedsam.cases import Case, read_index
+from automedsam.checkpoints import TrainingFolder, save_prompt_module
+from automedsam.device import be_deterministic, choose_compute
+from automedsam.embeddings import EmbeddingFolder
+from automedsam.fingerprint import hash_files, hash_sources
+from automedsam.losses import AutoMedSAMLoss
+from automedsam.model import AutoMedSAM
+from automedsam.outputs import write_metrics, write_table
+from automedsam.params import StageParams, load_params
+from automedsam.paths import EMBEDDINGS, HISTORY, INDEX, MODEL, PROGRESS, PROMPT_MODULE, TRAIN_METRICS, cache_folder
+from automedsam.progress import add_progress, shown_cases, shown_epochs
+from automedsam.sam import Weights
+from automedsam.stage import run
+from automedsam.training import Training
+
+
+def main() -> None:
+    params = load_params("train")
+    compute = choose_compute(params.device, params.use_amp)
+    be_deterministic(params.seed)
+    train_cases, val_cases = read_index(INDEX, "train"), read_index(INDEX, "val")
+    weights = Weights(params.backbone, params.medsam_checkpoint)
+    embeddings = EmbeddingFolder(EMBEDDINGS, weights)
+    embeddings.check([*train_cases, *val_cases])
+
+    model = AutoMedSAM(weights, params.sparse_prompt).to(compute.device)
+    loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper")
+    criterion = AutoMedSAMLoss(**params.pick(*loss_keys))
+    recipe = params.pick("epochs", "batch_size", "learning_rate", "weight_decay", "seed")
+    training = Training(model, criterion, compute, embeddings, **recipe)
+    trainable = sum(parameter.numel() for parameter in model.prompt_module.parameters())
+    print(f"{params.backbone} on {compute}: {trainable:,} trainable parameters, {len(train_cases)} training cases")
+
+    header = {**params.as_text(), **embeddings.encoder, "precision": compute.precision}
+    inputs = hash_files([INDEX, *(embeddings.path(case) for case in [*train_cases, *val_cases])])
+    fingerprint = {**header, "inputs": inputs, "sources": hash_sources("train")}
+    folder = TrainingFolder(cache_folder() / "train", fingerprint)
+    fit(training, train_cases, val_cases, folder, header, params)
+    save_prompt_module(folder.results / PROMPT_MODULE.name, training.best, header)
+    folder.finish(MODEL)
+    print(f"best epoch {training.best_row['epoch']}: validation box IoU {training.best_row['val_box_iou']:.3f}")
+
+
+def fit(
+    training: Training,
+    train_cases: list[Case],
+    val_cases: list[Case],
+    folder: TrainingFolder,
+    header: dict[str, str],
+    params: StageParams,
+) -> None:
+    """Run the epochs that are left, leaving a trace of each."""
+    if state := folder.load_state():
+        training.load_state_dict(state)
+        print(f"taking up the training that was stopped after epoch {len(training.history)}")
+    watched = shown_cases(val_cases)
+    epochs = trange(len(training.history) + 1, params.epochs + 1, desc="train", unit="epoch")
+    for epoch in epochs:
+        training.run_epoch(train_cases, val_cases)
+        if epoch in shown_epochs(params.epochs):
+            add_progress(folder.results / PROGRESS.name, epoch, watched, training.segment(watched))
+        if params.save_every and epoch % params.save_every == 0:
+            state = training.model.prompt_module.state_dict()
+            save_prompt_module(folder.results / f"epoch_{epoch:04d}.safetensors", state, header)
+        last, best = training.history[-1], training.best_row
+        write_table(HISTORY, training.history)
+        write_metrics(TRAIN_METRICS, {**last, "best_epoch": best["epoch"], "best_val_box_iou": best["val_box_iou"]})
+        folder.save_state(training.state_dict())
+        epochs.set_postfix(loss=f"{last['loss']:.4f}", val_box_iou=f"{last['val_box_iou']:.3f}")
+
+
+if __name__ == "__main__":
+    run(main)
