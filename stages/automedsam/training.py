@@ -123,8 +123,9 @@ class Training:
     def _step(self, cases: list[Case], epoch: int) -> BoxLoss:
         loss = self._box_loss(self._segment_batch(cases), cases)
         if not math.isfinite(loss.total.item()):
+            names = ", ".join(case.name for case in cases)
             raise InputError(
-                f"epoch {epoch}: expected a finite loss, found {loss.total.item()} on {', '.join(c.name for c in cases)}; "
+                f"epoch {epoch}: expected a finite loss, found {loss.total.item()} on {names}; "
                 "a lower learning_rate, or use_amp: false, may help"
             )
         self.optimizer.zero_grad()
