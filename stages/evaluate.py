@@ -17,8 +17,17 @@ from automedsam.losses import AutoMedSAMLoss
 from automedsam.outputs import fresh_folder, write_metrics, write_table
 from automedsam.params import load_params
 from automedsam.paths import (
-    EMBEDDINGS, INDEX, PER_CASE, PREDICTED_MASKS, PREDICTIONS, PROMPT_MODULE, PROMPTS, SOFT_MASKS, SUMMARY, TEST_MASKS,
-)  # fmt: skip
+    EMBEDDINGS,
+    INDEX,
+    PER_CASE,
+    PREDICTED_MASKS,
+    PREDICTIONS,
+    PROMPT_MODULE,
+    PROMPTS,
+    SOFT_MASKS,
+    SUMMARY,
+    TEST_MASKS,
+)
 from automedsam.sam import Weights
 from automedsam.scores import mean_relative_box, mean_scores, score_losses, score_mask, score_yardsticks
 from automedsam.segmenter import Segmenter, to_mask, to_soft_mask
@@ -50,8 +59,8 @@ def main() -> None:
             write_png(folder / PREDICTED_MASKS.name / f"{case.name}.png", mask)
             write_png(folder / SOFT_MASKS.name / f"{case.name}.png", to_soft_mask(logits))
         named = [{"case": case.name, "group": case.group} for case in cases]
-        write_table(folder / PROMPTS.name, [name | prompt for name, prompt in zip(named, prompts, strict=True)])
-        write_table(PER_CASE, [name | row for name, row in zip(named, scores, strict=True)])
+        write_table(folder / PROMPTS.name, [{**name, **prompt} for name, prompt in zip(named, prompts, strict=True)])
+        write_table(PER_CASE, [{**name, **row} for name, row in zip(named, scores, strict=True)])
         summary = mean_scores(scores) | {"n_cases": len(cases)}
         write_metrics(SUMMARY, summary)
     print(", ".join(f"{key} {value:.4g}" for key, value in summary.items()))

@@ -66,7 +66,7 @@ def prepare_cases(raw_cases: list[RawCase], params: StageParams, folder: Path) -
             continue
         values.update(np.unique(labels).tolist())
         mask = labels > 0 if params.class_ids is None else np.isin(labels, params.class_ids)
-        case = Case(raw.name, raw.group, raw.split, *mask.shape, tight_box(mask))
+        case = Case(raw.name, raw.group, raw.split, mask.shape[0], mask.shape[1], tight_box(mask))
         if raw.split == "train" and wanted is not None and not case.has_object:
             continue  # train_cases counts boxes
         cases.append(case)

@@ -9,9 +9,19 @@ from automedsam.cases import Case, read_index
 from automedsam.images import read_pixels
 from automedsam.outputs import fresh_folder
 from automedsam.paths import (
-    DICE_HISTOGRAM, HISTORY, IMAGES, INDEX, LOSS_CURVES, PER_CASE, PROGRESS, PROGRESS_STRIP, PROMPTS, SNAPSHOTS,
-    SOFT_MASKS, TEST_MASKS,
-)  # fmt: skip
+    DICE_HISTOGRAM,
+    HISTORY,
+    IMAGES,
+    INDEX,
+    LOSS_CURVES,
+    PER_CASE,
+    PROGRESS,
+    PROGRESS_STRIP,
+    PROMPTS,
+    SNAPSHOTS,
+    SOFT_MASKS,
+    TEST_MASKS,
+)
 from automedsam.pictures import Snapshot, draw_dice_histogram, draw_loss_curves, draw_progress, draw_snapshot
 from automedsam.progress import load_progress
 from automedsam.stage import run

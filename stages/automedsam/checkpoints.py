@@ -38,7 +38,7 @@ def load_model(path: Path, weights: Weights, device: torch.device) -> AutoMedSAM
     found = weights.sha256()
     if header["weights"] != found:
         raise InputError(f"{path}: expected the weights with sha256 {header['weights']}, found {weights.path}, {found}")
-    model = AutoMedSAM(weights, header["sparse_prompt"])  # type: ignore[arg-type]
+    model = AutoMedSAM(weights, header["sparse_prompt"])
     model.prompt_module.load_state_dict(state)
     return model.to(device).eval()
 

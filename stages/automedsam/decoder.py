@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor, nn
 
+from automedsam.sam import MaskDecoder, PromptEncoder
+
 
 class PromptableDecoder(nn.Module):
     """Embeddings and prompts to mask logits."""
 
-    def __init__(self, prompt_encoder: nn.Module, mask_decoder: nn.Module) -> None:
+    def __init__(self, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder) -> None:
         """Takes segment_anything's own PromptEncoder and MaskDecoder."""
         super().__init__()
         self.prompt_encoder = prompt_encoder

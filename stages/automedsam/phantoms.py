@@ -87,7 +87,7 @@ def _rectangle(rng: np.random.Generator) -> Shape:
 
 
 def _ellipse_radius(rng: np.random.Generator, long: float, short: float) -> tuple[np.ndarray, np.ndarray]:
-    """Normalised radius (1 on the ellipse) and polar angle of every pixel, for a random place and turn of an ellipse."""
+    """Normalised radius (1 on the ellipse) and polar angle of every pixel; the ellipse lies and turns at random."""
     along, across = _turned_grid(rng, long * 1.1)  # 1.1: room for the harmonics
     return np.hypot(along / long, across / short), np.arctan2(across / short, along / long)
 

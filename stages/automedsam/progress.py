@@ -35,8 +35,8 @@ def add_progress(path: Path, epoch: int, cases: list[Case], logits: list[Tensor]
 
 def load_progress(path: Path) -> dict[str, dict[int, np.ndarray]]:
     """Case to epoch to soft mask (H, W), uint8; both in order."""
-    entries = [(*key.split("/", 1), mask.numpy()) for key, mask in load_file(path).items()]
     shown: dict[str, dict[int, np.ndarray]] = {}
-    for epoch, case, mask in sorted(entries, key=lambda entry: (entry[1], int(entry[0]))):
-        shown.setdefault(case, {})[int(epoch)] = mask
-    return shown
+    for key, mask in load_file(path).items():
+        epoch, case = key.split("/", 1)
+        shown.setdefault(case, {})[int(epoch)] = mask.numpy()
+    return {case: dict(sorted(by_epoch.items())) for case, by_epoch in sorted(shown.items())}

@@ -29,7 +29,7 @@ class RawCase:
 
 def synthetic_cases() -> list[RawCase]:
     """120 phantoms: 40 to train on, 20 to validate, 60 to test."""
-    cases = []
+    cases: list[RawCase] = []
     for split, count in SYNTHETIC_COUNTS.items():
         for _ in range(count):
             name = f"phantom_{len(cases):03d}"

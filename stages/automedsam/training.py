@@ -60,7 +60,7 @@ class Training:
           InputError: the loss is no number any more.
         """
         epoch = len(self.history) + 1
-        learning_rate = self.schedule.get_last_lr()[0]
+        learning_rate = float(self.schedule.get_last_lr()[0])
         order = np.random.default_rng([self.seed, epoch]).permutation(len(train_cases))  # the same in a resumed run
         steps = [self._step(batch, epoch) for batch in self._batches([train_cases[i] for i in order])]
         self.schedule.step()

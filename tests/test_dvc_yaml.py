@@ -1,0 +1,82 @@
+"""dvc.yaml tells the truth: a stage depends on all the code that it imports and on all the keys that it reads."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+from automedsam import paths
+from automedsam.params import AutoMedSAMConfig, load_params
+from closure import STAGES, imported_files
+
+ROOT = STAGES.parent
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+
+def listed(stage: str, key: str) -> set[str]:
+    """Names below a key of a stage, with or without options."""
+    return {next(iter(item)) if isinstance(item, dict) else item for item in PIPELINE[stage].get(key, [])}
+
+
+def keys_read(script: Path) -> set[str]:
+    """Keys of params.yaml that a script names: as `params.KEY`, or as text to pick them by."""
+    tree = ast.parse(script.read_text(encoding="utf-8"))
+    attributes = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"
+    }
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return (attributes | texts) & set(AutoMedSAMConfig.model_fields)
+
+
+def test_five_stages_in_order():
+    assert list(PIPELINE) == ["prepare", "embed", "train", "evaluate", "render"]
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_command_is_plain_python(stage):
+    assert PIPELINE[stage]["cmd"] == f"python stages/{stage}.py"
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_deps_are_the_import_closure(stage):
+    modules = {dep for dep in listed(stage, "deps") if dep.endswith(".py")}
+    assert modules == {path.relative_to(ROOT).as_posix() for path in imported_files(STAGES / f"{stage}.py")}
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_params_are_the_keys_read(stage):
+    assert listed(stage, "params") == keys_read(STAGES / f"{stage}.py")
+
+
+def test_every_key_is_read_by_some_stage():
+    assert set().union(*(listed(stage, "params") for stage in PIPELINE)) == set(AutoMedSAMConfig.model_fields)
+
+
+def test_a_key_of_another_stage_cannot_be_read():
+    with pytest.raises(AttributeError, match="stage embed reads epochs, which"):
+        load_params("embed", ROOT).epochs  # noqa: B018
+
+
+def test_no_mask_reaches_embed_or_train():
+    for stage in ("embed", "train"):
+        assert not [dep for dep in listed(stage, "deps") if "mask" in dep]
+    assert "data/raw" not in str(PIPELINE["train"])
+
+
+def test_artifacts_lie_where_the_code_puts_them():
+    known = {path.as_posix() for path in vars(paths).values() if isinstance(path, Path)}
+    artifacts = {name for stage in PIPELINE for name in listed(stage, "outs")}
+    artifacts |= {dep for stage in PIPELINE for dep in listed(stage, "deps") if dep.startswith(("data/", "metrics/"))}
+    assert artifacts <= known
+
+
+def test_metrics_and_plots_lie_in_git_and_data_does_not():
+    for stage in PIPELINE.values():
+        for out in stage["outs"]:
+            name, cached = (next(iter(out)), False) if isinstance(out, dict) else (out, True)
+            assert cached == name.startswith("data/")
+            if not cached:
+                assert out[name] == {"cache": False}
