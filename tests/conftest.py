@@ -1,0 +1,73 @@
+"""What the tests share: a small real SAM, a few cases with boxes, and their embeddings."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from automedsam.boxes import EMPTY, fill_box
+from automedsam.cases import Case
+from automedsam.embeddings import EmbeddingFolder, EmbeddingStore, describe_encoder
+from automedsam.preprocessing import Preprocessing
+from automedsam.sam import BACKBONES, Backbone, Weights
+
+TINY = Backbone(
+    Preprocessing("medsam", 64, mean=(0.4,) * 3, std=(0.25,) * 3), 32, 1, 2, (0,), patch_size=8, window_size=4,
+    channels=32, decoder_heads=4, decoder_mlp_dim=64,
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def tiny_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Weights:
+    """A SAM of input 64, grid 8 and 32 channels, its weights at random."""
+    monkeypatch.setitem(BACKBONES, "sam_test", TINY)
+    return Weights("sam_test", write_weights(tmp_path / "sam_test.pth"))
+
+
+@pytest.fixture
+def other_weights(tiny_weights: Weights, tmp_path: Path) -> Weights:
+    """The same architecture with other numbers."""
+    return Weights("sam_test", write_weights(tmp_path / "other.pth"))
+
+
+@pytest.fixture
+def cases() -> list[Case]:
+    """Three training cases, the last one with no object, and two to validate with; no two of one size."""
+    return [
+        Case("a", "patient 1", "train", 48, 64, (10, 8, 40, 36)),
+        Case("b", "patient 2", "train", 64, 40, (5, 20, 30, 60)),
+        Case("c", "patient 3", "train", 50, 50, EMPTY),
+        Case("d", "patient 4", "val", 60, 44, (12, 10, 32, 41)),
+        Case("e", "patient 5", "val", 33, 71, (20, 6, 61, 27)),
+    ]
+
+
+@pytest.fixture
+def embeddings(tiny_weights: Weights, cases: list[Case], tmp_path: Path) -> EmbeddingFolder:
+    """The tiny SAM's embeddings of pictures of the cases' boxes."""
+    folder = EmbeddingFolder(tmp_path / "embeddings", tiny_weights)
+    store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights), "float32")
+    encoder, preprocessing = tiny_weights.load_encoder(), tiny_weights.backbone.preprocessing
+    rng = np.random.default_rng(0)
+    for case in cases:
+        image = rng.integers(0, 100, case.image_size) + 150 * fill_box(case.box_xyxy, case.image_size)
+        store.write(folder.path(case), encoder(preprocessing(image.astype(np.uint8))[None])[0])
+    return folder
+
+
+def write_weights(path: Path) -> Path:
+    """Random weights of TINY, under the keys of segment_anything's `Sam`."""
+    parts = {
+        "image_encoder": TINY.build_encoder(),
+        "prompt_encoder": TINY.build_prompt_encoder(),
+        "mask_decoder": TINY.build_mask_decoder(),
+    }
+    state = {f"{part}.{key}": value for part, module in parts.items() for key, value in module.state_dict().items()}
+    torch.save(state, path)
+    return path

@@ -1,0 +1,99 @@
+"""AutoMedSAM: what it returns and in which frame, what is frozen, and what learns through it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from automedsam.errors import InputError
+from automedsam.losses import AutoMedSAMLoss
+from automedsam.model import AutoMedSAM, create_model
+from automedsam.prompt_module import Prompts, SparsePrompt
+from automedsam.sam import BACKBONES, Weights
+
+KINDS = ["box", "point", "tokens"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_segments_in_the_input_frame_unless_told_the_size(tiny_weights: Weights, kind: SparsePrompt) -> None:
+    model = AutoMedSAM(tiny_weights, kind)
+    embeddings = torch.randn(3, 32, 8, 8)
+    output = model.forward_with_embeddings(embeddings)
+    assert list(output) == ["masks"]
+    assert output["masks"].shape == (3, 1, 64, 64)
+    assert model.forward_with_embeddings(embeddings, image_size=(30, 50))["masks"].shape == (3, 1, 30, 50)
+
+
+def test_the_prompts_come_along_if_asked_for(tiny_weights: Weights) -> None:
+    model = AutoMedSAM(tiny_weights)
+    embeddings = torch.randn(2, 32, 8, 8)
+    output = model.forward_with_embeddings(embeddings, return_prompts=True)
+    assert sorted(output) == ["masks", "prompts"]
+    assert isinstance(output["prompts"], Prompts)
+    assert torch.equal(output["prompts"].boxes_xyxy, model.prompt_module(embeddings).boxes_xyxy)
+    assert torch.equal(output["masks"], model.forward_with_embeddings(embeddings)["masks"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_masks_are_what_the_decoder_says_to_the_prompts(tiny_weights: Weights, kind: SparsePrompt) -> None:
+    model = AutoMedSAM(tiny_weights, kind)
+    embeddings = torch.randn(2, 32, 8, 8)
+    logits, prompts = model(embeddings)
+    assert logits.shape == (2, 1, 32, 32)
+    sparse = {"boxes_xyxy": prompts.boxes_xyxy, "points_xy": prompts.points_xy, "tokens": prompts.tokens}
+    assert torch.equal(logits, model.decoder(embeddings, **sparse, dense=prompts.dense))
+
+
+def test_padding_is_cut_off_for_a_backbone_that_pads(
+    tiny_weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    padded = replace(tiny_weights.backbone, preprocessing=replace(tiny_weights.backbone.preprocessing, kind="sam"))
+    monkeypatch.setitem(BACKBONES, "sam_padded", padded)
+    model = AutoMedSAM(Weights("sam_padded", tiny_weights.path))
+    embeddings = torch.randn(1, 32, 8, 8)
+    frame = model.forward_with_embeddings(embeddings)["masks"]
+    masks = model.forward_with_embeddings(embeddings, image_size=(32, 64))["masks"]
+    torch.testing.assert_close(masks, frame[..., :32, :])
+
+
+def test_masks_are_fp32_under_autocast(tiny_weights: Weights) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        output = AutoMedSAM(tiny_weights).forward_with_embeddings(torch.randn(1, 32, 8, 8))
+    assert output["masks"].dtype == torch.float32
+
+
+def test_only_the_prompt_module_is_trainable(tiny_weights: Weights) -> None:
+    model = AutoMedSAM(tiny_weights)
+    trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert trainable == {f"prompt_module.{name}" for name, _ in model.prompt_module.named_parameters()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_moves_the_whole_prompt_module_and_nothing_frozen(tiny_weights: Weights, kind: SparsePrompt) -> None:
+    model = AutoMedSAM(tiny_weights, kind)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    masks = model.forward_with_embeddings(torch.randn(4, 32, 8, 8))["masks"]
+    AutoMedSAMLoss()(masks, torch.tensor([[10, 12, 40, 50]] * 4)).total.backward()
+    optimizer.step()
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, before[key]) != key.startswith("prompt_module."), key
+
+
+def test_create_model_loads_a_checkpoint(tiny_weights: Weights) -> None:
+    model = create_model(str(tiny_weights.path), backbone="sam_test", sparse_prompt="point")
+    assert model.prompt_module.sparse_prompt == "point"
+    frozen = torch.load(tiny_weights.path, weights_only=True)
+    for key, value in model.decoder.state_dict().items():
+        assert torch.equal(value, frozen[key]), key
+
+
+def test_create_model_names_a_checkpoint_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent\.pth: expected the weights of medsam_vit_b, found no such file"):
+        create_model(tmp_path / "absent.pth")
+
+
+def test_create_model_asks_for_a_checkpoint() -> None:
+    with pytest.raises(InputError, match="medsam_checkpoint: backbone medsam_vit_b needs the path of its weights"):
+        create_model()

@@ -1,0 +1,180 @@
+"""params.yaml: every key typed, ranged, commented and at its default; every fault named at once."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from automedsam.errors import InputError
+from automedsam.params import AutoMedSAMConfig, StageParams, load_config, load_params
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load a params.yaml of this text."""
+
+    def load_text(text):
+        (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+        return load_config(tmp_path / "params.yaml")
+
+    return load_text
+
+
+def test_committed_file_holds_every_key_at_its_default():
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert values.keys() == AutoMedSAMConfig.model_fields.keys()
+    assert load_config(ROOT / "params.yaml") == AutoMedSAMConfig()
+
+
+def test_defaults_read_like_the_committed_file():
+    assert repr(AutoMedSAMConfig()) == repr(load_config(ROOT / "params.yaml"))
+
+
+def test_every_key_has_a_comment_on_its_line():
+    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+    commented = [found[1] for line in lines if (found := re.match(r"(\w+): \S+\s+# \S", line))]
+    assert sorted(commented) == sorted(AutoMedSAMConfig.model_fields)
+
+
+def test_a_key_left_out_has_its_default(load):
+    assert load("epochs: 3\n") == AutoMedSAMConfig(epochs=3)
+
+
+@pytest.mark.parametrize("text", ["1e-05", "1.0e-5", "0.00001", "'1e-05'"])
+def test_small_number_is_a_number_however_it_is_written(load, text):
+    assert load(f"learning_rate: {text}").learning_rate == 1e-5
+
+
+@pytest.mark.parametrize(("text", "value"), [("no", False), ("false", False), ("yes", True), ("true", True)])
+def test_yaml_booleans_are_booleans(load, text, value):
+    assert load(f"use_amp: {text}").use_amp is value
+
+
+def test_paths_and_null_are_read(load):
+    config = load("data_dir: scans/raw\nmedsam_checkpoint: weights/medsam.pth\ntrain_cases: null\nclass_ids: [1, 3]\n")
+    assert (config.data_dir, config.medsam_checkpoint) == (Path("scans/raw"), Path("weights/medsam.pth"))
+    assert (config.train_cases, config.class_ids) == (None, [1, 3])
+
+
+def test_all_faults_are_named_in_one_error(load):
+    with pytest.raises(InputError) as caught:
+        load("lr: 0.1\nepochs: 0\nbatch_size: many\ndataset: mnist\nlearning_rate: .nan\nclass_ids: [1, one]\n")
+    for fault in (
+        "params.yaml: lr: no such key",
+        "epochs: Input should be greater than or equal to 1, found 0",
+        "batch_size: Input should be a valid integer",
+        "found 'many'",
+        "dataset: Input should be 'synthetic' or 'folder', found 'mnist'",
+        "learning_rate: Input should be a finite number, found nan",
+        "class_ids.1: Input should be a valid integer",
+    ):
+        assert fault in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("train_cases", "-3"),
+        ("train_cases", "0"),
+        ("class_ids", "[]"),
+        ("class_ids", "3"),
+        ("val_fraction", "0"),
+        ("val_fraction", "1"),
+        ("test_fraction", "1.5"),
+        ("backbone", "vit_b"),
+        ("device", "gpu"),
+        ("use_amp", "maybe"),
+        ("sparse_prompt", "null"),
+        ("epochs", "2.5"),
+        ("epochs", "true"),
+        ("batch_size", "null"),
+        ("learning_rate", "0"),
+        ("learning_rate", ".inf"),
+        ("learning_rate", "fast"),
+        ("weight_decay", "-1"),
+        ("seed", "-1"),
+        ("save_every", "0"),
+        ("lambda_tightness", "-0.1"),
+        ("lambda_size", ".nan"),
+        ("barrier_t", "0"),
+        ("band_width", "0"),
+        ("size_lower", "-0.1"),
+        ("size_upper", "1.1"),
+    ],
+)
+def test_value_out_of_range_or_type_is_refused_by_key(load, key, value):
+    with pytest.raises(InputError, match=rf"params\.yaml: {key}: .*found"):
+        load(f"{key}: {value}\n")
+
+
+def test_group_by_needs_a_group(load):
+    with pytest.raises(InputError, match=r"group_by: expected a regular expression with a group in paren.*found 'p\\d"):
+        load(r"group_by: 'p\d+'")
+
+
+def test_group_by_needs_to_be_a_regular_expression(load):
+    with pytest.raises(InputError, match=r"group_by: expected a regular expression \(.*\), found '\('"):
+        load("group_by: '('")
+
+
+@pytest.mark.parametrize(("lower", "upper"), [(0.9, 0.5), (0.5, 0.5)])
+def test_size_bounds_need_to_be_in_order(load, lower, upper):
+    with pytest.raises(InputError, match=rf"size_lower must be below size_upper, found {lower} and {upper}"):
+        load(f"size_lower: {lower}\nsize_upper: {upper}\n")
+
+
+def test_fractions_need_to_leave_some_to_train_on(load):
+    with pytest.raises(InputError, match=r"val_fraction \+ test_fraction must be below 1"):
+        load("val_fraction: 0.5\ntest_fraction: 0.5\n")
+
+
+def test_faults_of_pairs_are_named_with_all_others(load):
+    with pytest.raises(InputError, match=r"(?=.*size_lower)(?=.*val_fraction)(?=.*lr: no such key)"):
+        load("size_lower: 0.9\nsize_upper: 0.5\nval_fraction: 0.5\ntest_fraction: 0.5\nlr: 0.1\n")
+
+
+@pytest.mark.parametrize("text", ["", "- epochs\n", "epochs\n", "epochs: [\n", "epochs: 3\n\tseed: 1\n", "1: 2\n"])
+def test_file_without_keys_and_values_is_named(load, text):
+    with pytest.raises(InputError, match=r"params\.yaml: "):
+        load(text)
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"params\.yaml: "):
+        load_config(tmp_path / "params.yaml")
+
+
+def test_stage_gets_the_keys_that_dvc_yaml_gives_it(tmp_path):
+    (tmp_path / "params.yaml").write_text("epochs: 7\n")
+    (tmp_path / "dvc.yaml").write_text("stages:\n  train:\n    params:\n      - epochs\n      - seed\n")
+    params = load_params("train", tmp_path)
+    assert (params.epochs, params.seed) == (7, 0)
+    with pytest.raises(AttributeError, match=r"stage train reads batch_size, which dvc\.yaml does not list"):
+        _ = params.batch_size
+
+
+@pytest.mark.parametrize("stage", ["prepare", "embed", "train", "evaluate"])
+def test_each_stage_loads_its_own_keys_from_the_committed_files(stage):
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]["params"]
+    params = load_params(stage, ROOT)
+    assert params.pick(*declared) == {key: getattr(AutoMedSAMConfig(), key) for key in declared}
+    for key in AutoMedSAMConfig.model_fields.keys() - set(declared):
+        assert not hasattr(params, key)
+
+
+def test_picking_an_undeclared_key_is_refused():
+    params = StageParams("train", {"epochs": 7, "seed": 0})
+    assert params.pick("seed", "epochs") == {"seed": 0, "epochs": 7}
+    with pytest.raises(AttributeError, match="stage train reads device"):
+        params.pick("seed", "device")
+
+
+def test_text_of_the_keys_is_sorted_and_the_same_in_any_order():
+    one = StageParams("train", {"seed": 0, "data_dir": Path("data/raw"), "save_every": None})
+    other = StageParams("train", {"save_every": None, "seed": 0, "data_dir": Path("data/raw")})
+    assert list(one.as_text().items()) == [("data_dir", "data/raw"), ("save_every", "None"), ("seed", "0")]
+    assert list(one.as_text().items()) == list(other.as_text().items())
