@@ -8,7 +8,7 @@ A run that was stopped goes on after its last whole epoch, if nothing that it de
 from tqdm import trange
 
 from automedsam.cases import Case, read_index
-from automedsam.checkpoints import TrainingFolder, save_prompt_module
+from automedsam.checkpoints import TrainingFolder
 from automedsam.device import be_deterministic, choose_compute
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.fingerprint import hash_files, hash_sources
@@ -20,6 +20,7 @@ from automedsam.paths import EMBEDDINGS, HISTORY, INDEX, MODEL, PROGRESS, PROMPT
 from automedsam.progress import add_progress, shown_cases, shown_epochs
 from automedsam.sam import Weights
 from automedsam.stage import run
+from automedsam.tensors import save_tensors
 from automedsam.training import Training
 
 
@@ -45,7 +46,7 @@ def main() -> None:
     fingerprint = {**header, "inputs": inputs, "sources": hash_sources("train")}
     folder = TrainingFolder(cache_folder() / "train", fingerprint)
     fit(training, train_cases, val_cases, folder, header, params)
-    save_prompt_module(folder.results / PROMPT_MODULE.name, training.best, header)
+    save_tensors(folder.results / PROMPT_MODULE.name, training.best, header)
     folder.finish(MODEL)
     print(f"best epoch {training.best_row['epoch']}: validation box IoU {training.best_row['val_box_iou']:.3f}")
 
@@ -70,7 +71,7 @@ def fit(
             add_progress(folder.results / PROGRESS.name, epoch, watched, training.segment(watched))
         if params.save_every and epoch % params.save_every == 0:
             state = training.model.prompt_module.state_dict()
-            save_prompt_module(folder.results / f"epoch_{epoch:04d}.safetensors", state, header)
+            save_tensors(folder.results / f"epoch_{epoch:04d}.safetensors", state, header)
         last, best = training.history[-1], training.best_row
         write_table(HISTORY, training.history)
         write_metrics(TRAIN_METRICS, {**last, "best_epoch": best["epoch"], "best_val_box_iou": best["val_box_iou"]})

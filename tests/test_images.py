@@ -19,10 +19,19 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
+BROKEN = {
+    "text.png": b"not an image\n",
+    "empty.png": b"",
+    "signature_alone.png": b"\x89PNG\r\n\x1a\n",
+    "short_header.png": b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", b"\0\0\0\1"),
+    "no_tags.tif": b"II*\0" + struct.pack("<IHI", 8, 0, 0),
+}
+
+
 def save_png_16(path, pixels):
-    """A 16-bit PNG of (H, W, channels): Pillow writes none in colour."""
+    """A PNG of (H, W, channels) with 16 bits in each channel: Pillow writes them in grey only."""
     height, width, channels = pixels.shape
-    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks))
@@ -54,14 +63,12 @@ def test_grey_of_any_depth_uses_all_8_bits(tmp_path, name, pixels):
     assert np.array_equal(read_image(tmp_path / name), RAMP_SCALED)
 
 
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_16_bits_are_not_cut_to_8_before_scaling(tmp_path, channels):
-    pixels = np.repeat(RAMP[..., None] + 1000, channels, axis=2)
-    pixels[..., 3 if channels == 4 else 1 :] = 65535 if channels in (2, 4) else pixels[..., :1]
-    save_png_16(tmp_path / "a.png", pixels)
-    image = read_image(tmp_path / "a.png")
-    grey = image if image.ndim == 2 else image[..., 0]
-    assert np.array_equal(grey, RAMP_SCALED)
+@pytest.mark.parametrize("read", [read_image, read_labels])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_16_bits_a_channel_are_refused_rather_than_cut_to_8(tmp_path, read, channels):
+    save_png_16(tmp_path / "a.png", np.repeat(RAMP[..., None] + 1000, channels, axis=2))
+    with pytest.raises(InputError, match=r"a\.png: expected .*16"):
+        read(tmp_path / "a.png")
 
 
 def test_colours_are_scaled_together(tmp_path):
@@ -83,7 +90,7 @@ def test_grey_with_transparency_is_grey(tmp_path):
     assert np.array_equal(read_image(tmp_path / "a.png"), RAMP_SCALED)
 
 
-@pytest.mark.parametrize("transparency", [None, 3, bytes([0, 255, 128])])
+@pytest.mark.parametrize("transparency", [None, 0, bytes([0, 255, 128])], ids=["none", "one_index", "by_index"])
 def test_palette_becomes_its_colours(tmp_path, transparency):
     image = Image.fromarray((np.arange(64).reshape(8, 8) % 3).astype(np.uint8))
     image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
@@ -134,18 +141,9 @@ def test_several_pages_are_refused_with_their_number(tmp_path, read, name):
 
 
 @pytest.mark.parametrize("read", [read_image, read_labels, read_pixels])
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("text.png", b"not an image\n"),
-        ("empty.png", b""),
-        ("header.png", b"\x89PNG\r\n\x1a\n"),
-        ("short_ihdr.png", b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", b"\0\0\0\1")),
-        ("no_entries.tif", b"II*\0\x08\0\0\0" + bytes(6)),
-    ],
-)
-def test_file_that_is_no_image_is_named(tmp_path, read, name, content):
-    (tmp_path / name).write_bytes(content)
+@pytest.mark.parametrize("name", BROKEN)
+def test_file_that_is_no_image_is_named(tmp_path, read, name):
+    (tmp_path / name).write_bytes(BROKEN[name])
     with pytest.raises(InputError, match=rf"{name}: expected an image, found a file that cannot be read"):
         read(tmp_path / name)
 
@@ -160,6 +158,17 @@ def test_truncated_file_is_named(tmp_path, read, name):
         (tmp_path / name).write_bytes(whole[: int(share * len(whole))])
         with pytest.raises(InputError, match=rf"{name}: expected an image, found a file that cannot be read"):
             read(tmp_path / name)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.9])
+def test_truncated_stack_is_named(tmp_path, share):
+    pages = [Image.fromarray(np.full((20, 20), value, np.uint8)) for value in range(3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    whole = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(InputError, match=r"a\.tif: expected"):
+        read_image(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("read", [read_image, read_labels, read_pixels])

@@ -45,9 +45,7 @@ def test_the_masks_are_what_the_decoder_says_to_the_prompts(tiny_weights: Weight
     assert torch.equal(logits, model.decoder(embeddings, **sparse, dense=prompts.dense))
 
 
-def test_padding_is_cut_off_for_a_backbone_that_pads(
-    tiny_weights: Weights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_padding_is_cut_off_for_a_backbone_that_pads(tiny_weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
     padded = replace(tiny_weights.backbone, preprocessing=replace(tiny_weights.backbone.preprocessing, kind="sam"))
     monkeypatch.setitem(BACKBONES, "sam_padded", padded)
     model = AutoMedSAM(Weights("sam_padded", tiny_weights.path))

@@ -14,9 +14,9 @@ class StoppedError(Exception):
     pass
 
 
-def stop_after_writing(path):
+def stop_after_writing(path, error=StoppedError):
     path.write_text("half")
-    raise StoppedError
+    raise error
 
 
 def test_folder_takes_the_place_of_what_was_there(tmp_path):
@@ -40,8 +40,7 @@ def test_folder_stays_as_it_was_when_the_block_raises(tmp_path, error):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old").write_text("old")
     with pytest.raises(error), fresh_folder(tmp_path / "out") as folder:
-        (folder / "new").write_text("half")
-        raise error
+        stop_after_writing(folder / "new", error)
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "old"]
     assert (tmp_path / "out" / "old").read_text() == "old"
 
@@ -82,7 +81,8 @@ def test_file_that_was_not_there_is_not_there_when_the_block_raises(tmp_path):
 
 
 def test_metrics_are_json_of_six_significant_digits(tmp_path):
-    write_metrics(tmp_path / "m.json", {"dice": 0.123456789, "loss": 1234567.8, "tiny": 1.23456789e-9, "cases": 1234567})
+    metrics = {"dice": 0.123456789, "loss": 1234567.8, "tiny": 1.23456789e-9, "cases": 1234567}
+    write_metrics(tmp_path / "m.json", metrics)
     text = (tmp_path / "m.json").read_text()
     assert json.loads(text) == {"dice": 0.123457, "loss": 1234570.0, "tiny": 1.23457e-09, "cases": 1234567}
     assert text.endswith("}\n")

@@ -112,7 +112,7 @@ def test_value_out_of_range_or_type_is_refused_by_key(load, key, value):
 
 
 def test_group_by_needs_a_group(load):
-    with pytest.raises(InputError, match=r"group_by: expected a regular expression with a group in paren.*found 'p\\d"):
+    with pytest.raises(InputError, match=r"group_by: expected a regular expression with a group in parenth.* found 'p"):
         load(r"group_by: 'p\d+'")
 
 
@@ -132,9 +132,9 @@ def test_fractions_need_to_leave_some_to_train_on(load):
         load("val_fraction: 0.5\ntest_fraction: 0.5\n")
 
 
-def test_faults_of_pairs_are_named_with_all_others(load):
-    with pytest.raises(InputError, match=r"(?=.*size_lower)(?=.*val_fraction)(?=.*lr: no such key)"):
-        load("size_lower: 0.9\nsize_upper: 0.5\nval_fraction: 0.5\ntest_fraction: 0.5\nlr: 0.1\n")
+def test_faults_of_two_pairs_are_both_named(load):
+    with pytest.raises(InputError, match=r"(?=.*size_lower)(?=.*val_fraction)"):
+        load("size_lower: 0.9\nsize_upper: 0.5\nval_fraction: 0.5\ntest_fraction: 0.5\n")
 
 
 @pytest.mark.parametrize("text", ["", "- epochs\n", "epochs\n", "epochs: [\n", "epochs: 3\n\tseed: 1\n", "1: 2\n"])

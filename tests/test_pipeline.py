@@ -75,12 +75,10 @@ def test_metrics_of_two_branches_differ_in_a_clone_without_cache(reproduced: Wor
 
 def test_temporary_experiment_leaves_the_workspace_alone_and_embeds_nothing(reproduced: Workspace, tmp_path: Path):
     workspace = with_cache(reproduced, tmp_path / "clone")
-    printed = workspace.dvc("exp", "run", "--temp", "--name", "aside", "--set-param", "use_amp=false")
-    assert "0 images to embed" not in printed  # another precision is another embedding
-    printed = workspace.dvc("exp", "run", "--temp", "--name", "again", "--set-param", "weight_decay=0.001")
+    printed = workspace.dvc("exp", "run", "--temp", "--name", "aside", "--set-param", "weight_decay=0.001")
     assert stages_run(printed) == ["train", "evaluate", "render"]
     assert workspace.git("status", "--porcelain") == ""
-    assert "again" in workspace.dvc("exp", "show", "--csv")
+    assert "aside" in workspace.dvc("exp", "show", "--csv")
 
 
 def test_queued_experiments_run(reproduced: Workspace, tmp_path: Path):

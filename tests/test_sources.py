@@ -131,7 +131,7 @@ def test_listing_opens_no_file(tmp_path):
 
 def test_too_few_groups_are_refused(tmp_path):
     fill(tmp_path, ["p1_1", "p1_2", "p2_1"])
-    with pytest.raises(InputError, match="at least 3 groups .* found 2: see group_by"):
+    with pytest.raises(InputError, match=r"at least 3 groups .* found 2: see group_by"):
         list_cases(tmp_path, r"^(p\d)")
 
 

@@ -91,7 +91,8 @@ def test_one_more_case_moves_at_most_one_other_group_in_or_out_of_the_test_set()
 
 def test_splits_are_the_same_in_every_release():
     split_of = assign_splits({letter: letter for letter in "abcdefghij"}, 0.2, 0.3)
-    assert {split: "".join(case for case in split_of if split_of[case] == split) for split in SPLITS} == {"train": "XX", "val": "XX", "test": "XX"}
+    members = ["".join(case for case in split_of if split_of[case] == split) for split in ("train", "val", "test")]
+    assert members == ["adehi", "bj", "cfg"]
 
 
 @pytest.mark.parametrize("groups", [{}, {"a": "p"}, {"a": "p", "b": "p", "c": "q"}])

@@ -7,20 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from automedsam.errors import InputError
 from automedsam.model import AutoMedSAM
 from automedsam.outputs import fresh_file, fresh_folder
 from automedsam.sam import Weights
-
-
-def save_prompt_module(path: Path, state: dict[str, Tensor], header: dict[str, str]) -> None:
-    """Write a PromptModule's weights; the header says what made them."""
-    with fresh_file(path) as building:
-        save_file(state, building, metadata=header)
+from automedsam.tensors import load_header, load_tensors
 
 
 def load_model(path: Path, weights: Weights, device: torch.device) -> AutoMedSAM:
@@ -29,17 +21,11 @@ def load_model(path: Path, weights: Weights, device: torch.device) -> AutoMedSAM
     Raises:
       InputError: no such file, or one trained on another backbone than `weights`.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata()
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  not a dict
-    except (FileNotFoundError, SafetensorError) as error:
-        raise InputError(f"{path}: expected a trained PromptModule, found {error}; run `dvc repro`") from error
-    found = weights.sha256()
+    header, found = load_header(path), weights.sha256()
     if header["weights"] != found:
         raise InputError(f"{path}: expected the weights with sha256 {header['weights']}, found {weights.path}, {found}")
-    model = AutoMedSAM(weights, header["sparse_prompt"])
-    model.prompt_module.load_state_dict(state)
+    model = AutoMedSAM(weights, header["sparse_prompt"])  # type: ignore[arg-type]
+    model.prompt_module.load_state_dict(load_tensors(path))
     return model.to(device).eval()
 
 

@@ -12,14 +12,12 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from automedsam.cases import Case
 from automedsam.errors import InputError
-from automedsam.outputs import fresh_file
 from automedsam.sam import Weights
+from automedsam.tensors import load_header, load_tensors, save_tensors
 
 FORMAT = "1"  # count up when code changes what an embedding holds
 
@@ -43,8 +41,7 @@ class EmbeddingStore:
 
     def write(self, path: Path, embedding: Tensor) -> None:
         """Store (C, grid, grid) as fp16, at once and whole."""
-        with fresh_file(path) as building:
-            save_file({"embedding": embedding.half().cpu().contiguous()}, building, metadata=self.header)
+        save_tensors(path, {"embedding": embedding.half().cpu().contiguous()}, self.header)
 
 
 def link_or_copy(stored: Path, path: Path) -> None:
@@ -68,11 +65,7 @@ class EmbeddingFolder:
     def check(self, cases: list[Case]) -> None:
         """Raises InputError if a case has no embedding, or one of another encoder than this."""
         for case in cases:
-            try:
-                with safe_open(self.path(case), "pt") as file:
-                    found = file.metadata()
-            except (FileNotFoundError, SafetensorError) as error:
-                raise InputError(f"{self.path(case)}: expected an embedding, found {error}; run `dvc repro`") from error
+            found = load_header(self.path(case))
             for key, expected in self.encoder.items():
                 if found.get(key) != expected:
                     raise InputError(
@@ -82,8 +75,5 @@ class EmbeddingFolder:
 
     def load(self, cases: list[Case], device: torch.device) -> Tensor:
         """Embeddings (B, C, grid, grid), fp32, of these cases in this order."""
-        embeddings = []
-        for case in cases:
-            with safe_open(self.path(case), "pt") as file:
-                embeddings.append(file.get_tensor("embedding").to(device).float())
-        return torch.stack(embeddings)
+        embeddings = [load_tensors(self.path(case))["embedding"] for case in cases]
+        return torch.stack([embedding.to(device).float() for embedding in embeddings])

@@ -1,5 +1,7 @@
 """How good a mask is: monai's Dice, IoU and Hausdorff distance, with a say on empty masks. Only importer of monai."""
 
+import warnings
+
 import numpy as np
 import torch
 from monai.metrics import compute_dice, compute_hausdorff_distance, compute_iou
@@ -20,7 +22,11 @@ def hd95_px(predicted: np.ndarray, truth: np.ndarray) -> float | None:
     """95th percentile of the distances between the contours of two bool masks (H, W), in px; None if one is empty."""
     if not (predicted.any() and truth.any()):
         return None
-    return compute_hausdorff_distance(_batch(predicted), _batch(truth), include_background=True, percentile=95).item()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # monai 1.6 warns of an argument that it passes to itself
+        return compute_hausdorff_distance(
+            _batch(predicted), _batch(truth), include_background=True, percentile=95
+        ).item()
 
 
 def compute_dice_score(masks: Tensor, truth: Tensor) -> Tensor:

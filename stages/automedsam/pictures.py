@@ -101,7 +101,7 @@ def draw_dice_histogram(path: Path, per_case: pd.DataFrame) -> None:
         mean = per_case[column].mean()
         axes.axvline(mean, color=colour, linestyle=style, linewidth=2, label=f"{label}: mean {mean:.3f}")
     axes.set(xlim=(0, 1), xlabel="Dice", ylabel="test cases", title=f"Dice of {len(per_case)} test cases")
-    axes.legend(frameon=False, loc="upper left")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     _save(figure, path)
 
 

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from automedsam.cases import Case
-from automedsam.outputs import fresh_file
+from automedsam.tensors import load_tensors, save_tensors
 
 SHOWN_CASES = 3
 SHOWN_EPOCHS = 6
@@ -26,17 +25,16 @@ def shown_epochs(epochs: int) -> set[int]:
 
 def add_progress(path: Path, epoch: int, cases: list[Case], logits: list[Tensor]) -> None:
     """Add the soft masks after `epoch` to the file: mask logits (1, 1, H, W) become probabilities of 0 to 255."""
-    masks = load_file(path) if path.is_file() else {}
+    masks = load_tensors(path) if path.is_file() else {}
     for case, mask in zip(cases, logits, strict=True):
         masks[f"{epoch}/{case.name}"] = (255 * mask[0, 0].sigmoid()).round().to(torch.uint8).cpu()
-    with fresh_file(path) as building:
-        save_file(masks, building)
+    save_tensors(path, masks, {"content": "epoch/case: probability, 0 to 255"})
 
 
 def load_progress(path: Path) -> dict[str, dict[int, np.ndarray]]:
     """Case to epoch to soft mask (H, W), uint8; both in order."""
     shown: dict[str, dict[int, np.ndarray]] = {}
-    for key, mask in load_file(path).items():
+    for key, mask in load_tensors(path).items():
         epoch, case = key.split("/", 1)
         shown.setdefault(case, {})[int(epoch)] = mask.numpy()
     return {case: dict(sorted(by_epoch.items())) for case, by_epoch in sorted(shown.items())}

@@ -1,0 +1,58 @@
+"""The public names of automedsam: all there, and none that costs before it is used."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import automedsam
+
+STAGES = Path(__file__).parent.parent / "stages"
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Top-level modules in a fresh interpreter after the statement."""
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{statement}\nimport sys\nprint(*sys.modules)"],
+        env={"PYTHONPATH": str(STAGES)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return {name.split(".")[0] for name in ended.stdout.split()}
+
+
+def test_import_of_the_package_loads_nothing_heavy():
+    loaded = loaded_after("import automedsam")
+    assert "automedsam" in loaded
+    assert loaded.isdisjoint({"torch", "monai", "numpy", "pandas", "pydantic", "segment_anything"})
+
+
+def test_config_is_had_without_torch():
+    loaded = loaded_after("from automedsam import AutoMedSAMConfig")
+    assert "pydantic" in loaded
+    assert loaded.isdisjoint({"torch", "monai"})
+
+
+def test_names_of_the_seed_are_public():
+    assert set(automedsam.__all__) >= {
+        "AutoMedSAMConfig", "create_model", "AutoMedSAMLoss", "PromptModule", "compute_dice_score",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", automedsam.__all__)
+def test_every_public_name_is_the_thing_of_that_name(name):
+    assert getattr(automedsam, name).__name__ == name
+    assert callable(getattr(automedsam, name))
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'automedsam' has no attribute 'AutoSAM'"):
+        _ = automedsam.AutoSAM
+
+
+def test_import_of_an_unknown_name_is_an_import_error():
+    with pytest.raises(ImportError, match="cannot import name 'AutoSAM'"):
+        from automedsam import AutoSAM  # noqa: F401

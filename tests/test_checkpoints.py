@@ -1,0 +1,101 @@
+"""A trained PromptModule as a file, and the folder that an unfinished training leaves."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from automedsam.checkpoints import TrainingFolder, load_model, save_prompt_module
+from automedsam.errors import InputError
+from automedsam.model import AutoMedSAM
+from automedsam.prompt_module import SparsePrompt
+from automedsam.sam import Weights
+
+CPU = torch.device("cpu")
+
+
+def save(path: Path, weights: Weights, kind: SparsePrompt = "box") -> AutoMedSAM:
+    model = AutoMedSAM(weights, kind)
+    header = {"weights": weights.sha256(), "sparse_prompt": kind}
+    save_prompt_module(path, model.prompt_module.state_dict(), header)
+    return model.eval()
+
+
+@pytest.mark.parametrize("kind", ["box", "point", "tokens"])
+def test_a_saved_model_answers_as_before(tiny_weights: Weights, tmp_path: Path, kind: SparsePrompt) -> None:
+    model = save(tmp_path / "module.safetensors", tiny_weights, kind)
+    loaded = load_model(tmp_path / "module.safetensors", tiny_weights, CPU)
+    embeddings = torch.randn(2, 32, 8, 8)
+    assert not loaded.training
+    assert torch.equal(loaded(embeddings)[0], model(embeddings)[0])
+
+
+def test_a_model_is_refused_on_other_weights(tiny_weights: Weights, other_weights: Weights, tmp_path: Path) -> None:
+    save(tmp_path / "module.safetensors", tiny_weights)
+    expected = rf"module\.safetensors: expected the weights with sha256 {tiny_weights.sha256()}, found .*other\.pth"
+    with pytest.raises(InputError, match=expected):
+        load_model(tmp_path / "module.safetensors", other_weights, CPU)
+
+
+def test_a_model_on_a_copy_of_its_weights_is_accepted(tiny_weights: Weights, tmp_path: Path) -> None:
+    save(tmp_path / "module.safetensors", tiny_weights)
+    copy = tmp_path / "copy.pth"
+    copy.write_bytes(tiny_weights.path.read_bytes())
+    load_model(tmp_path / "module.safetensors", Weights("sam_test", copy), CPU)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no model at all"])
+def test_a_file_that_is_no_model_is_refused(tiny_weights: Weights, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "module.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"module\.safetensors: expected a trained PromptModule, found .*dvc repro"):
+        load_model(path, tiny_weights, CPU)
+
+
+@pytest.mark.parametrize("header", [None, {"made_by": "somebody else"}])
+def test_a_file_of_other_tensors_is_refused(
+    tiny_weights: Weights, tmp_path: Path, header: dict[str, str] | None
+) -> None:
+    path = tmp_path / "module.safetensors"
+    save_prompt_module(path, {"weight": torch.zeros(3)}, header)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"module\.safetensors: expected"):
+        load_model(path, tiny_weights, CPU)
+
+
+def test_a_training_folder_keeps_the_last_state(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path, {"seed": "0"})
+    assert folder.load_state() is None
+    for epoch in (1, 2):
+        folder.save_state({"history": [{"epoch": epoch}], "best": {"weight": torch.full((2,), float(epoch))}})
+    state = TrainingFolder(tmp_path, {"seed": "0"}).load_state()
+    assert state is not None
+    assert state["history"] == [{"epoch": 2}]
+    assert state["best"]["weight"].tolist() == [2, 2]
+
+
+def test_a_training_is_not_taken_up_by_another(tmp_path: Path) -> None:
+    TrainingFolder(tmp_path, {"seed": "0", "sources": "abc"}).save_state({"history": []})
+    assert TrainingFolder(tmp_path, {"sources": "abc", "seed": "0"}).load_state() is not None
+    assert TrainingFolder(tmp_path, {"seed": "1", "sources": "abc"}).load_state() is None
+    assert TrainingFolder(tmp_path, {"seed": "0", "sources": "abd"}).load_state() is None
+
+
+def test_a_finished_training_replaces_the_output_and_is_forgotten(tmp_path: Path) -> None:
+    output = tmp_path / "model"
+    output.mkdir()
+    (output / "old.safetensors").write_text("old")
+    folder = TrainingFolder(tmp_path / "cache", {"seed": "0"})
+    (folder.results / "new.safetensors").write_text("new")
+    folder.save_state({"history": []})
+    folder.finish(output)
+    assert {path.name: path.read_text() for path in output.iterdir()} == {"new.safetensors": "new"}
+    assert not folder.root.exists()
+    assert TrainingFolder(tmp_path / "cache", {"seed": "0"}).load_state() is None
+
+
+def test_a_finished_training_leaves_the_others(tmp_path: Path) -> None:
+    other = TrainingFolder(tmp_path / "cache", {"seed": "1"})
+    other.save_state({"history": [{"epoch": 3}]})
+    TrainingFolder(tmp_path / "cache", {"seed": "0"}).finish(tmp_path / "model")
+    assert other.load_state() == {"history": [{"epoch": 3}]}

@@ -1,0 +1,162 @@
+"""Embeddings on disk: found again by all that made them, and refused by any other backbone."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from automedsam.cases import Case
+from automedsam.embeddings import EmbeddingFolder, EmbeddingStore, describe_encoder, link_or_copy
+from automedsam.errors import InputError
+from automedsam.sam import BACKBONES, Weights
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"pixels")
+    return path
+
+
+def store_path(weights: Weights, image: Path, precision: str = "float32") -> Path:
+    return EmbeddingStore(Path("store"), describe_encoder(weights), precision).path(image)
+
+
+def test_an_embedding_is_found_by_the_images_content(tiny_weights: Weights, picture: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(b"pixels")
+    stored = store_path(tiny_weights, picture)
+    assert store_path(tiny_weights, copy) == stored
+    copy.write_bytes(b"other pixels")
+    assert store_path(tiny_weights, copy) != stored
+
+
+def test_an_embedding_is_found_by_the_weights_content(
+    tiny_weights: Weights, other_weights: Weights, picture: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.pth"
+    copy.write_bytes(tiny_weights.path.read_bytes())
+    stored = store_path(tiny_weights, picture)
+    assert store_path(Weights("sam_test", copy), picture) == stored
+    assert store_path(other_weights, picture) != stored
+
+
+@pytest.mark.parametrize(
+    "change", [{"kind": "sam"}, {"size": 128}, {"mean": (0.4, 0.4, 0.5)}, {"std": (0.25, 0.2, 0.25)}]
+)
+def test_an_embedding_is_found_by_the_preprocessing(
+    tiny_weights: Weights, picture: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
+) -> None:
+    stored = store_path(tiny_weights, picture)
+    preprocessing = replace(tiny_weights.backbone.preprocessing, **change)
+    monkeypatch.setitem(BACKBONES, "sam_test", replace(tiny_weights.backbone, preprocessing=preprocessing))
+    assert store_path(Weights("sam_test", tiny_weights.path), picture) != stored
+
+
+def test_an_embedding_is_found_by_its_precision(tiny_weights: Weights, picture: Path) -> None:
+    assert store_path(tiny_weights, picture, "bfloat16") != store_path(tiny_weights, picture, "float32")
+
+
+def test_a_stored_embedding_is_fp16_and_says_what_made_it(tiny_weights: Weights, picture: Path, tmp_path: Path) -> None:
+    store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights), "bfloat16")
+    embedding = torch.randn(8, 8, 32).permute(2, 0, 1)
+    store.write(store.path(picture), embedding)
+    with safe_open(store.path(picture), "pt") as file:
+        assert torch.equal(file.get_tensor("embedding"), embedding.half())
+        header = file.metadata()
+    assert header == {**describe_encoder(tiny_weights), "precision": "bfloat16"}
+    assert header["weights"] == tiny_weights.sha256()
+    assert header["backbone"] == "sam_test"
+
+
+def test_embeddings_come_in_the_order_of_the_cases_in_fp32(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
+    forwards, backwards = embeddings.load(cases[:2], CPU), embeddings.load(cases[1::-1], CPU)
+    assert forwards.shape == (2, 32, 8, 8)
+    assert forwards.dtype == torch.float32
+    assert torch.equal(forwards, backwards.flip(0))
+    assert not torch.equal(forwards[0], forwards[1])
+
+
+def test_check_accepts_what_this_backbone_embedded(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
+    embeddings.check(cases)
+
+
+def test_check_refuses_embeddings_of_other_weights(
+    embeddings: EmbeddingFolder, other_weights: Weights, cases: list[Case]
+) -> None:
+    with pytest.raises(InputError, match=r"a\.safetensors: expected an embedding with weights [0-9a-f]{64}, found"):
+        EmbeddingFolder(embeddings.folder, other_weights).check(cases)
+
+
+def test_check_refuses_embeddings_of_another_backbone(
+    embeddings: EmbeddingFolder, tiny_weights: Weights, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BACKBONES, "sam_twin", tiny_weights.backbone)
+    twin = EmbeddingFolder(embeddings.folder, Weights("sam_twin", tiny_weights.path))
+    with pytest.raises(InputError, match=r"a\.safetensors: .* backbone sam_twin, found sam_test; run `dvc repro"):
+        twin.check(cases)
+
+
+def test_check_refuses_embeddings_of_another_preprocessing(
+    embeddings: EmbeddingFolder, tiny_weights: Weights, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    padded = replace(tiny_weights.backbone.preprocessing, kind="sam")
+    monkeypatch.setitem(BACKBONES, "sam_test", replace(tiny_weights.backbone, preprocessing=padded))
+    folder = EmbeddingFolder(embeddings.folder, Weights("sam_test", tiny_weights.path))
+    with pytest.raises(InputError, match=r'a\.safetensors: .* preprocessing .*"sam".*, found .*"medsam"'):
+        folder.check(cases)
+
+
+def test_check_looks_at_every_case(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
+    embeddings.path(cases[-1]).unlink()
+    with pytest.raises(InputError, match=r"e\.safetensors: expected an embedding, found .*; run `dvc repro`"):
+        embeddings.check(cases)
+
+
+def no_header(path: Path) -> None:
+    save_file({"embedding": torch.zeros(32, 8, 8)}, path)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda path: path.write_bytes(b""), id="empty"),
+        pytest.param(lambda path: path.write_bytes(b"no embedding at all"), id="garbage"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-100]), id="cut short"),
+        pytest.param(no_header, id="no header"),
+    ],
+)
+def test_check_refuses_a_file_that_is_no_embedding(
+    embeddings: EmbeddingFolder, cases: list[Case], spoil: Callable[[Path], object]
+) -> None:
+    path = embeddings.path(cases[1])
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+    spoil(path)
+    with pytest.raises(InputError, match=r"b\.safetensors: expected an embedding"):
+        embeddings.check(cases)
+
+
+def test_a_link_is_the_stored_file(picture: Path, tmp_path: Path) -> None:
+    link_or_copy(picture, tmp_path / "linked.png")
+    assert (tmp_path / "linked.png").samefile(picture)
+
+
+def test_a_copy_takes_the_place_of_a_link_where_there_are_none(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    link_or_copy(picture, tmp_path / "copied.png")
+    assert (tmp_path / "copied.png").read_bytes() == b"pixels"
+    assert not (tmp_path / "copied.png").samefile(picture)

@@ -1,0 +1,223 @@
+"""Pictures: drawn for whatever comes, small, labelled and the same bytes twice."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from automedsam import pictures
+from automedsam.boxes import EMPTY, fill_box
+from automedsam.pictures import (
+    GREEN,
+    RED,
+    SKY,
+    Snapshot,
+    draw_dice_histogram,
+    draw_loss_curves,
+    draw_progress,
+    draw_snapshot,
+)
+
+HISTORY = pd.DataFrame(
+    {
+        "epoch": [1, 2, 3],
+        "loss": [3.0, 2.0, 1.0],
+        "val_loss": [3.5, 2.5, 2.6],
+        "loss_empty": [1.0, 0.5, 0.0],
+        "loss_tightbox": [400.0, 30.0, 5.0],
+        "loss_size": [2.0, 0.0, -3.0],
+        "val_box_iou": [0.2, 0.8, 0.7],
+    }
+)
+PER_CASE = pd.DataFrame(
+    {
+        "dice": [0.0, 0.5, 1.0],
+        "true_box_dice": [0.9, 0.95, 0.97],
+        "mean_box_dice": [0.1, 0.2, 0.3],
+        "box_fill_dice": [0.6, 0.7, 0.8],
+    }
+)
+
+
+def make_snapshot(height=256, width=256, **changes):
+    """Noise with a box in the middle, predicted a little to its right."""
+    box = (width // 4, height // 4, width // 2, height // 2)
+    shifted = (box[0] + width // 8, box[1], box[2] + width // 8, box[3])
+    snapshot = Snapshot(
+        title="fixed 1: phantom_000",
+        image=np.random.default_rng(0).integers(0, 256, (height, width), np.uint8),
+        truth=fill_box(box, (height, width)),
+        soft_mask=(200 * fill_box(shifted, (height, width))).astype(np.uint8),
+        given_box=box,
+        prompt=(width / 8, height / 8, width * 0.6, height * 0.6),
+        scores={"Dice": 0.91234, "loss": 1e-5},
+    )
+    return replace(snapshot, **changes)
+
+
+def make_strip(cases=3, epochs=(1, 3, 10), **changes):
+    snapshot = make_snapshot(**changes)
+    masks = dict.fromkeys(epochs, snapshot.soft_mask)
+    return [snapshot.image] * cases, [snapshot.given_box] * cases, [masks] * cases
+
+
+DRAWN = {
+    "snapshot": lambda path: draw_snapshot(path, make_snapshot()),
+    "progress": lambda path: draw_progress(path, *make_strip()),
+    "loss_curves": lambda path: draw_loss_curves(path, HISTORY),
+    "dice_histogram": lambda path: draw_dice_histogram(path, PER_CASE),
+}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A folder with each picture, drawn once."""
+    folder = tmp_path_factory.mktemp("drawn") / "plots"
+    for picture, draw in DRAWN.items():
+        draw(folder / f"{picture}.png")
+    return folder
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """Every figure that is saved."""
+    saved = []
+    save = pictures._save
+    monkeypatch.setattr(pictures, "_save", lambda figure, path: (saved.append(figure), save(figure, path)))
+    return saved
+
+
+def legend_labels(legend):
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def count_pixels(path, colour):
+    """Pixels of the PNG that have this colour, but for rounding."""
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    return int((np.abs(pixels - 255 * np.array(to_rgb(colour))) <= 2).all(axis=2).sum())
+
+
+@pytest.mark.parametrize("picture", DRAWN)
+def test_picture_is_a_small_png_in_a_folder_that_it_makes(drawn, picture):
+    path = drawn / f"{picture}.png"
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        assert 300 <= min(image.size) < max(image.size) <= 1600
+        assert np.ptp(np.asarray(image.convert("L"))) == 255
+    assert 5_000 < path.stat().st_size < 300_000
+
+
+@pytest.mark.parametrize("picture", DRAWN)
+def test_picture_has_the_same_bytes_twice(drawn, tmp_path, picture):
+    DRAWN[picture](tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == (drawn / f"{picture}.png").read_bytes()
+
+
+def test_snapshot_names_boxes_panels_and_scores(tmp_path, figures):
+    draw_snapshot(tmp_path / "a.png", make_snapshot())
+    assert legend_labels(figures[0].legends[0]) == ["given box", "box of the predicted mask", "predicted prompt"]
+    titles = [axes.get_title() for axes in figures[0].axes[:4]]
+    assert titles == ["image", "true mask", "predicted probability", "predicted mask"]
+    assert figures[0].get_suptitle() == "fixed 1: phantom_000\nDice 0.912   loss 1e-05"
+
+
+def test_snapshot_draws_boxes_along_the_edges_of_their_pixels(tmp_path, figures):
+    snapshot = make_snapshot(prompt=None, given_box=(10, 20, 50, 30), soft_mask=np.zeros((256, 256), np.uint8))
+    snapshot.soft_mask[40:45, 60:70] = 128
+    draw_snapshot(tmp_path / "a.png", snapshot)
+    boxes = [patch.get_bbox().bounds for patch in figures[0].axes[0].patches]
+    assert boxes == [(9.5, 19.5, 40, 10), (59.5, 39.5, 10, 5)]
+
+
+def test_snapshot_shows_given_predicted_and_prompt_in_their_colours(tmp_path):
+    draw_snapshot(tmp_path / "a.png", make_snapshot())
+    assert min(count_pixels(tmp_path / "a.png", colour) for colour in (GREEN, RED, SKY)) > 100
+
+
+def test_mask_of_the_snapshot_begins_above_one_half(tmp_path, figures):
+    snapshot = make_snapshot(soft_mask=np.tile(np.arange(256, dtype=np.uint8), (256, 1)))
+    draw_snapshot(tmp_path / "a.png", snapshot)
+    mask = figures[0].axes[3].images[0].get_array()
+    assert np.array_equal(mask, snapshot.soft_mask > 127)
+
+
+def test_snapshot_without_a_prompt_has_none_in_its_legend(tmp_path, figures):
+    draw_snapshot(tmp_path / "a.png", make_snapshot(prompt=None))
+    assert legend_labels(figures[0].legends[0]) == ["given box", "box of the predicted mask"]
+
+
+def test_point_prompt_is_a_star_at_its_pixel(tmp_path, figures):
+    draw_snapshot(tmp_path / "a.png", make_snapshot(prompt=(100.5, 60.5, 100.5, 60.5)))
+    (star,) = figures[0].axes[0].lines
+    assert star.get_xydata().tolist() == [[100, 60]]
+    assert star.get_label() == "predicted prompt"
+    assert len(figures[0].axes[0].patches) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"soft_mask": np.zeros((256, 256), np.uint8)},
+        {"given_box": EMPTY, "truth": np.zeros((256, 256), bool)},
+        {"image": np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)},
+        {"height": 100, "width": 320},
+        {"height": 320, "width": 100},
+        {"height": 1200, "width": 900},
+        {"height": 8, "width": 8},
+        {"title": "worst: a$b_$c^{"},
+    ],
+    ids=["empty_prediction", "empty_box", "colour", "wide", "high", "large", "tiny", "formula_in_name"],
+)
+def test_unusual_case_is_drawn(tmp_path, changes):
+    draw_snapshot(tmp_path / "snapshot.png", make_snapshot(**changes))
+    draw_progress(tmp_path / "progress.png", *make_strip(cases=2, epochs=(1,), **changes))
+    for name in ("snapshot.png", "progress.png"):
+        assert count_pixels(tmp_path / name, "white") > 1000
+
+
+def test_colour_image_is_shown_in_colour(tmp_path, figures):
+    image = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    draw_snapshot(tmp_path / "a.png", make_snapshot(image=image))
+    assert np.array_equal(figures[0].axes[0].images[0].get_array(), image)
+
+
+def test_progress_has_a_row_a_case_and_a_column_an_epoch(tmp_path, figures):
+    draw_progress(tmp_path / "a.png", *make_strip())
+    titles = [axes.get_title() for axes in figures[0].axes[:12]]
+    assert titles == ["image", "epoch 1", "epoch 3", "epoch 10"] * 3
+    assert all(len(axes.patches) == 1 for axes in figures[0].axes[:12])
+
+
+def test_progress_of_one_case_and_one_epoch_is_drawn(tmp_path):
+    draw_progress(tmp_path / "a.png", *make_strip(cases=1, epochs=(1,)))
+    assert count_pixels(tmp_path / "a.png", GREEN) > 50
+
+
+def test_loss_curves_name_every_column_and_the_best_epoch(tmp_path, figures):
+    draw_loss_curves(tmp_path / "a.png", HISTORY)
+    labels = [legend_labels(axes.get_legend()) for axes in figures[0].axes]
+    assert labels == [
+        ["loss", "val_loss"],
+        ["loss_empty", "loss_tightbox", "loss_size"],
+        ["val_box_iou", "best: epoch 2"],
+    ]
+
+
+def test_loss_curves_of_one_epoch_are_drawn(tmp_path, figures):
+    draw_loss_curves(tmp_path / "a.png", HISTORY[:1])
+    assert legend_labels(figures[0].axes[2].get_legend())[-1] == "best: epoch 1"
+
+
+def test_dice_histogram_counts_cases_and_names_means(tmp_path, figures):
+    draw_dice_histogram(tmp_path / "a.png", PER_CASE)
+    (axes,) = figures[0].axes
+    assert sum(bar.get_height() for bar in axes.patches) == 3
+    assert legend_labels(figures[0].legends[0]) == [
+        "automatic, no prompt: mean 0.500",
+        "backbone with the true box: mean 0.940",
+        "backbone with the mean training box: mean 0.200",
+        "true box filled: mean 0.700",
+    ]

@@ -1,0 +1,88 @@
+"""Masks and prompts in the frame of each image, from the model and from the bare backbone."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from automedsam.cases import Case
+from automedsam.device import Compute
+from automedsam.embeddings import EmbeddingFolder
+from automedsam.model import AutoMedSAM
+from automedsam.prompt_module import SparsePrompt
+from automedsam.sam import Weights
+from automedsam.segmenter import Segmenter, to_mask, to_soft_mask
+
+CPU = Compute(torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture
+def make_segmenter(tiny_weights: Weights, embeddings: EmbeddingFolder) -> Callable[[SparsePrompt], Segmenter]:
+    return lambda kind: Segmenter(AutoMedSAM(tiny_weights, kind).eval(), embeddings, CPU)
+
+
+@pytest.mark.parametrize("kind", ["box", "point", "tokens"])
+def test_a_mask_is_the_models_in_the_images_size(
+    make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case], kind: SparsePrompt
+) -> None:
+    segmenter = make_segmenter(kind)
+    for case in cases:
+        logits, _ = segmenter.segment(case)
+        embedding = segmenter.embeddings.load([case], CPU.device)
+        expected = segmenter.model.forward_with_embeddings(embedding, image_size=case.image_size)["masks"]
+        assert logits.shape == (1, 1, case.height, case.width)
+        torch.testing.assert_close(logits, expected)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("box", "boxes_xyxy"), ("point", "points_xy")])
+def test_a_prompt_is_told_in_pixels_of_the_image(
+    make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case], kind: SparsePrompt, name: str
+) -> None:
+    segmenter, case = make_segmenter(kind), cases[4]
+    prompts = segmenter.model.prompt_module(segmenter.embeddings.load([case], CPU.device))
+    x_and_y = getattr(prompts, name).reshape(-1, 2) * torch.tensor([71 / 64, 33 / 64])
+    _, prompt = segmenter.segment(case)
+    assert list(prompt) == ["x_min", "y_min", "x_max", "y_max"]
+    assert list(prompt.values()) == pytest.approx([*x_and_y[0].tolist(), *x_and_y[-1].tolist()], rel=1e-5)
+
+
+def test_tokens_lie_nowhere(make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case]) -> None:
+    assert make_segmenter("tokens").segment(cases[0])[1] == {}
+
+
+def test_a_box_prompts_the_bare_backbone_in_its_own_frame(
+    make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case]
+) -> None:
+    segmenter, case = make_segmenter("box"), cases[4]
+    found = segmenter.segment_box(case, torch.tensor([20.0, 6.0, 61.0, 27.0]))
+    in_frame = torch.tensor([[20 * 64 / 71, 6 * 64 / 33, 61 * 64 / 71, 27 * 64 / 33]])
+    logits = segmenter.model.decoder(segmenter.embeddings.load([case], CPU.device), boxes_xyxy=in_frame)
+    assert found.shape == (1, 1, 33, 71)
+    torch.testing.assert_close(found, segmenter.model.preprocessing.mask_to_image(logits, case.image_size))
+
+
+def test_the_bare_backbone_does_not_ask_the_prompt_module(
+    make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case]
+) -> None:
+    segmenter, box = make_segmenter("box"), torch.tensor([10.0, 8.0, 40.0, 36.0])
+    before = segmenter.segment_box(cases[0], box)
+    for parameter in segmenter.model.prompt_module.parameters():
+        parameter.data.zero_()
+    assert torch.equal(segmenter.segment_box(cases[0], box), before)
+
+
+def test_segmenting_leaves_no_graph(make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case]) -> None:
+    assert not make_segmenter("box").segment(cases[0])[0].requires_grad
+
+
+def test_a_mask_is_where_the_probability_is_over_a_half() -> None:
+    logits = torch.tensor([[[[-3.0, 0.0], [0.01, 30.0]]]])
+    assert to_mask(logits).tolist() == [[False, False], [True, True]]
+
+
+def test_a_soft_mask_is_the_probability_in_255_steps() -> None:
+    logits = torch.tensor([[[[-100.0, -1.0, 0.0], [1.0, 2.0, 100.0]]]])
+    soft = to_soft_mask(logits)
+    assert soft.dtype == np.uint8
+    assert soft.tolist() == [[0, 69, 128], [186, 225, 255]]

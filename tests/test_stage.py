@@ -1,0 +1,60 @@
+"""How a script ends, in a process of its own: exit status and what stands on stderr."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STAGES = Path(__file__).parent.parent / "stages"
+
+
+@pytest.fixture
+def run_script(tmp_path):
+    """Run a script whose main() has this body."""
+
+    def run_main(body):
+        script = tmp_path / "measure.py"
+        script.write_text(
+            "from automedsam.errors import InputError\n"
+            "from automedsam.stage import run\n"
+            f"def main():\n    {body}\n"
+            "run(main)\n"
+            "print('after')\n"
+        )
+        return subprocess.run(
+            [sys.executable, script], env={"PYTHONPATH": str(STAGES)}, capture_output=True, text=True, timeout=30
+        )
+
+    return run_main
+
+
+def test_script_that_ends_well_has_status_0_and_goes_on(run_script):
+    ended = run_script("print('done')")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\nafter\n", "")
+
+
+def test_bad_input_is_one_line_and_status_1(run_script):
+    ended = run_script("raise InputError('a.png: expected an image, found none')")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "measure: a.png: expected an image, found none\n"
+
+
+def test_cause_of_bad_input_is_not_printed(run_script):
+    ended = run_script("raise InputError('a.png: broken') from OSError('errno 5')")
+    assert ended.stderr == "measure: a.png: broken\n"
+
+
+def test_ctrl_c_is_one_line_and_status_130(run_script):
+    ended = run_script("raise KeyboardInterrupt")
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr == "measure: stopped by hand; nothing unfinished was kept as a result\n"
+
+
+@pytest.mark.parametrize("error", ["ValueError('a bug')", "OSError('a bug')", "KeyError('a bug')"])
+def test_traceback_of_a_bug_is_shown(run_script, error):
+    ended = run_script(f"raise {error}")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("Traceback (most recent call last):")
+    assert "measure.py" in ended.stderr
+    assert "a bug" in ended.stderr.splitlines()[-1]
