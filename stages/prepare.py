@@ -73,7 +73,7 @@ def prepare_cases(raw_cases: list[RawCase], params: StageParams, folder: Path) -
         write_png(folder / IMAGES.name / f"{case.name}.png", image)
         if case.split == "test":
             write_png(folder / TEST_MASKS.name / f"{case.name}.png", mask)
-    faults += [
+    faults = faults or [
         f"class_ids: expected an object in the {split} images, found only the mask values {sorted(values)}"
         for split in SPLITS
         if count_boxed(cases, split) == 0

@@ -22,8 +22,9 @@ def load_model(path: Path, weights: Weights, device: torch.device) -> AutoMedSAM
       InputError: no such file, or one trained on another backbone than `weights`.
     """
     header, found = load_header(path), weights.sha256()
-    if header["weights"] != found:
-        raise InputError(f"{path}: expected the weights with sha256 {header['weights']}, found {weights.path}, {found}")
+    expected = header.get("weights")
+    if expected != found:
+        raise InputError(f"{path}: expected the weights with sha256 {expected}, found {weights.path}, {found}")
     model = AutoMedSAM(weights, header["sparse_prompt"])  # type: ignore[arg-type]
     model.prompt_module.load_state_dict(load_tensors(path))
     return model.to(device).eval()

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 
 import pandas as pd
@@ -67,7 +68,7 @@ def _check_finite(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
         f"row {number}, {key}: {value}"
         for number, row in enumerate(rows, start=1)
         for key, value in row.items()
-        if isinstance(value, float) and not math.isfinite(value)
+        if isinstance(value, Real) and not math.isfinite(value)
     ]
     if bad:
         raise InputError(f"{path}: expected finite numbers, found {'; '.join(bad)}")
@@ -75,4 +76,5 @@ def _check_finite(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 def _rounded(row: Mapping[str, object]) -> dict[str, object]:
     """Six significant digits: more than any of these numbers means."""
-    return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in row.items()}
+    whole = (int, str, type(None))
+    return {key: value if isinstance(value, whole) else float(f"{value:.6g}") for key, value in row.items()}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from automedsam.errors import InputError
 
@@ -41,10 +41,18 @@ class AutoMedSAMConfig(BaseModel):
 
     lambda_tightness: float = Field(1e-4, ge=0)
     lambda_size: float = Field(1e-2, ge=0)
-    barrier_t: float = Field(5, gt=0)
+    barrier_t: float = Field(5.0, gt=0)
     band_width: int = Field(5, ge=1)
     size_lower: float = Field(0.5, ge=0, le=1)
     size_upper: float = Field(0.9, ge=0, le=1)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth_values(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python would take true for the number 1."""
+        if isinstance(value, bool) and info.field_name != "use_amp":
+            raise ValueError("expected a value")
+        return value
 
     @field_validator("group_by")
     @classmethod
@@ -59,10 +67,13 @@ class AutoMedSAMConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check_pairs(self) -> "AutoMedSAMConfig":
+        faults = []
         if self.size_lower >= self.size_upper:
-            raise ValueError(f"size_lower must be below size_upper, found {self.size_lower} and {self.size_upper}")
+            faults.append(f"size_lower must be below size_upper, found {self.size_lower} and {self.size_upper}")
         if self.val_fraction + self.test_fraction >= 1:
-            raise ValueError("val_fraction + test_fraction must be below 1, or nothing is left to train on")
+            faults.append("val_fraction + test_fraction must be below 1, or nothing is left to train on")
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
 
@@ -93,9 +104,14 @@ def load_config(path: Path) -> AutoMedSAMConfig:
     Raises:
       InputError: naming, at once, every key that is unknown, of a wrong type or out of range.
     """
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: expected keys and values, found {type(values).__name__}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected the parameters, found no such file") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: expected YAML, found {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise InputError(f"{path}: expected keys and values, found {values!r:.60}")
     try:
         return AutoMedSAMConfig(**values)
     except ValidationError as error:

@@ -34,9 +34,8 @@ class Snapshot:
 def draw_snapshot(path: Path, snapshot: Snapshot) -> None:
     """Image with boxes, true mask, soft mask as a heat map, binary mask, and the scores above."""
     figure, axes = _panels(1, 4, snapshot.truth.shape)
-    figure.suptitle(
-        f"{snapshot.title}\n" + "   ".join(f"{name} {value:.3g}" for name, value in snapshot.scores.items())
-    )
+    scores = "   ".join(f"{name} {value:.3g}" for name, value in snapshot.scores.items())
+    figure.suptitle(f"{snapshot.title}\n{scores}", parse_math=False)  # a file name may hold a dollar sign
     mask = snapshot.soft_mask > 127
     _show(axes[0, 0], "image", snapshot.image, vmax=255)
     _draw_box(axes[0, 0], snapshot.given_box, "given box", GREEN, "-")

@@ -166,8 +166,8 @@ class Weights:
             state = torch.load(self.path, map_location="cpu", weights_only=True, mmap=True)
         except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
             raise InputError(f"{self.path}: expected a PyTorch checkpoint, found a file that cannot be read") from error
-        if not isinstance(state, Mapping):
-            raise InputError(f"{self.path}: expected a state dict of SAM, found a {type(state).__name__}")
+        if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
+            raise InputError(f"{self.path}: expected a state dict of SAM, found another {type(state).__name__}")
         return state
 
 
