@@ -24,7 +24,7 @@ def main() -> None:
     store = EmbeddingStore(cache_folder() / "embeddings", describe_encoder(weights), compute.precision)
     images = [IMAGES / f"{case.name}.png" for case in read_index(INDEX)]
     stored = {image: store.path(image) for image in images}
-    missing = [image for image in images if not stored[image].is_file()]
+    missing = [image for image in images if not store.holds(stored[image])]
     print(f"{params.backbone} on {compute}: {len(missing)} images to embed, {len(images) - len(missing)} in the store")
     if missing:
         encoder = weights.load_encoder().to(compute.device)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from automedsam.cases import Case
 from automedsam.embeddings import EmbeddingFolder, EmbeddingStore, describe_encoder, link_or_copy
 from automedsam.errors import InputError
 from automedsam.sam import BACKBONES, Weights
+from automedsam.tensors import load_header, load_tensors
 
 CPU = torch.device("cpu")
 
@@ -68,9 +68,10 @@ def test_a_stored_embedding_is_fp16_and_says_what_made_it(tiny_weights: Weights,
     store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights), "bfloat16")
     embedding = torch.randn(8, 8, 32).permute(2, 0, 1)
     store.write(store.path(picture), embedding)
-    with safe_open(store.path(picture), "pt") as file:
-        assert torch.equal(file.get_tensor("embedding"), embedding.half())
-        header = file.metadata()
+    stored = load_tensors(store.path(picture))["embedding"]
+    assert stored.dtype == torch.float16
+    assert torch.equal(stored, embedding.half())
+    header = load_header(store.path(picture))
     assert header == {**describe_encoder(tiny_weights), "precision": "bfloat16"}
     assert header["weights"] == tiny_weights.sha256()
     assert header["backbone"] == "sam_test"
@@ -116,7 +117,7 @@ def test_check_refuses_embeddings_of_another_preprocessing(
 
 def test_check_looks_at_every_case(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
     embeddings.path(cases[-1]).unlink()
-    with pytest.raises(InputError, match=r"e\.safetensors: expected an embedding, found .*; run `dvc repro`"):
+    with pytest.raises(InputError, match=r"e\.safetensors: expected a file that this pipeline wrote.*dvc repro"):
         embeddings.check(cases)
 
 
@@ -141,7 +142,7 @@ def test_check_refuses_a_file_that_is_no_embedding(
     path.unlink()
     path.write_bytes(content)
     spoil(path)
-    with pytest.raises(InputError, match=r"b\.safetensors: expected an embedding"):
+    with pytest.raises(InputError, match=r"b\.safetensors: expected a file that this pipeline wrote"):
         embeddings.check(cases)
 
 

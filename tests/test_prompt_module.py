@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from automedsam.prompt_module import PromptModule, SparsePrompt
 
@@ -11,6 +12,18 @@ SHAPES = {"boxes_xyxy": (3, 4), "points_xy": (3, 1, 2), "tokens": (3, 2, 32)}
 def test_it_has_the_papers_number_of_parameters() -> None:
     module = PromptModule(256, 1024, "tokens")
     assert sum(parameter.numel() for parameter in module.parameters()) == 2_433_984
+
+
+def test_its_branches_are_those_of_the_paper() -> None:
+    module, embeddings = PromptModule(32, 64, "tokens"), torch.randn(2, 32, 16, 16)
+    shared, dense, sparse, linear = (
+        (layer.weight, layer.bias) for layer in (module.trunk[0], module.dense, module.sparse[0], module.sparse[4])
+    )
+    trunk = F.relu(F.conv2d(embeddings, *shared))
+    pooled = F.max_pool2d(F.relu(F.conv2d(trunk, *sparse)), 2)
+    prompts = module(embeddings)
+    torch.testing.assert_close(prompts.dense, F.conv2d(trunk, *dense, padding=1))
+    torch.testing.assert_close(prompts.tokens, F.linear(pooled.flatten(1), *linear).view(2, 2, 32))
 
 
 @pytest.mark.parametrize(("kind", "name"), [("box", "boxes_xyxy"), ("point", "points_xy"), ("tokens", "tokens")])

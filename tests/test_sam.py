@@ -112,7 +112,9 @@ def test_a_file_that_is_no_checkpoint_is_refused(tiny_weights: Weights, content:
         tiny_weights.load_mask_decoder()
 
 
-@pytest.mark.parametrize("content", [[1, 2], torch.zeros(3), {"epoch": 3}, {0: torch.zeros(3)}])
+@pytest.mark.parametrize(
+    "content", [[1, 2], torch.zeros(3), {"epoch": 3}, {0: torch.zeros(3)}, {"code": Path("weights")}]
+)
 def test_a_checkpoint_of_something_else_is_refused(tiny_weights: Weights, content: object) -> None:
     torch.save(content, tiny_weights.path)
     with pytest.raises(InputError, match=r"sam_test\.pth: expected"):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from automedsam.boxes import box_iou, tight_box
+from automedsam.boxes import EMPTY, box_iou, tight_box
 from automedsam.cases import Case
 from automedsam.device import Compute
 from automedsam.embeddings import EmbeddingFolder, EmbeddingStore
@@ -60,6 +60,24 @@ def test_each_setting_changes_the_outcome(
     assert not equal(module_state(one), module_state(other))
 
 
+def test_every_epoch_takes_every_case_once_in_an_order_of_its_own(
+    tiny_weights: Weights, embeddings: EmbeddingFolder, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = new_training(tiny_weights, embeddings, batch_size=5)
+    load, loaded = embeddings.load, []
+
+    def record(batch: list[Case], device: torch.device) -> Tensor:
+        loaded.append([case.name for case in batch])
+        return load(batch, device)
+
+    monkeypatch.setattr(embeddings, "load", record)
+    for _ in range(4):
+        training.run_epoch(cases, cases[3:])
+    orders = loaded[::2]
+    assert all(sorted(order) == [case.name for case in cases] for order in orders)
+    assert len({tuple(order) for order in orders}) > 1
+
+
 @pytest.mark.parametrize("stop", [1, 2, 3])
 def test_a_resumed_run_ends_as_the_uninterrupted_one(
     tiny_weights: Weights, embeddings: EmbeddingFolder, cases: list[Case], tmp_path: Path, stop: int
@@ -72,6 +90,20 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(
     assert equal(module_state(resumed), module_state(whole))
     assert equal(resumed.best, whole.best)
     assert resumed.history == whole.history
+
+
+def test_a_resumed_run_remembers_the_best_epoch_so_far(
+    tiny_weights: Weights, embeddings: EmbeddingFolder, cases: list[Case]
+) -> None:
+    stopped = new_training(tiny_weights, embeddings)
+    stopped.run_epoch(cases[:3], cases[3:])
+    best = module_state(stopped)
+    resumed = new_training(tiny_weights, embeddings)
+    resumed.load_state_dict(stopped.state_dict())
+    resumed.run_epoch(cases[:3], [replace(case, box_xyxy=EMPTY) for case in cases[3:]])
+    assert resumed.best_row["epoch"] == 1
+    assert equal(resumed.best, best)
+    assert not equal(module_state(resumed), best)
 
 
 def test_the_loss_goes_down(tiny_weights: Weights, embeddings: EmbeddingFolder, cases: list[Case]) -> None:
@@ -103,14 +135,15 @@ def test_the_best_epoch_is_the_one_with_the_most_box_overlap(
     tiny_weights: Weights, embeddings: EmbeddingFolder, cases: list[Case]
 ) -> None:
     training = new_training(tiny_weights, embeddings)
-    corner = [replace(case, box_xyxy=(0, 0, 1, 1)) for case in cases[3:]]
+    training.criterion = AutoMedSAMLoss(lambda_size=10, size_lower=0.95, size_upper=1)
+    absent = [replace(case, box_xyxy=EMPTY) for case in cases[3:]]
     whole = [replace(case, box_xyxy=(0, 0, case.width, case.height)) for case in cases[3:]]
     states = []
-    for val_cases in (corner, whole, corner, corner):
+    for val_cases in (absent, whole, absent, absent):
         training.run_epoch(cases[:3], val_cases)
         states.append(module_state(training))
-    overlaps = [row["val_box_iou"] for row in training.history]
-    assert overlaps[1] > max(overlaps[0], *overlaps[2:])
+    losses, overlaps = ([row[key] for row in training.history] for key in ("val_loss", "val_box_iou"))
+    assert losses.index(max(losses)) == overlaps.index(max(overlaps)) == 1
     assert training.best_row is training.history[1]
     assert equal(training.best, states[1])
 

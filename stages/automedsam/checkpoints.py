@@ -22,6 +22,8 @@ def load_model(path: Path, weights: Weights, device: torch.device) -> AutoMedSAM
       InputError: no such file, or one trained on another backbone than `weights`.
     """
     header, found = load_header(path), weights.sha256()
+    if "sparse_prompt" not in header:
+        raise InputError(f"{path}: expected a trained PromptModule, found a file made from {', '.join(header)}")
     expected = header.get("weights")
     if expected != found:
         raise InputError(f"{path}: expected the weights with sha256 {expected}, found {weights.path}, {found}")

@@ -39,6 +39,13 @@ class EmbeddingStore:
         """Where the embedding of this image file is, or will be."""
         return self.folder / f"{hashlib.sha256(image.read_bytes()).hexdigest()}.safetensors"
 
+    def holds(self, path: Path) -> bool:
+        """Whether the embedding is there and sound; one that is torn or of another format is made anew."""
+        try:
+            return load_header(path) == self.header
+        except InputError:
+            return False
+
     def write(self, path: Path, embedding: Tensor) -> None:
         """Store (C, grid, grid) as fp16, at once and whole."""
         save_tensors(path, {"embedding": embedding.half().cpu().contiguous()}, self.header)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor, nn
@@ -162,8 +163,8 @@ class Weights:
         return module.eval().requires_grad_(False)
 
     def _state(self) -> Mapping[str, Tensor]:
-        try:  # mmap: a part that is not asked for is not read
-            state = torch.load(self.path, map_location="cpu", weights_only=True, mmap=True)
+        try:  # mmap: a part that is not asked for is not read; files of torch before 1.6 are no zip, and allow none
+            state = torch.load(self.path, map_location="cpu", weights_only=True, mmap=is_zipfile(self.path))
         except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
             raise InputError(f"{self.path}: expected a PyTorch checkpoint, found a file that cannot be read") from error
         if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):

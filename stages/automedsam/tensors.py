@@ -30,7 +30,7 @@ def load_header(path: Path) -> dict[str, str]:
     try:
         with safe_open(path, "pt") as file:
             return json.loads(file.metadata()[ENTRY])
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise InputError(
             f"{path}: expected a file that this pipeline wrote, found {error!r}; run `dvc repro`"
         ) from error
