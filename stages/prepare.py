@@ -31,6 +31,8 @@ def main() -> None:
     for split in SPLITS:
         chosen = [case for case in cases if case.split == split]
         print(f"{split}: {len(chosen)} cases, {sum(case.has_object for case in chosen)} with an object")
+    if params.train_cases is not None and count_boxed(cases, "train") < params.train_cases:
+        print(f"train_cases: asked for {params.train_cases}, the training split has no more than these")
 
 
 def list_raw_cases(params: StageParams) -> list[RawCase]:

@@ -30,7 +30,7 @@ FIXED_SNAPSHOTS = 3  # of the same test cases in every run, so that runs can be 
 
 
 def main() -> None:
-    per_case = pd.read_csv(PER_CASE, dtype={"case": str}).set_index("case")
+    per_case = pd.read_csv(PER_CASE, converters={"case": str}).set_index("case")
     draw_loss_curves(LOSS_CURVES, pd.read_csv(HISTORY))
     draw_dice_histogram(DICE_HISTOGRAM, per_case)
     draw_strip(read_index(INDEX, "val"))
@@ -51,7 +51,7 @@ def draw_snapshots(test_cases: list[Case], per_case: pd.DataFrame) -> None:
     fixed = test_cases[:: max(len(test_cases) // FIXED_SNAPSHOTS, 1)][:FIXED_SNAPSHOTS]
     chosen |= {f"fixed_{number}": case.name for number, case in enumerate(fixed, start=1)}
     cases = {case.name: case for case in test_cases}
-    prompts = pd.read_csv(PROMPTS, dtype={"case": str}).set_index("case").drop(columns="group")
+    prompts = pd.read_csv(PROMPTS, converters={"case": str}).set_index("case").drop(columns="group")
     with fresh_folder(SNAPSHOTS) as folder:
         for role, name in chosen.items():
             row, prompt = per_case.loc[name], prompts.loc[name]

@@ -62,6 +62,7 @@ def fit(
     """Run the epochs that are left, leaving a trace of each."""
     if state := folder.load_state():
         training.load_state_dict(state)
+        report(training)  # DVC has taken the last report away
         print(f"taking up the training that was stopped after epoch {len(training.history)}")
     watched = shown_cases(val_cases)
     epochs = trange(len(training.history) + 1, params.epochs + 1, desc="train", unit="epoch")
@@ -72,11 +73,18 @@ def fit(
         if params.save_every and epoch % params.save_every == 0:
             state = training.model.prompt_module.state_dict()
             save_tensors(folder.results / f"epoch_{epoch:04d}.safetensors", state, header)
-        last, best = training.history[-1], training.best_row
-        write_table(HISTORY, training.history)
-        write_metrics(TRAIN_METRICS, {**last, "best_epoch": best["epoch"], "best_val_box_iou": best["val_box_iou"]})
+        report(training)
         folder.save_state(training.state_dict())
+        last = training.history[-1]
         epochs.set_postfix(loss=f"{last['loss']:.4f}", val_box_iou=f"{last['val_box_iou']:.3f}")
+
+
+def report(training: Training) -> None:
+    """Where the training stands, for `dvc exp show` and the plots while it runs."""
+    best = training.best_row
+    write_table(HISTORY, training.history)
+    of_best = {"best_epoch": best["epoch"], "best_val_box_iou": best["val_box_iou"]}
+    write_metrics(TRAIN_METRICS, training.history[-1] | of_best)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from automedsam.cases import Case
-from automedsam.embeddings import EmbeddingFolder, EmbeddingStore, describe_encoder, link_or_copy
+from automedsam.embeddings import FORMAT, EmbeddingFolder, EmbeddingStore, describe_encoder, link_or_copy
 from automedsam.errors import InputError
+from automedsam.phantoms import draw_phantom
 from automedsam.sam import BACKBONES, Weights
 from automedsam.tensors import load_header, load_tensors
 
@@ -161,3 +163,14 @@ def test_a_copy_takes_the_place_of_a_link_where_there_are_none(
     link_or_copy(picture, tmp_path / "copied.png")
     assert (tmp_path / "copied.png").read_bytes() == b"pixels"
     assert not (tmp_path / "copied.png").samefile(picture)
+
+
+def test_format_is_counted_up_when_an_embedding_changes() -> None:
+    """If these numbers move, the encoder or its preprocessing did: count FORMAT up, then write the new ones here."""
+    weights = Weights("sam_tiny")
+    pixels = weights.backbone.preprocessing(draw_phantom(np.random.default_rng(0)).image)[None]
+    with torch.inference_mode():
+        embedding = weights.load_encoder()(pixels)[0]
+    assert FORMAT == "1"
+    assert embedding.std().item() == pytest.approx(0.9645, abs=2e-3)
+    assert embedding[:3, 7, 9].tolist() == pytest.approx([0.7446, -1.3859, 0.2629], abs=2e-3)

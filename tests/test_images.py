@@ -236,3 +236,9 @@ def test_written_pixels_come_back_as_they_are(tmp_path, pixels):
 def test_written_mask_is_0_and_255(tmp_path):
     write_png(tmp_path / "a.png", np.eye(5, dtype=bool))
     assert np.array_equal(read_pixels(tmp_path / "a.png"), 255 * np.eye(5))
+
+
+def test_jpeg_masks_are_refused_as_their_values_are_blurred(tmp_path):
+    Image.fromarray(255 * np.eye(32, dtype=np.uint8)).save(tmp_path / "a.jpg")
+    with pytest.raises(InputError, match=r"a\.jpg: expected a mask as PNG or TIFF, found a JPEG"):
+        read_labels(tmp_path / "a.jpg")

@@ -102,6 +102,14 @@ def test_numpy_floats_are_written_like_others(tmp_path):
         assert list(csv.reader(table)) == [["dice"], ["0.123457"]]
 
 
+@pytest.mark.parametrize("number", [1234567, np.int64(1234567), np.uint32(1234567)])
+def test_whole_numbers_are_not_rounded(tmp_path, number):
+    write_metrics(tmp_path / "m.json", {"px": number})
+    write_table(tmp_path / "t.csv", [{"px": number}])
+    assert (tmp_path / "m.json").read_text() == '{\n  "px": 1234567\n}\n'
+    assert (tmp_path / "t.csv").read_text() == "px\n1234567\n"
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), np.float64("nan"), np.float32("nan")])
 def test_numbers_that_are_not_finite_are_refused_by_row_and_key(tmp_path, value):
     (tmp_path / "t.csv").write_text("old")

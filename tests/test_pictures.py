@@ -178,6 +178,14 @@ def test_unusual_case_is_drawn(tmp_path, changes):
         assert count_pixels(tmp_path / name, "white") > 1000
 
 
+def test_panels_have_the_shape_of_the_image(tmp_path, figures):
+    for height, width in ((100, 320), (320, 100)):
+        draw_snapshot(tmp_path / "a.png", make_snapshot(height, width))
+    wide, high = (figure.get_size_inches() for figure in figures)
+    assert wide[0] == high[0]
+    assert wide[1] < 3 < high[1]
+
+
 def test_colour_image_is_shown_in_colour(tmp_path, figures):
     image = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
     draw_snapshot(tmp_path / "a.png", make_snapshot(image=image))

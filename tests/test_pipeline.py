@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def test_ctrl_c_leaves_no_model_and_a_later_run_goes_on_to_the_same_bytes(reprod
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
     )
     wait_for_epoch(workspace, 3)
     os.killpg(running.pid, signal.SIGINT)
@@ -155,6 +156,6 @@ def with_cache(workspace: Workspace, root: Path) -> Workspace:
     """A clone that shares the caches of another, so that it starts with everything reproduced."""
     clone = workspace.clone(root)
     clone.dvc("cache", "dir", "--local", str(workspace.root / ".dvc/cache"))
-    (clone.root / ".cache").symlink_to(workspace.root / ".cache", target_is_directory=True)
+    shutil.copytree(workspace.root / ".cache", clone.root / ".cache")
     clone.dvc("checkout")
     return clone

@@ -17,7 +17,7 @@ def test_it_has_the_papers_number_of_parameters() -> None:
 def test_its_branches_are_those_of_the_paper() -> None:
     module, embeddings = PromptModule(32, 64, "tokens"), torch.randn(2, 32, 16, 16)
     shared, dense, sparse, linear = (
-        (layer.weight, layer.bias) for layer in (module.trunk[0], module.dense, module.sparse[0], module.sparse[4])
+        (layer.weight, layer.bias) for layer in (module.trunk[0], module.dense, module.sparse[0], module.head)
     )
     trunk = F.relu(F.conv2d(embeddings, *shared))
     pooled = F.max_pool2d(F.relu(F.conv2d(trunk, *sparse)), 2)

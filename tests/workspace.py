@@ -25,7 +25,14 @@ class Workspace:
 
     def run(self, *command: str, status: int | None = 0) -> str:
         done = subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=600, check=False
+            command,
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=600,
+            check=False,
         )
         printed = done.stdout + done.stderr
         assert status is None or done.returncode == status, f"{command} ended with {done.returncode}:\n{printed}"

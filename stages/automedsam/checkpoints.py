@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,11 @@ class TrainingFolder:
         self._state = self.root / "state.pt"
 
     def load_state(self) -> dict[str, Any] | None:
-        """The state after the last whole epoch, if there is one."""
-        return torch.load(self._state, map_location="cpu", weights_only=True) if self._state.is_file() else None
+        """The state after the last whole epoch; None if there is none, or none that can be read."""
+        try:
+            return torch.load(self._state, map_location="cpu", weights_only=True)
+        except (FileNotFoundError, EOFError, RuntimeError, pickle.UnpicklingError):
+            return None
 
     def save_state(self, state: dict[str, Any]) -> None:
         with fresh_file(self._state) as building:
@@ -54,4 +58,5 @@ class TrainingFolder:
         """Let the results take the place of `output`, and forget the rest."""
         with fresh_folder(output) as folder:
             shutil.copytree(self.results, folder, dirs_exist_ok=True)
+        self._state.unlink(missing_ok=True)  # first: a state without its results must never be taken up
         shutil.rmtree(self.root)

@@ -16,6 +16,6 @@ def hash_files(paths: Iterable[Path]) -> str:
 
 
 def hash_sources(stage: str, dvc_yaml: Path = Path("dvc.yaml")) -> str:
-    """One sha256 over the code that dvc.yaml names as the stage's."""
+    """One sha256 over the code and the pinned requirements that dvc.yaml names as the stage's."""
     deps = yaml.safe_load(dvc_yaml.read_text(encoding="utf-8"))["stages"][stage]["deps"]
-    return hash_files(Path(dep) for dep in sorted(deps) if dep.endswith(".py"))
+    return hash_files(Path(dep) for dep in sorted(deps) if dep.endswith((".py", ".txt")))

@@ -53,9 +53,11 @@ def read_labels(path: Path) -> np.ndarray:
     """A mask file as its values (H, W), int64, as they are stored: indices of a palette, not its colours.
 
     Raises:
-      InputError: no image, several pages, channels that differ, or values that are not whole.
+      InputError: no image, a JPEG, several pages, channels that differ, or values that are not whole.
     """
     with _opened(path) as image:
+        if image.format == "JPEG":
+            raise InputError(f"{path}: expected a mask as PNG or TIFF, found a JPEG, whose values are blurred")
         colours = len(image.getbands()) - (image.mode in ("LA", "PA", "RGBA"))
         values = np.asarray(image)
     if values.ndim == 3:

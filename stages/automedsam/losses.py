@@ -100,11 +100,11 @@ def tightbox_loss(probability: Tensor, boxes_xyxy: Tensor, band_width: int, t: f
       probability: (B, H, W), 0 to 1.
       boxes_xyxy: (B, 4).
     """
-    inside = probability * box_mask(boxes_xyxy, probability.shape[-2], probability.shape[-1])
     x0, y0, x1, y1 = boxes_xyxy.unbind(1)
-    by_row = _band_barrier(inside.sum(2), y0, y1, band_width, t)
-    by_column = _band_barrier(inside.sum(1), x0, x1, band_width, t)
-    return by_row + by_column
+    inside_rows, inside_columns = _box_sides(boxes_xyxy, probability.shape[-2], probability.shape[-1])
+    row_mass = (probability * inside_columns[:, None, :].to(probability)).sum(2)  # (B, H)
+    column_mass = (probability * inside_rows[:, :, None].to(probability)).sum(1)  # (B, W)
+    return _band_barrier(row_mass, y0, y1, band_width, t) + _band_barrier(column_mass, x0, x1, band_width, t)
 
 
 def size_loss(probability: Tensor, boxes_xyxy: Tensor, bounds: tuple[float, float], t: float) -> Tensor:
@@ -125,19 +125,23 @@ def size_loss(probability: Tensor, boxes_xyxy: Tensor, bounds: tuple[float, floa
 
 def box_mask(boxes_xyxy: Tensor, height: int, width: int) -> Tensor:
     """(B, H, W) bool, true inside each box."""
+    inside_rows, inside_columns = _box_sides(boxes_xyxy, height, width)
+    return inside_rows[:, :, None] & inside_columns[:, None, :]
+
+
+def _box_sides(boxes_xyxy: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """(B, H) and (B, W) bool: the rows and the columns that each box spans."""
     x0, y0, x1, y1 = boxes_xyxy[:, :, None].unbind(1)  # (B, 1) each
     rows = torch.arange(height, device=boxes_xyxy.device)
     columns = torch.arange(width, device=boxes_xyxy.device)
-    inside_rows = (rows >= y0) & (rows < y1)  # (B, H)
-    inside_columns = (columns >= x0) & (columns < x1)  # (B, W)
-    return inside_rows[:, :, None] & inside_columns[:, None, :]
+    return (rows >= y0) & (rows < y1), (columns >= x0) & (columns < x1)
 
 
 def _band_barrier(line_mass: Tensor, start: Tensor, stop: Tensor, band_width: int, t: float) -> Tensor:
     """(B,): sum over the bands of lines start..stop of psi_t(lines in the band - their mass).
 
     Args:
-      line_mass: (B, L) probability on each line of the box, 0 outside it.
+      line_mass: (B, L) probability on each line, between the box's other two sides.
       start, stop: (B,) first line inside, first line past.
     """
     position = torch.arange(line_mass.shape[1], device=line_mass.device) - start[:, None]  # (B, L)

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 
 import pandas as pd
@@ -17,15 +17,18 @@ from automedsam.errors import InputError
 @contextmanager
 def fresh_folder(path: Path) -> Iterator[Path]:
     """A new, empty folder to fill, which takes the place of `path` when the block ends well, and else vanishes."""
-    building = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    building, former = (path.with_name(f".{path.name}.{os.getpid()}.{kind}.tmp") for kind in ("new", "old"))
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     try:
         yield building
         if path.exists():
-            shutil.rmtree(path)
+            path.rename(former)
         building.rename(path)
     finally:
+        if former.exists() and not path.exists():
+            former.rename(path)
+        shutil.rmtree(former, ignore_errors=True)
         shutil.rmtree(building, ignore_errors=True)
 
 
@@ -36,6 +39,8 @@ def fresh_file(path: Path) -> Iterator[Path]:
     building = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield building
+        with building.open("rb+") as file:
+            os.fsync(file.fileno())  # or a power cut may leave the name without the content
         os.replace(building, path)
     finally:
         building.unlink(missing_ok=True)
@@ -49,7 +54,7 @@ def write_metrics(path: Path, metrics: Mapping[str, float | int]) -> None:
     """
     _check_finite(path, [metrics])
     with fresh_file(path) as building:
-        building.write_text(json.dumps(_rounded(metrics), indent=2) + "\n", encoding="utf-8")
+        building.write_text(json.dumps(_rounded(metrics), indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, float | int | str | None]]) -> None:
@@ -75,6 +80,11 @@ def _check_finite(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def _rounded(row: Mapping[str, object]) -> dict[str, object]:
-    """Six significant digits: more than any of these numbers means."""
-    whole = (int, str, type(None))
-    return {key: value if isinstance(value, whole) else float(f"{value:.6g}") for key, value in row.items()}
+    return {key: _plain(value) for key, value in row.items()}
+
+
+def _plain(value: object) -> object:
+    """A number as Python's own, of six significant digits if it is no whole one: more than any of these means."""
+    if isinstance(value, Integral):
+        return int(value)
+    return float(f"{value:.6g}") if isinstance(value, Real) else value

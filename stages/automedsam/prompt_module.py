@@ -46,13 +46,15 @@ class PromptModule(nn.Module):
             nn.ReLU(),
             nn.AdaptiveMaxPool2d(POOLED),
             nn.Flatten(),
-            nn.Linear(channels // 4 * POOLED**2, outputs),
         )
+        self.head = nn.Linear(channels // 4 * POOLED**2, outputs)
 
     def forward(self, embeddings: Tensor) -> Prompts:
         shared = self.trunk(embeddings)  # (B, C/2, grid, grid)
         dense = self.dense(shared)  # (B, C, grid, grid)
-        sparse = self.sparse(shared).float()  # (B, outputs); coordinates need more than bf16's eight bits
+        pooled = self.sparse(shared).float()  # (B, C/4 * 8 * 8)
+        with torch.autocast(embeddings.device.type, enabled=False):  # coordinates need more than bf16's eight bits
+            sparse = self.head(pooled)  # (B, outputs)
         if self.sparse_prompt == "tokens":
             return Prompts(dense, tokens=sparse.unflatten(1, (2, self.channels)))
         placed = self.input_size * sparse.sigmoid()

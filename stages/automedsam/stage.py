@@ -16,5 +16,5 @@ def run(main: Callable[[], None]) -> None:
         print(f"{name}: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print(f"{name}: stopped by hand; nothing unfinished was kept as a result", file=sys.stderr)
+        print(f"{name}: stopped by hand", file=sys.stderr)
         sys.exit(130)

@@ -43,7 +43,7 @@ class Training:
         self.batch_size = batch_size
         self.seed = seed
         self.optimizer = torch.optim.Adam(model.prompt_module.parameters(), learning_rate, weight_decay=weight_decay)
-        self.schedule = torch.optim.lr_scheduler.StepLR(self.optimizer, step_size=max(epochs // 2, 1), gamma=0.1)
+        self.schedule = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, [max(epochs // 2, 1)], gamma=0.1)
         self.scaler = compute.scaler()
         self.history: list[dict[str, float]] = []  # one row an epoch
         self.best: dict[str, Tensor] = {}  # the PromptModule's state after the best epoch
