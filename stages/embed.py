@@ -3,12 +3,12 @@
 python stages/embed.py
 """
 
-import torch
 from tqdm import tqdm
 
 from automedsam.cases import read_index
 from automedsam.device import choose_compute
 from automedsam.embeddings import EmbeddingStore, describe_encoder, link_or_copy
+from automedsam.encoder import Encoder
 from automedsam.images import read_pixels
 from automedsam.outputs import fresh_folder
 from automedsam.params import load_params
@@ -27,11 +27,9 @@ def main() -> None:
     missing = [image for image in images if not store.holds(stored[image])]
     print(f"{params.backbone} on {compute}: {len(missing)} images to embed, {len(images) - len(missing)} in the store")
     if missing:
-        encoder = weights.load_encoder().to(compute.device)
-    for image in tqdm(missing, "embed", unit="image", disable=not missing):
-        pixels = weights.backbone.preprocessing(read_pixels(image))[None]  # (1, 3, S, S)
-        with torch.inference_mode(), compute.autocast():
-            store.write(stored[image], encoder(pixels.to(compute.device))[0])
+        encoder = Encoder(weights, compute)
+        for image in tqdm(missing, "embed", unit="image"):
+            store.write(stored[image], encoder(read_pixels(image)))
     with fresh_folder(EMBEDDINGS) as folder:
         for image in images:
             link_or_copy(stored[image], folder / f"{image.stem}.safetensors")

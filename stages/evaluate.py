@@ -12,7 +12,7 @@ from automedsam.cases import read_index
 from automedsam.checkpoints import load_model
 from automedsam.device import choose_compute
 from automedsam.embeddings import EmbeddingFolder
-from automedsam.images import read_pixels, write_png
+from automedsam.images import read_pixels, write_image
 from automedsam.losses import AutoMedSAMLoss
 from automedsam.outputs import fresh_folder, write_metrics, write_table
 from automedsam.params import load_params
@@ -41,23 +41,22 @@ def main() -> None:
     embeddings = EmbeddingFolder(EMBEDDINGS, weights)
     cases, mean_box = read_index(INDEX, "test"), mean_relative_box(read_index(INDEX, "train"))
     embeddings.check(cases)
-    segmenter = Segmenter(load_model(PROMPT_MODULE, weights, compute.device), embeddings, compute)
+    segmenter = Segmenter(load_model(PROMPT_MODULE, weights, compute.device), compute)
     loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper")
     criterion = AutoMedSAMLoss(**params.pick(*loss_keys))
 
     scores, prompts = [], []
     with fresh_folder(PREDICTIONS) as folder:
-        (folder / PREDICTED_MASKS.name).mkdir()
-        (folder / SOFT_MASKS.name).mkdir()
         for case in tqdm(cases, "evaluate", unit="case"):
             truth = read_pixels(TEST_MASKS / f"{case.name}.png") > 0
-            logits, prompt = segmenter.segment(case)
+            embedding = embeddings.load([case], compute.device)
+            logits, prompt = segmenter.segment(embedding, case.image_size)
             mask = to_mask(logits)
-            of_mask, of_yardsticks = score_mask(mask, truth), score_yardsticks(segmenter, case, truth, mean_box)
-            scores.append(of_mask | of_yardsticks | score_losses(criterion, logits, case))
+            of_yardsticks = score_yardsticks(segmenter, embedding, case, truth, mean_box)
+            scores.append(score_mask(mask, truth) | of_yardsticks | score_losses(criterion, logits, case))
             prompts.append(prompt or {})
-            write_png(folder / PREDICTED_MASKS.name / f"{case.name}.png", mask)
-            write_png(folder / SOFT_MASKS.name / f"{case.name}.png", to_soft_mask(logits))
+            write_image(folder / PREDICTED_MASKS.name / f"{case.name}.png", mask)
+            write_image(folder / SOFT_MASKS.name / f"{case.name}.png", to_soft_mask(logits))
         named = [{"case": case.name, "group": case.group} for case in cases]
         write_table(folder / PROMPTS.name, [{**name, **prompt} for name, prompt in zip(named, prompts, strict=True)])
         write_table(PER_CASE, [{**name, **row} for name, row in zip(named, scores, strict=True)])

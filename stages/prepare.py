@@ -13,7 +13,7 @@ from tqdm import tqdm
 from automedsam.boxes import tight_box
 from automedsam.cases import SPLITS, Case, write_index
 from automedsam.errors import InputError
-from automedsam.images import write_png
+from automedsam.images import write_image
 from automedsam.outputs import fresh_folder
 from automedsam.params import StageParams, load_params
 from automedsam.paths import IMAGES, INDEX, PREPARED, TEST_MASKS
@@ -52,8 +52,6 @@ def prepare_cases(raw_cases: list[RawCase], params: StageParams, folder: Path) -
     Raises:
       InputError: every file that is at fault; or a split with no object in it.
     """
-    (folder / IMAGES.name).mkdir()
-    (folder / TEST_MASKS.name).mkdir()
     cases: list[Case] = []
     values: set[int] = set()
     faults: list[str] = []
@@ -72,9 +70,9 @@ def prepare_cases(raw_cases: list[RawCase], params: StageParams, folder: Path) -
         if raw.split == "train" and wanted is not None and not case.has_object:
             continue  # train_cases counts boxes
         cases.append(case)
-        write_png(folder / IMAGES.name / f"{case.name}.png", image)
+        write_image(folder / IMAGES.name / f"{case.name}.png", image)
         if case.split == "test":
-            write_png(folder / TEST_MASKS.name / f"{case.name}.png", mask)
+            write_image(folder / TEST_MASKS.name / f"{case.name}.png", mask)
     faults = faults or [
         f"class_ids: expected an object in the {split} images, found only the mask values {sorted(values)}"
         for split in SPLITS

@@ -8,7 +8,9 @@ import torch
 
 from automedsam.boxes import EMPTY, fill_box
 from automedsam.cases import Case
+from automedsam.device import Compute
 from automedsam.embeddings import EmbeddingFolder, EmbeddingStore, describe_encoder
+from automedsam.encoder import Encoder
 from automedsam.preprocessing import Preprocessing
 from automedsam.sam import BACKBONES, Backbone, Weights
 
@@ -53,11 +55,11 @@ def embeddings(tiny_weights: Weights, cases: list[Case], tmp_path: Path) -> Embe
     """The tiny SAM's embeddings of pictures of the cases' boxes."""
     folder = EmbeddingFolder(tmp_path / "embeddings", tiny_weights)
     store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights), "float32")
-    encoder, preprocessing = tiny_weights.load_encoder(), tiny_weights.backbone.preprocessing
+    encoder = Encoder(tiny_weights, Compute(torch.device("cpu"), torch.float32))
     rng = np.random.default_rng(0)
     for case in cases:
         image = rng.integers(0, 100, case.image_size) + 150 * fill_box(case.box_xyxy, case.image_size)
-        store.write(folder.path(case), encoder(preprocessing(image.astype(np.uint8))[None])[0])
+        store.write(folder.path(case), encoder(image.astype(np.uint8)))
     return folder
 
 

@@ -68,7 +68,7 @@ def test_an_embedding_is_found_by_its_precision(tiny_weights: Weights, picture: 
 
 def test_a_stored_embedding_is_fp16_and_says_what_made_it(tiny_weights: Weights, picture: Path, tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights), "bfloat16")
-    embedding = torch.randn(8, 8, 32).permute(2, 0, 1)
+    embedding = torch.randn(32, 8, 8).half()
     store.write(store.path(picture), embedding)
     stored = load_tensors(store.path(picture))["embedding"]
     assert stored.dtype == torch.float16

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from automedsam.errors import InputError
-from automedsam.images import read_image, read_labels, read_pixels, scale_to_8_bits, write_png
+from automedsam.images import read_image, read_labels, read_pixels, scale_to_8_bits, write_image
 
 RAMP = np.arange(201).reshape(3, 67)  # percentiles 0.5 and 99.5 are 1 and 199
 RAMP_SCALED = np.round((RAMP.clip(1, 199) - 1) / 198 * 255).astype(np.uint8)
@@ -229,12 +229,12 @@ def test_labels_that_are_not_whole_are_refused(tmp_path, value):
 
 @pytest.mark.parametrize("pixels", [RAMP_SCALED, COLOURS])
 def test_written_pixels_come_back_as_they_are(tmp_path, pixels):
-    write_png(tmp_path / "a.png", pixels)
+    write_image(tmp_path / "a.png", pixels)
     assert np.array_equal(read_pixels(tmp_path / "a.png"), pixels)
 
 
 def test_written_mask_is_0_and_255(tmp_path):
-    write_png(tmp_path / "a.png", np.eye(5, dtype=bool))
+    write_image(tmp_path / "a.png", np.eye(5, dtype=bool))
     assert np.array_equal(read_pixels(tmp_path / "a.png"), 255 * np.eye(5))
 
 

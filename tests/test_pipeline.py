@@ -126,6 +126,8 @@ def test_ctrl_c_leaves_no_model_and_a_later_run_goes_on_to_the_same_bytes(reprod
         cwd=workspace.root,
         env=workspace.environment,
         start_new_session=True,
+        # a background job of a shell, as tests may be, hands on that it ignores the signal
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",

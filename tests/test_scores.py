@@ -17,8 +17,8 @@ from automedsam.segmenter import Segmenter, to_mask
 
 
 @pytest.fixture
-def segmenter(tiny_weights: Weights, embeddings: EmbeddingFolder) -> Segmenter:
-    return Segmenter(AutoMedSAM(tiny_weights).eval(), embeddings, Compute(torch.device("cpu"), torch.float32))
+def segmenter(tiny_weights: Weights) -> Segmenter:
+    return Segmenter(AutoMedSAM(tiny_weights).eval(), Compute(torch.device("cpu"), torch.float32))
 
 
 def test_a_mask_is_scored_against_the_truth() -> None:
@@ -49,24 +49,32 @@ def test_a_missed_object_scores_nothing() -> None:
 
 
 def test_the_yardsticks_are_the_bare_backbones_masks_and_the_filled_box(
-    segmenter: Segmenter, cases: list[Case]
+    segmenter: Segmenter, cases: list[Case], embeddings: EmbeddingFolder
 ) -> None:
     case, mean_box = cases[4], torch.tensor([0.25, 0.3, 0.7, 0.9])
     truth = fill_box((20, 6, 61, 17), case.image_size)
-    from_true_box = to_mask(segmenter.segment_box(case, torch.tensor([20.0, 6.0, 61.0, 27.0])))
-    from_mean_box = to_mask(segmenter.segment_box(case, torch.tensor([0.25 * 71, 0.3 * 33, 0.7 * 71, 0.9 * 33])))
+    embedding = embeddings.load([case], torch.device("cpu"))
+    from_true_box = to_mask(segmenter.segment_box(embedding, case.image_size, torch.tensor([20.0, 6.0, 61.0, 27.0])))
+    from_mean_box = to_mask(
+        segmenter.segment_box(embedding, case.image_size, torch.tensor([0.25 * 71, 0.3 * 33, 0.7 * 71, 0.9 * 33]))
+    )
     assert not np.array_equal(from_true_box, from_mean_box)
-    assert score_yardsticks(segmenter, case, truth, mean_box) == {
+    assert score_yardsticks(segmenter, embedding, case, truth, mean_box) == {
         "true_box_dice": pytest.approx(dice(from_true_box, truth)),
         "mean_box_dice": pytest.approx(dice(from_mean_box, truth)),
         "box_fill_dice": pytest.approx(2 * 11 / (11 + 21)),
     }
 
 
-def test_without_an_object_the_true_box_yardsticks_are_full_marks(segmenter: Segmenter, cases: list[Case]) -> None:
+def test_without_an_object_the_true_box_yardsticks_are_full_marks(
+    segmenter: Segmenter, cases: list[Case], embeddings: EmbeddingFolder
+) -> None:
     case = cases[2]
     assert case.box_xyxy == EMPTY
-    scores = score_yardsticks(segmenter, case, np.zeros(case.image_size, bool), torch.tensor([0.2, 0.2, 0.8, 0.8]))
+    embedding = embeddings.load([case], torch.device("cpu"))
+    scores = score_yardsticks(
+        segmenter, embedding, case, np.zeros(case.image_size, bool), torch.tensor([0.2, 0.2, 0.8, 0.8])
+    )
     assert (scores["true_box_dice"], scores["box_fill_dice"]) == (1, 1)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from automedsam.cases import Case
 from automedsam.device import Compute
@@ -18,18 +19,26 @@ CPU = Compute(torch.device("cpu"), torch.float32)
 
 
 @pytest.fixture
-def make_segmenter(tiny_weights: Weights, embeddings: EmbeddingFolder) -> Callable[[SparsePrompt], Segmenter]:
-    return lambda kind: Segmenter(AutoMedSAM(tiny_weights, kind).eval(), embeddings, CPU)
+def make_segmenter(tiny_weights: Weights) -> Callable[[SparsePrompt], Segmenter]:
+    return lambda kind: Segmenter(AutoMedSAM(tiny_weights, kind).eval(), CPU)
+
+
+@pytest.fixture
+def embedding_of(embeddings: EmbeddingFolder) -> Callable[[Case], Tensor]:
+    return lambda case: embeddings.load([case], CPU.device)
 
 
 @pytest.mark.parametrize("kind", ["box", "point", "tokens"])
 def test_a_mask_is_the_models_in_the_images_size(
-    make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case], kind: SparsePrompt
+    make_segmenter: Callable[[SparsePrompt], Segmenter],
+    cases: list[Case],
+    embedding_of: Callable[[Case], Tensor],
+    kind: SparsePrompt,
 ) -> None:
     segmenter = make_segmenter(kind)
     for case in cases:
-        logits, _ = segmenter.segment(case)
-        embedding = segmenter.embeddings.load([case], CPU.device)
+        logits, _ = segmenter.segment(embedding_of(case), case.image_size)
+        embedding = embedding_of(case)
         expected = segmenter.model.forward_with_embeddings(embedding, image_size=case.image_size)["masks"]
         assert logits.shape == (1, 1, case.height, case.width)
         torch.testing.assert_close(logits, expected)
@@ -37,43 +46,51 @@ def test_a_mask_is_the_models_in_the_images_size(
 
 @pytest.mark.parametrize(("kind", "name"), [("box", "boxes_xyxy"), ("point", "points_xy")])
 def test_a_prompt_is_told_in_pixels_of_the_image(
-    make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case], kind: SparsePrompt, name: str
+    make_segmenter: Callable[[SparsePrompt], Segmenter],
+    cases: list[Case],
+    embedding_of: Callable[[Case], Tensor],
+    kind: SparsePrompt,
+    name: str,
 ) -> None:
     segmenter, case = make_segmenter(kind), cases[4]
-    prompts = segmenter.model.prompt_module(segmenter.embeddings.load([case], CPU.device))
+    prompts = segmenter.model.prompt_module(embedding_of(case))
     x_and_y = getattr(prompts, name).reshape(-1, 2) * torch.tensor([71 / 64, 33 / 64])
-    _, prompt = segmenter.segment(case)
+    _, prompt = segmenter.segment(embedding_of(case), case.image_size)
     assert list(prompt) == ["x_min", "y_min", "x_max", "y_max"]
     assert list(prompt.values()) == pytest.approx([*x_and_y[0].tolist(), *x_and_y[-1].tolist()], rel=1e-5)
 
 
-def test_tokens_lie_nowhere(make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case]) -> None:
-    assert make_segmenter("tokens").segment(cases[0])[1] == {}
+def test_tokens_lie_nowhere(
+    make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case], embedding_of: Callable[[Case], Tensor]
+) -> None:
+    assert make_segmenter("tokens").segment(embedding_of(cases[0]), cases[0].image_size)[1] == {}
 
 
 def test_a_box_prompts_the_bare_backbone_in_its_own_frame(
-    make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case]
+    make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case], embedding_of: Callable[[Case], Tensor]
 ) -> None:
     segmenter, case = make_segmenter("box"), cases[4]
-    found = segmenter.segment_box(case, torch.tensor([20.0, 6.0, 61.0, 27.0]))
+    found = segmenter.segment_box(embedding_of(case), case.image_size, torch.tensor([20.0, 6.0, 61.0, 27.0]))
     in_frame = torch.tensor([[20 * 64 / 71, 6 * 64 / 33, 61 * 64 / 71, 27 * 64 / 33]])
-    logits = segmenter.model.decoder(segmenter.embeddings.load([case], CPU.device), boxes_xyxy=in_frame)
+    logits = segmenter.model.decoder(embedding_of(case), boxes_xyxy=in_frame)
     assert found.shape == (1, 1, 33, 71)
     torch.testing.assert_close(found, segmenter.model.preprocessing.mask_to_image(logits, case.image_size))
 
 
 def test_the_bare_backbone_does_not_ask_the_prompt_module(
-    make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case]
+    make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case], embedding_of: Callable[[Case], Tensor]
 ) -> None:
     segmenter, box = make_segmenter("box"), torch.tensor([10.0, 8.0, 40.0, 36.0])
-    before = segmenter.segment_box(cases[0], box)
+    before = segmenter.segment_box(embedding_of(cases[0]), cases[0].image_size, box)
     for parameter in segmenter.model.prompt_module.parameters():
         parameter.data.zero_()
-    assert torch.equal(segmenter.segment_box(cases[0], box), before)
+    assert torch.equal(segmenter.segment_box(embedding_of(cases[0]), cases[0].image_size, box), before)
 
 
-def test_segmenting_leaves_no_graph(make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case]) -> None:
-    assert not make_segmenter("box").segment(cases[0])[0].requires_grad
+def test_segmenting_leaves_no_graph(
+    make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case], embedding_of: Callable[[Case], Tensor]
+) -> None:
+    assert not make_segmenter("box").segment(embedding_of(cases[0]), cases[0].image_size)[0].requires_grad
 
 
 def test_a_mask_is_where_the_probability_is_over_a_half() -> None:

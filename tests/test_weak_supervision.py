@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automedsam.images import write_png
+from automedsam.images import write_image
 from automedsam.phantoms import draw_phantom
 from workspace import Workspace, copy_project
 
@@ -66,4 +66,4 @@ def add_phantom(folder: Path, number: int) -> None:
     phantom = draw_phantom(np.random.default_rng([5, number]))
     for kind, pixels in (("images", phantom.image), ("masks", phantom.mask)):
         (folder / kind).mkdir(exist_ok=True)
-        write_png(folder / kind / f"case_{number:02d}.png", pixels)
+        write_image(folder / kind / f"case_{number:02d}.png", pixels)

@@ -47,8 +47,8 @@ class EmbeddingStore:
             return False
 
     def write(self, path: Path, embedding: Tensor) -> None:
-        """Store (C, grid, grid) as fp16, at once and whole."""
-        save_tensors(path, {"embedding": embedding.half().cpu().contiguous()}, self.header)
+        """Store an embedding (C, grid, grid), fp16, at once and whole."""
+        save_tensors(path, {"embedding": embedding}, self.header)
 
 
 def link_or_copy(stored: Path, path: Path) -> None:

@@ -69,8 +69,9 @@ def read_labels(path: Path) -> np.ndarray:
     return values.astype(np.int64)
 
 
-def write_png(path: Path, values: np.ndarray) -> None:
-    """Write (H, W) or (H, W, 3) uint8, or (H, W) bool as 0 and 255."""
+def write_image(path: Path, values: np.ndarray) -> None:
+    """Write (H, W) or (H, W, 3) uint8, or (H, W) bool as 0 and 255, in the format that the name ends in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(values.astype(np.uint8) * 255 if values.dtype == bool else values).save(path)
 
 

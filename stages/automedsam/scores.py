@@ -23,18 +23,21 @@ def score_mask(mask: np.ndarray, truth: np.ndarray) -> Scores:
     }
 
 
-def score_yardsticks(segmenter: Segmenter, case: Case, truth: np.ndarray, mean_box: Tensor) -> Scores:
+def score_yardsticks(
+    segmenter: Segmenter, embedding: Tensor, case: Case, truth: np.ndarray, mean_box: Tensor
+) -> Scores:
     """Dice of the frozen backbone prompted with the true box and with the mean box, and of the true box filled.
 
     Without an object there is no true box to prompt with, and so no mask: Dice 1.
     """
-    width_height = torch.tensor([case.width, case.height, case.width, case.height])
-    from_true_box = np.zeros_like(truth)
-    if case.has_object:
-        from_true_box = to_mask(segmenter.segment_box(case, torch.tensor(case.box_xyxy, dtype=torch.float32)))
+    true_box = torch.tensor(case.box_xyxy, dtype=torch.float32)
+    scaled_mean_box = mean_box * torch.tensor([case.width, case.height, case.width, case.height])
+    from_true_box, from_mean_box = (
+        to_mask(segmenter.segment_box(embedding, case.image_size, box)) for box in (true_box, scaled_mean_box)
+    )
     return {
-        "true_box_dice": dice(from_true_box, truth),
-        "mean_box_dice": dice(to_mask(segmenter.segment_box(case, mean_box * width_height)), truth),
+        "true_box_dice": dice(from_true_box & case.has_object, truth),
+        "mean_box_dice": dice(from_mean_box, truth),
         "box_fill_dice": dice(fill_box(case.box_xyxy, case.image_size), truth),
     }
 

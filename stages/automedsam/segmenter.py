@@ -4,44 +4,41 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automedsam.cases import Case
 from automedsam.device import Compute
-from automedsam.embeddings import EmbeddingFolder
 from automedsam.model import AutoMedSAM
 
 
 class Segmenter:
-    """Segments one case at a time from its embedding."""
+    """Segments one image at a time from its embedding (1, C, grid, grid)."""
 
-    def __init__(self, model: AutoMedSAM, embeddings: EmbeddingFolder, compute: Compute) -> None:
+    def __init__(self, model: AutoMedSAM, compute: Compute) -> None:
         self.model = model
-        self.embeddings = embeddings
         self.compute = compute
 
     @torch.inference_mode()
-    def segment(self, case: Case) -> tuple[Tensor, dict[str, float]]:
+    def segment(self, embedding: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, dict[str, float]]:
         """With no prompt: mask logits (1, 1, H, W), and where the model's own prompt lies, in px of the image.
 
         The prompt is `x_min`, `y_min`, `x_max`, `y_max`; a point is a box of no extent, tokens are nowhere: empty.
         """
         with self.compute.autocast():
-            logits, prompts = self.model(self.embeddings.load([case], self.compute.device))
+            logits, prompts = self.model(embedding)
         place = prompts.boxes_xyxy
         if prompts.points_xy is not None:
             place = prompts.points_xy[:, 0].repeat(1, 2)
         preprocessing = self.model.preprocessing
-        found = [] if place is None else preprocessing.box_to_image(place, case.image_size)[0].tolist()
+        found = [] if place is None else preprocessing.box_to_image(place, image_size)[0].tolist()
         prompt = dict(zip(("x_min", "y_min", "x_max", "y_max"), found, strict=False))
-        return preprocessing.mask_to_image(logits, case.image_size), prompt
+        return preprocessing.mask_to_image(logits, image_size), prompt
 
     @torch.inference_mode()
-    def segment_box(self, case: Case, box_xyxy: Tensor) -> Tensor:
+    def segment_box(self, embedding: Tensor, image_size: tuple[int, int], box_xyxy: Tensor) -> Tensor:
         """The bare backbone, prompted with a box (4,) in px of the image: mask logits (1, 1, H, W)."""
         preprocessing = self.model.preprocessing
-        box = preprocessing.box_to_input(box_xyxy.to(self.compute.device), case.image_size)[None]
+        box = preprocessing.box_to_input(box_xyxy.to(self.compute.device), image_size)[None]
         with self.compute.autocast():
-            logits = self.model.decoder(self.embeddings.load([case], self.compute.device), boxes_xyxy=box)
-        return preprocessing.mask_to_image(logits, case.image_size)
+            logits = self.model.decoder(embedding, boxes_xyxy=box)
+        return preprocessing.mask_to_image(logits, image_size)
 
 
 def to_mask(logits: Tensor) -> np.ndarray:

@@ -1,0 +1,19 @@
+"""A mask drawn on its image, to look at in any viewer."""
+
+import numpy as np
+from scipy.ndimage import binary_dilation, binary_erosion
+
+from automedsam.boxes import tight_box
+
+CONTOUR, BOX = (213, 94, 0), (86, 180, 233)  # Okabe and Ito's vermilion and sky blue
+
+
+def draw_overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The image (H, W[, 3]) as (H, W, 3) uint8, with the mask's contour and its box; an empty mask adds none."""
+    overlay = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image.copy()
+    overlay[binary_dilation(mask) & ~binary_erosion(mask)] = CONTOUR
+    x0, y0, x1, y1 = tight_box(mask)
+    if x1 > x0:
+        for edge in (np.s_[y0:y1, x0], np.s_[y0:y1, x1 - 1], np.s_[y0, x0:x1], np.s_[y1 - 1, x0:x1]):
+            overlay[edge] = BOX
+    return overlay
