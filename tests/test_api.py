@@ -1,5 +1,7 @@
 """The public names of automedsam: all there, and none that costs before it is used."""
 
+import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +58,14 @@ def test_unknown_name_is_an_attribute_error():
 def test_import_of_an_unknown_name_is_an_import_error():
     with pytest.raises(ImportError, match="cannot import name 'AutoSAM'"):
         from automedsam import AutoSAM  # noqa: F401
+
+
+@pytest.mark.parametrize("script", ["embed", "train", "evaluate", "predict"])
+def test_scripts_settle_how_threads_wait_before_torch_comes(script):
+    tree = ast.parse((STAGES / f"{script}.py").read_text(encoding="utf-8"))
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    modules = [node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports]
+    first = next(number for number, name in enumerate(modules) if name.startswith("automedsam"))
+    before = "\n".join(f"import {name}" for name in modules[:first])
+    assert "torch" not in loaded_after(before)
+    assert os.environ["OMP_WAIT_POLICY"]

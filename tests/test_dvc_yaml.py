@@ -80,3 +80,9 @@ def test_metrics_and_plots_lie_in_git_and_data_does_not():
             assert cached == name.startswith("data/")
             if not cached:
                 assert out[name] == {"cache": False}
+
+
+@pytest.mark.parametrize(("library", "module"), [("segment_anything", "sam"), ("monai", "metrics")])
+def test_one_module_alone_imports_a_library_of_many_traps(library, module):
+    importers = {path.stem for path in STAGES.rglob("*.py") if f"from {library}" in path.read_text(encoding="utf-8")}
+    assert importers == {module}

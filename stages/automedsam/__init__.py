@@ -3,8 +3,13 @@
 The public names, each imported on first use, so that `import automedsam` costs nothing.
 """
 
+import os
 from importlib import import_module
 from typing import Any
+
+# Before torch is imported: its waiting threads sleep and do not spin. On cores that anything else uses too, spinning
+# made a training ten times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
     "AutoMedSAM": "model",
