@@ -31,6 +31,7 @@ PROJECT = Path(__file__).parent.parent
 def main() -> None:
     arguments = parse_arguments()
     jobs = list_jobs(arguments.images)
+    refuse_to_overwrite(jobs, arguments.out)
     header = load_header(arguments.model)
     weights = Weights(header.get("backbone", "sam_tiny"), arguments.medsam_checkpoint or used_checkpoint(header))
     compute = choose_compute(arguments.device, use_amp=header.get("use_amp") == "True")
@@ -94,6 +95,14 @@ def list_jobs(inputs: list[Path]) -> dict[Path, Path]:
     if not jobs:
         raise InputError(f"{', '.join(map(str, inputs))}: expected {', '.join(SUFFIXES)} files, found none")
     return dict(sorted(jobs.items()))
+
+
+def refuse_to_overwrite(jobs: dict[Path, Path], out: Path) -> None:
+    """Raises InputError if a mask would take the place of one of the images."""
+    images = {path.resolve() for path in jobs.values()}
+    for target in jobs:
+        if (out / target).resolve() in images:
+            raise InputError(f"--out {out}: expected another folder than the images', found that of {out / target}")
 
 
 def used_checkpoint(header: dict[str, str]) -> Path | None:

@@ -31,6 +31,7 @@ def main() -> None:
     for split in SPLITS:
         chosen = [case for case in cases if case.split == split]
         print(f"{split}: {len(chosen)} cases, {sum(case.has_object for case in chosen)} with an object")
+    print(f"left out: {len(raw_cases) - len(cases)} cases of the training split, beyond train_cases")
     if params.train_cases is not None and count_boxed(cases, "train") < params.train_cases:
         print(f"train_cases: asked for {params.train_cases}, the training split has no more than these")
 

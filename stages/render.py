@@ -60,7 +60,7 @@ def draw_snapshots(test_cases: list[Case], per_case: pd.DataFrame) -> None:
                 image=read_pixels(IMAGES / f"{name}.png"),
                 truth=read_pixels(TEST_MASKS / f"{name}.png") > 0,
                 soft_mask=read_pixels(SOFT_MASKS / f"{name}.png"),
-                given_box=cases[name].box_xyxy,
+                true_box=cases[name].box_xyxy,
                 prompt=tuple(prompt) or None,
                 scores={
                     "Dice": row["dice"],

@@ -5,7 +5,7 @@
 A run that was stopped goes on after its last whole epoch, if nothing that it depends on has changed since.
 """
 
-from tqdm import trange
+from tqdm import tqdm
 
 from automedsam.cases import Case, read_index
 from automedsam.checkpoints import TrainingFolder
@@ -65,7 +65,8 @@ def fit(
         report(training)  # DVC has taken the last report away
         print(f"taking up the training that was stopped after epoch {len(training.history)}")
     watched = shown_cases(val_cases)
-    epochs = trange(len(training.history) + 1, params.epochs + 1, desc="train", unit="epoch")
+    done = len(training.history)
+    epochs = tqdm(range(done + 1, params.epochs + 1), "train", initial=done, total=params.epochs, unit="epoch")
     for epoch in epochs:
         training.run_epoch(train_cases, val_cases)
         if epoch in shown_epochs(params.epochs):

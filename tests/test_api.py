@@ -68,4 +68,4 @@ def test_scripts_settle_how_threads_wait_before_torch_comes(script):
     first = next(number for number, name in enumerate(modules) if name.startswith("automedsam"))
     before = "\n".join(f"import {name}" for name in modules[:first])
     assert "torch" not in loaded_after(before)
-    assert os.environ["OMP_WAIT_POLICY"]
+    assert os.environ["GOMP_SPINCOUNT"]

@@ -95,3 +95,9 @@ def test_create_model_names_a_checkpoint_that_is_missing(tmp_path: Path) -> None
 def test_create_model_asks_for_a_checkpoint() -> None:
     with pytest.raises(InputError, match="medsam_checkpoint: backbone medsam_vit_b needs the path of its weights"):
         create_model()
+
+
+@pytest.mark.parametrize("shape", [(2, 16, 8, 8), (2, 32, 4, 8), (32, 8, 8)])
+def test_embeddings_of_another_backbone_are_refused(tiny_weights: Weights, shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"image_embeddings: expected the shape \(B, 32, 8, 8\), found"):
+        AutoMedSAM(tiny_weights)(torch.zeros(shape))

@@ -51,7 +51,7 @@ def make_snapshot(height=256, width=256, **changes):
         image=np.random.default_rng(0).integers(0, 256, (height, width), np.uint8),
         truth=fill_box(box, (height, width)),
         soft_mask=(200 * fill_box(shifted, (height, width))).astype(np.uint8),
-        given_box=box,
+        true_box=box,
         prompt=(width / 8, height / 8, width * 0.6, height * 0.6),
         scores={"Dice": 0.91234, "loss": 1e-5},
     )
@@ -61,7 +61,7 @@ def make_snapshot(height=256, width=256, **changes):
 def make_strip(cases=3, epochs=(1, 3, 10), **changes):
     snapshot = make_snapshot(**changes)
     masks = dict.fromkeys(epochs, snapshot.soft_mask)
-    return [snapshot.image] * cases, [snapshot.given_box] * cases, [masks] * cases
+    return [snapshot.image] * cases, [snapshot.true_box] * cases, [masks] * cases
 
 
 DRAWN = {
@@ -118,14 +118,14 @@ def test_picture_has_the_same_bytes_twice(drawn, tmp_path, picture):
 
 def test_snapshot_names_boxes_panels_and_scores(tmp_path, figures):
     draw_snapshot(tmp_path / "a.png", make_snapshot())
-    assert legend_labels(figures[0].legends[0]) == ["given box", "box of the predicted mask", "predicted prompt"]
+    assert legend_labels(figures[0].legends[0]) == ["true box", "box of the predicted mask", "predicted prompt"]
     titles = [axes.get_title() for axes in figures[0].axes[:4]]
     assert titles == ["image", "true mask", "predicted probability", "predicted mask"]
     assert figures[0].get_suptitle() == "fixed 1: phantom_000\nDice 0.912   loss 1e-05"
 
 
 def test_snapshot_draws_boxes_along_the_edges_of_their_pixels(tmp_path, figures):
-    snapshot = make_snapshot(prompt=None, given_box=(10, 20, 50, 30), soft_mask=np.zeros((256, 256), np.uint8))
+    snapshot = make_snapshot(prompt=None, true_box=(10, 20, 50, 30), soft_mask=np.zeros((256, 256), np.uint8))
     snapshot.soft_mask[40:45, 60:70] = 128
     draw_snapshot(tmp_path / "a.png", snapshot)
     boxes = [patch.get_bbox().bounds for patch in figures[0].axes[0].patches]
@@ -146,7 +146,7 @@ def test_mask_of_the_snapshot_begins_above_one_half(tmp_path, figures):
 
 def test_snapshot_without_a_prompt_has_none_in_its_legend(tmp_path, figures):
     draw_snapshot(tmp_path / "a.png", make_snapshot(prompt=None))
-    assert legend_labels(figures[0].legends[0]) == ["given box", "box of the predicted mask"]
+    assert legend_labels(figures[0].legends[0]) == ["true box", "box of the predicted mask"]
 
 
 def test_point_prompt_is_a_star_at_its_pixel(tmp_path, figures):
@@ -161,7 +161,7 @@ def test_point_prompt_is_a_star_at_its_pixel(tmp_path, figures):
     "changes",
     [
         {"soft_mask": np.zeros((256, 256), np.uint8)},
-        {"given_box": EMPTY, "truth": np.zeros((256, 256), bool)},
+        {"true_box": EMPTY, "truth": np.zeros((256, 256), bool)},
         {"image": np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)},
         {"height": 100, "width": 320},
         {"height": 320, "width": 100},

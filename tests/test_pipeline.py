@@ -96,13 +96,23 @@ def test_queued_experiments_run(reproduced: Workspace, tmp_path: Path):
     assert "0.03" in shown
 
 
-@pytest.mark.parametrize("override", ["lambda_sise=0.05", "lambda_size=large", "lambda_size=-1", "backbone=sam_huge"])
+@pytest.mark.parametrize("override", ["lambda_sise=0.05", "lambda_size=large", "backbone=sam_huge"])
 def test_mistyped_override_fails_and_changes_nothing(reproduced: Workspace, tmp_path: Path, override: str):
     workspace = with_cache(reproduced, tmp_path / "clone")
     lock = workspace.read("dvc.lock")
     printed = workspace.dvc("exp", "run", "--temp", "--set-param", override, status=None)
     assert override.split("=")[0] in printed
     assert workspace.read("dvc.lock") == lock
+    assert workspace.git("status", "--porcelain") == ""
+    assert stages_run(workspace.dvc("repro")) == []
+
+
+def test_failed_experiment_in_the_workspace_can_be_undone_as_the_readme_says(reproduced: Workspace, tmp_path: Path):
+    workspace = with_cache(reproduced, tmp_path / "clone")
+    printed = workspace.dvc("exp", "run", "--set-param", "lambda_size=-1", status=None)
+    assert "lambda_size: Input should be greater than or equal to 0, found -1" in printed
+    workspace.git("checkout", "--", "params.yaml", "dvc.lock", "metrics", "plots")
+    workspace.dvc("checkout")
     assert workspace.git("status", "--porcelain") == ""
     assert stages_run(workspace.dvc("repro")) == []
 

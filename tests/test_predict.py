@@ -90,3 +90,11 @@ def test_no_data_but_the_image_and_the_model_is_needed(trained: Workspace, tmp_p
     script = str(trained.root / "stages/predict.py")
     elsewhere.run("python", script, "a.png", "--out", "out", "--model", str(model))
     assert (tmp_path / "out/a.png").is_file()
+
+
+def test_images_are_never_overwritten_by_their_masks(trained: Workspace, tmp_path: Path):
+    write_image(tmp_path / "in/a.png", draw_phantom(np.random.default_rng(3)).image)
+    before = (tmp_path / "in/a.png").read_bytes()
+    printed = trained.run("python", "stages/predict.py", str(tmp_path / "in"), "--out", str(tmp_path / "in"), status=1)
+    assert "expected another folder than the images'" in printed
+    assert (tmp_path / "in/a.png").read_bytes() == before

@@ -214,7 +214,12 @@ def test_script_says_how_many_cases_each_split_has(project):
     ended = run_prepare()
     assert (ended.returncode, ended.stdout.splitlines()) == (
         0,
-        ["train: 4 cases, 4 with an object", "val: 2 cases, 2 with an object", "test: 3 cases, 3 with an object"],
+        [
+            "train: 4 cases, 4 with an object",
+            "val: 2 cases, 2 with an object",
+            "test: 3 cases, 3 with an object",
+            "left out: 1 cases of the training split, beyond train_cases",
+        ],
     )
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from automedsam.decoder import PromptableDecoder
+from automedsam.errors import InputError
 from automedsam.prompt_module import PromptModule, Prompts, SparsePrompt
 from automedsam.sam import Weights
 
@@ -18,6 +19,7 @@ class AutoMedSAM(nn.Module):
         """Load the frozen parts from `weights`; the PromptModule starts at random."""
         super().__init__()
         self.preprocessing = weights.backbone.preprocessing
+        self.embedding_shape = (weights.backbone.channels, weights.backbone.grid, weights.backbone.grid)
         self.decoder = PromptableDecoder(weights.load_prompt_encoder(), weights.load_mask_decoder())
         self.prompt_module = PromptModule(weights.backbone.channels, self.preprocessing.size, sparse_prompt)
 
@@ -26,7 +28,14 @@ class AutoMedSAM(nn.Module):
 
         Args:
           image_embeddings: (B, C, grid, grid) from the frozen image encoder.
+
+        Raises:
+          InputError: embeddings of another shape than this backbone's.
         """
+        expected, found = self.embedding_shape, tuple(image_embeddings.shape)
+        if len(found) != 4 or found[1:] != expected:
+            shape = ", ".join(map(str, expected))
+            raise InputError(f"image_embeddings: expected the shape (B, {shape}), found {found}")
         prompts = self.prompt_module(image_embeddings)
         logits = self.decoder(
             image_embeddings,

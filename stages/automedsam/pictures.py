@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from automedsam.boxes import Box, tight_box
 
@@ -26,7 +27,7 @@ class Snapshot:
     image: np.ndarray  # (H, W) or (H, W, 3) uint8
     truth: np.ndarray  # (H, W) bool
     soft_mask: np.ndarray  # (H, W) uint8, probability 0 to 255
-    given_box: Box  # px, half open; may be empty
+    true_box: Box  # px, half open; may be empty
     prompt: tuple[float, float, float, float] | None  # box_xyxy in px; a point as x, y, x, y
     scores: dict[str, float]
 
@@ -38,7 +39,7 @@ def draw_snapshot(path: Path, snapshot: Snapshot) -> None:
     figure.suptitle(f"{snapshot.title}\n{scores}", parse_math=False)  # a file name may hold a dollar sign
     mask = snapshot.soft_mask > 127
     _show(axes[0, 0], "image", snapshot.image, vmax=255)
-    _draw_box(axes[0, 0], snapshot.given_box, "given box", GREEN, "-")
+    _draw_box(axes[0, 0], snapshot.true_box, "true box", GREEN, "-")
     _draw_box(axes[0, 0], tight_box(mask), "box of the predicted mask", RED, "--")
     if snapshot.prompt is not None:
         _draw_prompt(axes[0, 0], snapshot.prompt)
@@ -123,7 +124,10 @@ def _draw_box(axes: Axes, box_xyxy: Box, label: str, colour: str, style: str) ->
     """Along the outer edges of the box's pixels, whose centres lie at whole numbers."""
     x0, y0, x1, y1 = box_xyxy
     place = (x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0
-    axes.add_patch(Rectangle(*place, fill=False, edgecolor=colour, linestyle=style, linewidth=2, label=label))
+    outline = [withStroke(linewidth=3.5, foreground=BLACK)]  # seen on any image
+    axes.add_patch(
+        Rectangle(*place, fill=False, edgecolor=colour, linestyle=style, linewidth=2, label=label, path_effects=outline)
+    )
 
 
 def _draw_prompt(axes: Axes, prompt: tuple[float, float, float, float]) -> None:
