@@ -130,9 +130,25 @@ def test_comment_in_the_encoder_code_embeds_nothing(reproduced: Workspace, tmp_p
 def test_ctrl_c_leaves_no_model_and_a_later_run_goes_on_to_the_same_bytes(reproduced: Workspace, tmp_path: Path):
     workspace = with_cache(reproduced, tmp_path / "clone")
     lock = workspace.read("dvc.lock")
-    workspace.set_params(epochs=12)
+    workspace.set_params(epochs=16)
+    status, printed = interrupt(workspace, [sys.executable, "-m", "dvc", "repro", "train"], after_epoch=3)
+    assert status != 0
+    assert "train: stopped by hand" in printed
+    assert not (workspace.root / "data/model").exists()
+    assert workspace.read("dvc.lock") == lock
+    assert interrupt(workspace, [sys.executable, "stages/train.py"], after_epoch=7)[0] == 130
+    assert not (workspace.root / "data/model").exists()
+
+    assert "taking up the training" in workspace.dvc("repro", "train")
+    resumed = workspace.read("data/model/prompt_module.safetensors"), workspace.read("plots/train.csv")
+    workspace.dvc("repro", "--force", "--single-item", "train")
+    assert resumed == (workspace.read("data/model/prompt_module.safetensors"), workspace.read("plots/train.csv"))
+
+
+def interrupt(workspace: Workspace, command: list[str], after_epoch: int) -> tuple[int, str]:
+    """Press ctrl-C, which reaches the whole process group, and tell status and output."""
     running = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", "train"],
+        command,
         cwd=workspace.root,
         env=workspace.environment,
         start_new_session=True,
@@ -142,26 +158,14 @@ def test_ctrl_c_leaves_no_model_and_a_later_run_goes_on_to_the_same_bytes(reprod
         stderr=subprocess.STDOUT,
         encoding="utf-8",
     )
-    wait_for_epoch(workspace, 3)
-    os.killpg(running.pid, signal.SIGINT)
-    printed, _ = running.communicate(timeout=60)
-    assert running.returncode != 0
-    assert "exited with 130" in printed
-    assert not (workspace.root / "data/model").exists()
-    assert workspace.read("dvc.lock") == lock
-
-    assert "taking up the training" in workspace.dvc("repro", "train")
-    resumed = workspace.read("data/model/prompt_module.safetensors"), workspace.read("plots/train.csv")
-    workspace.dvc("repro", "--force", "--single-item", "train")
-    assert resumed == (workspace.read("data/model/prompt_module.safetensors"), workspace.read("plots/train.csv"))
-
-
-def wait_for_epoch(workspace: Workspace, epoch: int) -> None:
     history = workspace.root / "plots/train.csv"
     deadline = time.monotonic() + 120
-    while not history.exists() or len(history.read_text().splitlines()) <= epoch:
+    while not history.exists() or len(history.read_text(encoding="utf-8").splitlines()) <= after_epoch:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGINT)
+    printed, _ = running.communicate(timeout=60)
+    return running.returncode, printed
 
 
 def with_cache(workspace: Workspace, root: Path) -> Workspace:
