@@ -19,5 +19,5 @@ lint: .venv/installed
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet -r requirements.txt
+	.venv/bin/python -m pip install --quiet -r requirements.txt pydicom==3.0.2
 	touch $@

@@ -3,12 +3,16 @@
     python stages/evaluate.py
 
 The yardsticks: the same frozen backbone prompted with the true box (the most that a perfect prompt would give) and with
-the mean box of the training cases (no learning at all), and the true box filled as if it were the mask.
+the mean box of the training cases (no learning at all), and the true box filled as if it were the mask. Images without
+a mask are measured by the overlap of boxes alone; volumes also as a whole.
 """
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tqdm import tqdm
 
-from automedsam.cases import read_index
+from automedsam.cases import Case, read_index
 from automedsam.checkpoints import load_model
 from automedsam.device import choose_compute
 from automedsam.embeddings import EmbeddingFolder
@@ -20,6 +24,7 @@ from automedsam.paths import (
     EMBEDDINGS,
     INDEX,
     PER_CASE,
+    PER_VOLUME,
     PREDICTED_MASKS,
     PREDICTIONS,
     PROMPT_MODULE,
@@ -29,9 +34,21 @@ from automedsam.paths import (
     TEST_MASKS,
 )
 from automedsam.sam import Weights
-from automedsam.scores import mean_relative_box, mean_scores, score_losses, score_mask, score_yardsticks
-from automedsam.segmenter import Segmenter, to_mask, to_soft_mask
+from automedsam.scores import (
+    COLUMNS,
+    VOLUME_COLUMNS,
+    Scores,
+    mean_relative_box,
+    mean_scores,
+    score_losses,
+    score_mask,
+    score_volumes,
+    score_yardsticks,
+)
+from automedsam.segmenter import BOX_NAMES, Segmenter, to_mask, to_soft_mask
 from automedsam.stage import run
+
+NAMES = ("case", "group")
 
 
 def main() -> None:
@@ -42,27 +59,45 @@ def main() -> None:
     cases, mean_box = read_index(INDEX, "test"), mean_relative_box(read_index(INDEX, "train"))
     embeddings.check(cases)
     segmenter = Segmenter(load_model(PROMPT_MODULE, weights, compute.device), compute)
-    loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper")
+    loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper",
+                 "box_margin")  # fmt: skip
     criterion = AutoMedSAMLoss(**params.pick(*loss_keys))
+    truths = {case.name: read_pixels(TEST_MASKS / f"{case.name}.png") > 0 for case in cases if case.has_mask}
+    if not truths:
+        print("no test image has a mask: overlap with the boxes is all that can be measured, no Dice")
 
-    scores, prompts = [], []
+    scores: list[Scores] = []
+    prompts, masks = [], {}
     with fresh_folder(PREDICTIONS) as folder:
         for case in tqdm(cases, "evaluate", unit="case"):
-            truth = read_pixels(TEST_MASKS / f"{case.name}.png") > 0
+            truth = truths.get(case.name)
             embedding = embeddings.load([case], compute.device)
             logits, prompt = segmenter.segment(embedding, case.image_size)
             mask = to_mask(logits)
-            of_yardsticks = score_yardsticks(segmenter, embedding, case, truth, mean_box)
-            scores.append(score_mask(mask, truth) | of_yardsticks | score_losses(criterion, logits, case))
-            prompts.append(prompt or {})
+            of_case = score_mask(mask, truth, case) | score_losses(criterion, logits, case)
+            if truth is not None:
+                of_case |= score_yardsticks(segmenter, embedding, case, truth, mean_box)
+            scores.append(of_case)
+            prompts.append(prompt)
+            masks[case.name] = mask
             write_image(folder / PREDICTED_MASKS.name / f"{case.name}.png", mask)
             write_image(folder / SOFT_MASKS.name / f"{case.name}.png", to_soft_mask(logits))
-        named = [{"case": case.name, "group": case.group} for case in cases]
-        write_table(folder / PROMPTS.name, [{**name, **prompt} for name, prompt in zip(named, prompts, strict=True)])
-        write_table(PER_CASE, [{**name, **row} for name, row in zip(named, scores, strict=True)])
-        summary = mean_scores(scores) | {"n_cases": len(cases)}
+        volumes = score_volumes(cases, masks, truths)
+        write_table(folder / PROMPTS.name, with_names(cases, prompts), [*NAMES, *BOX_NAMES])
+        write_table(PER_CASE, with_names(cases, scores), [*NAMES, *COLUMNS])
+        write_table(PER_VOLUME, volumes, VOLUME_COLUMNS)
+        summary = mean_scores(scores) | {"n_cases": len(cases), "n_masks": len(truths)}
+        if volumes:
+            summary |= mean_scores([{"volume_dice": row["volume_dice"]} for row in volumes]) | {
+                "n_volumes": len(volumes)
+            }
         write_metrics(SUMMARY, summary)
     print(", ".join(f"{key} {value:.4g}" for key, value in summary.items()))
+
+
+def with_names(cases: list[Case], rows: Sequence[Mapping[str, float | None]]) -> list[dict[str, Any]]:
+    """Each row of scores behind its case's name and group."""
+    return [{"case": case.name, "group": case.group, **row} for case, row in zip(cases, rows, strict=True)]
 
 
 if __name__ == "__main__":

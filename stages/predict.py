@@ -1,12 +1,15 @@
-"""Not a stage: masks of new images from a trained model, with no box and no mask.
+"""Not a stage: masks of new images and volumes from a trained model, with no box and no mask.
 
 python stages/predict.py IMAGES_OR_FOLDER ... --out MASKS
 
-An image that cannot be read is told of and left out; the others get their masks, and the exit status is 1.
+A scan that cannot be read is told of and left out; the others get their masks, and the exit status is 1.
 """
 
 import argparse
+import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -16,11 +19,13 @@ from automedsam.checkpoints import load_model
 from automedsam.device import choose_compute
 from automedsam.encoder import Encoder
 from automedsam.errors import InputError
-from automedsam.images import SUFFIXES, read_image, write_image
+from automedsam.images import write_image
 from automedsam.outputs import write_table
 from automedsam.overlays import draw_overlay
 from automedsam.paths import PROMPT_MODULE
+from automedsam.preparation import Preparation, PreparedScan
 from automedsam.sam import Weights
+from automedsam.scans import SUFFIXES, ScanFile, find_scans, mask_place, open_scan, stem
 from automedsam.segmenter import Segmenter, to_mask, to_soft_mask
 from automedsam.stage import run
 from automedsam.tensors import load_header
@@ -28,44 +33,61 @@ from automedsam.tensors import load_header
 PROJECT = Path(__file__).parent.parent
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """Of one scan."""
+
+    masks: np.ndarray  # (slices, H, W) bool
+    soft_masks: np.ndarray  # (slices, H, W) uint8, probability 0 to 255
+    overlays: list[np.ndarray]  # (H, W, 3) uint8 each; none unless asked for
+
+
 def main() -> None:
     arguments = parse_arguments()
-    jobs = list_jobs(arguments.images)
+    jobs = list_jobs(arguments.images, arguments.out)
     refuse_to_overwrite(jobs, arguments.out)
     header = load_header(arguments.model)
     weights = Weights(header.get("backbone", "sam_tiny"), arguments.medsam_checkpoint or used_checkpoint(header))
     compute = choose_compute(arguments.device, use_amp=header.get("use_amp") == "True")
     segmenter = Segmenter(load_model(arguments.model, weights, compute.device), compute)
     encoder = Encoder(weights, compute)
-    print(f"{weights.name} on {compute}: {len(jobs)} images")
+    preparation = Preparation.from_json(header["preparation"])
+    print(f"{weights.name} on {compute}: {len(jobs)} scans")
 
-    rows, faults = [], []
-    for target, path in tqdm(jobs.items(), "predict", unit="image"):
+    rows: list[dict[str, Any]] = []
+    volumes: list[dict[str, Any]] = []
+    faults = []
+    for target, path in tqdm(jobs.items(), "predict", unit="scan"):
         try:
-            image = read_image(path)
+            scan = open_scan(path, preparation.slice_axis)
+            prediction = predict(scan, preparation, encoder, segmenter, arguments.overlay)
         except InputError as fault:
             faults.append(str(fault))
             continue
-        embedding = encoder(image)[None].to(compute.device).float()
-        logits, _ = segmenter.segment(embedding, image.shape[:2])
-        mask, soft_mask = to_mask(logits), to_soft_mask(logits)
-        write_image(arguments.out / target, mask)
+        scan.write(arguments.out / target, prediction.masks)
         if arguments.soft:
-            write_image(arguments.out / "soft" / target, soft_mask)
-        if arguments.overlay:
-            write_image((arguments.out / "overlays" / target).with_suffix(".png"), draw_overlay(image, mask))
-        rows.append({"image": str(path), "mask": target.as_posix(), **describe(mask, soft_mask)})
+            scan.write(arguments.out / "soft" / target, prediction.soft_masks)
+        for number, overlay in enumerate(prediction.overlays):
+            ending = f"_s{number:03d}.png" if scan.is_volume else ".png"
+            write_image(arguments.out / "overlays" / target.with_name(stem(target) + ending), overlay)
+        named = {"image": str(path), "mask": target.as_posix()}
+        rows += [named | row for row in describe_slices(scan, prediction)]
+        if scan.is_volume:
+            volumes.append(named | describe_volume(scan, prediction))
     if rows:
         write_table(arguments.out / "predictions.csv", rows)
+    if volumes:
+        write_table(arguments.out / "volumes.csv", volumes)
     if faults:
-        raise InputError("\n".join([f"{len(rows)} masks written, {len(faults)} images left out:", *faults]))
+        done = len(jobs) - len(faults)
+        raise InputError("\n".join([f"{done} masks written, {len(faults)} scans left out:", *faults]))
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", nargs="+", type=Path, help=f"files, or folders to search: {', '.join(SUFFIXES)}")
-    parser.add_argument("--out", required=True, type=Path, help="folder for the masks (0 and 255) and predictions.csv")
-    parser.add_argument("--soft", action="store_true", help="also write probabilities, 0 to 255, to OUT/soft")
+    parser.add_argument("--out", required=True, type=Path, help="folder for the masks and predictions.csv")
+    parser.add_argument("--soft", action="store_true", help="also write probabilities to OUT/soft")
     parser.add_argument("--overlay", action="store_true", help="also draw contour and box, to OUT/overlays")
     parser.add_argument("--model", type=Path, default=PROJECT / PROMPT_MODULE, help="another trained PromptModule")
     parser.add_argument("--medsam-checkpoint", type=Path, help="where the backbone's weights lie now, if they moved")
@@ -73,22 +95,21 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def list_jobs(inputs: list[Path]) -> dict[Path, Path]:
-    """The mask's place below the output folder (a JPEG's mask is a PNG) to the image's, sorted.
+def list_jobs(inputs: list[Path], out: Path) -> dict[Path, Path]:
+    """The mask's place below the output folder to the scan's, sorted; masks of an earlier run are no scans.
 
     Raises:
-      InputError: a path that is not there, no image at all, or two images whose masks would be one file.
+      InputError: a path that is not there, no scan at all, or two whose masks would be one file.
     """
     jobs: dict[Path, Path] = {}
     for given in inputs:
         if not given.exists():
             raise InputError(f"{given}: expected an image or a folder, found no such path")
         folder = given if given.is_dir() else given.parent
-        found = [path for path in given.rglob("*") if path.suffix.lower() in SUFFIXES] if given.is_dir() else [given]
-        for path in sorted(found):
-            target = path.relative_to(folder)
-            if target.suffix.lower() in (".jpg", ".jpeg"):
-                target = target.with_suffix(".png")
+        for path in find_scans(given) if given.is_dir() else [given]:
+            if given.resolve() in out.resolve().parents and out.resolve() in path.resolve().parents:
+                continue
+            target = mask_place(path, folder)
             if target in jobs:
                 raise InputError(f"{path}: expected another name than that of {jobs[target]}: both masks are {target}")
             jobs[target] = path
@@ -111,12 +132,52 @@ def used_checkpoint(header: dict[str, str]) -> Path | None:
     return None if checkpoint == "None" else PROJECT / checkpoint
 
 
-def describe(mask: np.ndarray, soft_mask: np.ndarray) -> dict[str, float | int]:
-    """Box (half open, px), area, and the mean probability inside the mask: 0 if it is empty."""
-    x_min, y_min, x_max, y_max = tight_box(mask)
-    confidence = float(soft_mask[mask].mean() / 255) if mask.any() else 0.0
-    box = {"x_min": x_min, "y_min": y_min, "x_max": x_max, "y_max": y_max}
-    return box | {"area_px": int(mask.sum()), "confidence": confidence}
+def predict(
+    scan: ScanFile, preparation: Preparation, encoder: Encoder, segmenter: Segmenter, with_overlays: bool
+) -> Prediction:
+    """Segment every slice, and bring the masks back to the scan's own pixels."""
+    prepared = PreparedScan(scan, preparation)
+    masks, soft_masks, overlays = [], [], []
+    for number in range(scan.shape[0]):
+        image = prepared.slice(number)
+        embedding = encoder(image)[None].to(segmenter.compute.device).float()
+        logits = prepared.unframe(segmenter.segment(embedding, image.shape[:2])[0])
+        masks.append(to_mask(logits))
+        soft_masks.append(to_soft_mask(logits))
+        if with_overlays:
+            overlays.append(draw_overlay(prepared.picture(number), masks[-1]))
+    return Prediction(np.stack(masks), np.stack(soft_masks), overlays)
+
+
+def describe_slices(scan: ScanFile, prediction: Prediction) -> list[dict[str, Any]]:
+    """A row a slice: box (half open, px), area, and the mean probability inside the mask: 0 if it is empty."""
+    rows = []
+    for number, (mask, soft_mask) in enumerate(zip(prediction.masks, prediction.soft_masks, strict=True)):
+        x_min, y_min, x_max, y_max = tight_box(mask)
+        row = {
+            "slice": number if scan.is_volume else None,
+            "x_min": x_min,
+            "y_min": y_min,
+            "x_max": x_max,
+            "y_max": y_max,
+        }
+        pixel_mm2 = scan.spacing_mm and scan.spacing_mm[1] * scan.spacing_mm[2]
+        area = int(mask.sum())
+        rows.append(row | {"area_px": area, "area_mm2": pixel_mm2 and pixel_mm2 * area} | rate(mask, soft_mask))
+    return rows
+
+
+def describe_volume(scan: ScanFile, prediction: Prediction) -> dict[str, Any]:
+    """The whole of it: slices with the object, voxels, and the same mean probability."""
+    mask = prediction.masks
+    voxel_mm3 = scan.spacing_mm and math.prod(scan.spacing_mm)
+    voxels = int(mask.sum())
+    size = {"slices": len(mask), "slices_with_object": int(mask.any(axis=(1, 2)).sum()), "voxels": voxels}
+    return size | {"volume_mm3": voxel_mm3 and voxel_mm3 * voxels} | rate(mask, prediction.soft_masks)
+
+
+def rate(mask: np.ndarray, soft_mask: np.ndarray) -> dict[str, Any]:
+    return {"confidence": float(soft_mask[mask].mean() / 255) if mask.any() else 0.0}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,18 @@ from automedsam.losses import AutoMedSAMLoss
 from automedsam.model import AutoMedSAM
 from automedsam.outputs import write_metrics, write_table
 from automedsam.params import StageParams, load_params
-from automedsam.paths import EMBEDDINGS, HISTORY, INDEX, MODEL, PROGRESS, PROMPT_MODULE, TRAIN_METRICS, cache_folder
+from automedsam.paths import (
+    BOXES,
+    EMBEDDINGS,
+    HISTORY,
+    INDEX,
+    MODEL,
+    PREPARATION,
+    PROGRESS,
+    PROMPT_MODULE,
+    TRAIN_METRICS,
+    cache_folder,
+)
 from automedsam.progress import add_progress, shown_cases, shown_epochs
 from automedsam.sam import Weights
 from automedsam.stage import run
@@ -34,7 +45,8 @@ def main() -> None:
     embeddings.check([*train_cases, *val_cases])
 
     model = AutoMedSAM(weights, params.sparse_prompt).to(compute.device)
-    loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper")
+    loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper",
+                 "box_margin")  # fmt: skip
     criterion = AutoMedSAMLoss(**params.pick(*loss_keys))
     recipe = params.pick("epochs", "batch_size", "learning_rate", "weight_decay", "seed")
     training = Training(model, criterion, compute, embeddings, **recipe)
@@ -42,7 +54,8 @@ def main() -> None:
     print(f"{params.backbone} on {compute}: {trainable:,} trainable parameters, {len(train_cases)} training cases")
 
     header = {**params.as_text(), **embeddings.encoder, "precision": compute.precision}
-    inputs = hash_files([INDEX, *(embeddings.path(case) for case in [*train_cases, *val_cases])])
+    header["preparation"] = PREPARATION.read_text(encoding="utf-8")  # for `predict`, to see images the same way
+    inputs = hash_files([INDEX, BOXES, *(embeddings.path(case) for case in [*train_cases, *val_cases])])
     fingerprint = {**header, "inputs": inputs, "sources": hash_sources("train")}
     folder = TrainingFolder(cache_folder() / "train", fingerprint)
     fit(training, train_cases, val_cases, folder, header, params)

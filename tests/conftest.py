@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from automedsam.boxes import EMPTY, fill_box
+from automedsam.boxes import fill_boxes
 from automedsam.cases import Case
 from automedsam.device import Compute
 from automedsam.embeddings import EmbeddingFolder, EmbeddingStore, describe_encoder
@@ -42,11 +42,11 @@ def other_weights(tiny_weights: Weights, tmp_path: Path) -> Weights:
 def cases() -> list[Case]:
     """Three training cases, the last one with no object, and two to validate with; no two of one size."""
     return [
-        Case("a", "patient 1", "train", 48, 64, (10, 8, 40, 36)),
-        Case("b", "patient 2", "train", 64, 40, (5, 20, 30, 60)),
-        Case("c", "patient 3", "train", 50, 50, EMPTY),
-        Case("d", "patient 4", "val", 60, 44, (12, 10, 32, 41)),
-        Case("e", "patient 5", "val", 33, 71, (20, 6, 61, 27)),
+        Case("a", "patient 1", "train", 48, 64, ((10, 8, 40, 36),)),
+        Case("b", "patient 2", "train", 64, 40, ((5, 20, 30, 60),)),
+        Case("c", "patient 3", "train", 50, 50),
+        Case("d", "patient 4", "val", 60, 44, ((12, 10, 32, 41),)),
+        Case("e", "patient 5", "val", 33, 71, ((20, 6, 61, 27),)),
     ]
 
 
@@ -58,7 +58,7 @@ def embeddings(tiny_weights: Weights, cases: list[Case], tmp_path: Path) -> Embe
     encoder = Encoder(tiny_weights, Compute(torch.device("cpu"), torch.float32))
     rng = np.random.default_rng(0)
     for case in cases:
-        image = rng.integers(0, 100, case.image_size) + 150 * fill_box(case.box_xyxy, case.image_size)
+        image = rng.integers(0, 100, case.image_size) + 150 * fill_boxes(case.boxes_xyxy, case.image_size)
         store.write(folder.path(case), encoder(image.astype(np.uint8)))
     return folder
 

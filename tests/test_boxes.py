@@ -3,7 +3,30 @@
 import numpy as np
 import pytest
 
-from automedsam.boxes import EMPTY, box_area, box_iou, fill_box, tight_box
+from automedsam.boxes import (
+    EMPTY,
+    box_area,
+    box_iou,
+    component_boxes,
+    enclosing_box,
+    fill_boxes,
+    mask_box_iou,
+    tight_box,
+)
+
+
+def read_drawing(*rows):
+    """A mask from rows of `#` and `.`."""
+    return np.array([list(row) for row in rows]) == "#"
+
+
+PARTS = read_drawing(
+    "......#.",
+    ".##..#..",
+    ".##.....",
+    "........",
+    "#......#",
+)  # 4 px, then 2 that touch at a corner alone, then one and one
 
 
 def test_box_of_a_rectangle_ends_one_pixel_past_it():
@@ -40,10 +63,83 @@ def test_box_holds_plain_integers():
 
 @pytest.mark.parametrize("box_xyxy", [(2, 3, 9, 7), (0, 0, 20, 12), (19, 11, 20, 12), EMPTY])
 def test_filled_box_has_that_box_and_its_area(box_xyxy):
-    mask = fill_box(box_xyxy, (12, 20))
+    mask = fill_boxes([box_xyxy], (12, 20))
     assert (mask.shape, mask.dtype) == ((12, 20), bool)
     assert tight_box(mask) == box_xyxy
     assert mask.sum() == box_area(box_xyxy)
+
+
+def test_several_boxes_fill_one_mask_and_count_what_they_share_once():
+    mask = fill_boxes([(0, 0, 4, 2), (2, 1, 6, 3)], (3, 7))
+    assert mask.tolist() == read_drawing("####...", "######.", "..####.").tolist()
+
+
+def test_no_boxes_fill_an_empty_mask():
+    mask = fill_boxes((), (3, 7))
+    assert (mask.shape, mask.dtype, mask.any()) == ((3, 7), bool, False)
+
+
+def test_parts_get_a_box_each_from_the_top_and_corners_join_them():
+    assert component_boxes(PARTS) == [(5, 0, 7, 2), (1, 1, 3, 3), (0, 4, 1, 5), (7, 4, 8, 5)]
+
+
+@pytest.mark.parametrize(("min_px", "boxes"), [(2, [(5, 0, 7, 2), (1, 1, 3, 3)]), (4, [(1, 1, 3, 3)]), (5, [])])
+def test_parts_of_fewer_pixels_get_no_box(min_px, boxes):
+    assert component_boxes(PARTS, min_px) == boxes
+
+
+def test_a_part_is_counted_by_its_own_pixels_not_by_its_box():
+    ring = read_drawing("####", "#..#", "####")
+    assert component_boxes(ring, 10) == [(0, 0, 4, 3)]
+    assert component_boxes(ring, 11) == []
+
+
+def test_a_part_inside_another_has_a_box_of_its_own():
+    assert component_boxes(read_drawing("#####", "#...#", "#.#.#", "#...#", "#####")) == [(0, 0, 5, 5), (2, 2, 3, 3)]
+
+
+def test_empty_mask_has_no_parts():
+    assert component_boxes(np.zeros((7, 11), bool)) == []
+
+
+def test_boxes_of_parts_hold_plain_integers():
+    assert {type(side) for box in component_boxes(PARTS) for side in box} == {int}
+
+
+@pytest.mark.parametrize(
+    ("boxes", "around"),
+    [
+        ([], EMPTY),
+        ([(3, 4, 5, 6)], (3, 4, 5, 6)),
+        ([(3, 4, 5, 6), (1, 5, 2, 9)], (1, 4, 5, 9)),
+        ([(0, 0, 9, 9), (2, 2, 3, 3), (8, 1, 12, 2)], (0, 0, 12, 9)),
+    ],
+)
+def test_enclosing_box_is_the_smallest_round_all(boxes, around):
+    assert enclosing_box(boxes) == around
+
+
+@pytest.mark.parametrize(
+    ("boxes", "iou"),
+    [
+        ([(0, 0, 8, 5)], 1),  # the box of the whole mask
+        ([(0, 0, 4, 5)], 20 / 40),
+        ([], 0),
+        ([(5, 0, 7, 2), (1, 1, 3, 3), (0, 4, 1, 5), (7, 4, 8, 5)], 1),
+        ([(5, 0, 7, 2), (1, 1, 3, 3)], 8 / 10),  # the two parts of one pixel are too many
+        ([(1, 1, 3, 3), (1, 1, 3, 5)], 4 / (10 + 4)),  # the boxes overlap, together 8 px
+        ([(4, 3, 5, 4), (3, 3, 4, 4)], 0),
+    ],
+)
+def test_a_mask_fits_one_box_by_its_own_and_several_by_those_of_its_parts(boxes, iou):
+    assert mask_box_iou(PARTS, boxes) == pytest.approx(iou)
+
+
+def test_an_empty_mask_fits_an_absent_object_alone():
+    nothing = np.zeros((5, 8), bool)
+    assert mask_box_iou(nothing, ()) == 1
+    assert mask_box_iou(nothing, [(0, 0, 2, 2)]) == 0
+    assert mask_box_iou(nothing, [(0, 0, 2, 2), (3, 3, 5, 5)]) == 0
 
 
 @pytest.mark.parametrize(
@@ -68,5 +164,5 @@ def test_overlap_of_boxes_is_that_of_their_masks():
     for _ in range(100):
         (x0, x1), (y0, y1) = np.sort(rng.choice(20, (2, 2), replace=False), axis=1).tolist()
         one, other = (x0, y0, x1, y1), (3, 4, 15, 16)
-        masks = fill_box(one, (20, 20)), fill_box(other, (20, 20))
+        masks = fill_boxes([one], (20, 20)), fill_boxes([other], (20, 20))
         assert box_iou(one, other) == pytest.approx((masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum())

@@ -256,3 +256,80 @@ def test_box_mask_is_half_open() -> None:
     expected = torch.zeros(2, 4, 5, dtype=torch.bool)
     expected[0, 2:3, 1:4] = True
     assert torch.equal(box_mask(torch.tensor([[1, 2, 4, 3], [0, 0, 0, 0]]), 4, 5), expected)
+
+
+TWO_BOXES = torch.tensor(
+    [[[3, 2, 12, 9], [15, 11, 22, 20]], [[4, 5, 20, 16], [0, 0, 0, 0]], [[0, 0, 0, 0], [0, 0, 0, 0]]]
+)
+
+
+def test_one_box_a_part_is_the_bands_of_each_and_the_area_of_all() -> None:
+    probability = torch.rand(3, 24, 26, dtype=torch.float64)
+    found = tightbox_loss(probability, TWO_BOXES, 5, 5.0)
+    expected = [
+        sum(tightbox_by_bands(image.numpy(), tuple(box), 5, 5.0) for box in boxes if box[2] > box[0])
+        for image, boxes in zip(probability, TWO_BOXES.tolist(), strict=True)
+    ]
+    assert found.tolist() == pytest.approx(expected, abs=1e-9)
+    area, volume = 9 * 7 + 7 * 9, float(probability[0].sum())
+    of_size = (barrier(volume - 0.9 * area, 5) + barrier(0.5 * area - volume, 5)) / area
+    assert size_loss(probability, TWO_BOXES, (0.5, 0.9), 5.0)[0].item() == pytest.approx(of_size)
+
+
+def test_overlapping_boxes_count_their_common_area_once() -> None:
+    boxes, probability = torch.tensor([[[2, 2, 10, 10], [6, 6, 14, 14]]]), torch.full((1, 20, 20), 0.3)
+    area = 64 + 64 - 16
+    expected = (barrier(120 - 0.9 * area, 5) + barrier(0.5 * area - 120, 5)) / area
+    assert size_loss(probability, boxes, (0.5, 0.9), 5.0).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_padding_with_empty_boxes_changes_nothing() -> None:
+    masks, criterion = torch.randn(2, 1, 24, 26), AutoMedSAMLoss(0.1, 0.1, box_margin=2)
+    boxes = torch.tensor([[4, 5, 20, 16], [0, 0, 0, 0]])
+    alone = criterion(masks, boxes)
+    padded = criterion(masks, torch.stack([boxes, torch.zeros_like(boxes), torch.zeros_like(boxes)], dim=1))
+    assert [getattr(padded, term).item() for term in TERMS] == [getattr(alone, term).item() for term in TERMS]
+
+
+def test_nothing_is_empty_but_what_no_box_holds() -> None:
+    logits = torch.full((1, 24, 26), 2.0)
+    inside = torch.zeros(24, 26, dtype=torch.bool)
+    inside[2:9, 3:12] = inside[11:20, 15:22] = True
+    logits[0, inside] = 30.0
+    assert empty_loss(logits, TWO_BOXES[:1]).item() == pytest.approx(math.log(1 + math.exp(2)), rel=1e-5)
+
+
+def test_the_bands_of_a_loose_box_begin_inside_of_its_margin() -> None:
+    """A band must be crossed where the object is sure to be; what it holds up to the box's other sides still counts."""
+    probability = torch.rand(1, 24, 26, dtype=torch.float64)
+    x0, y0, x1, y1, margin, t = 3, 2, 20, 19, 3, 5.0
+    expected = 0.0
+    for lines, start, stop in (
+        (probability[0, :, x0:x1].sum(1), y0 + margin, y1 - margin),
+        (probability[0, y0:y1].sum(0), x0 + margin, x1 - margin),
+    ):
+        for first in range(start, stop, 5):
+            last = min(first + 5, stop)
+            expected += barrier(last - first - float(lines[first:last].sum()), t)
+    assert tightbox_loss(probability, torch.tensor([[x0, y0, x1, y1]]), 5, t, margin).item() == pytest.approx(expected)
+
+
+def test_the_size_of_a_loose_box_is_bounded_by_the_tighter_one_from_below() -> None:
+    probability = torch.full((1, 24, 26), 0.2)
+    volume, outer, inner = 0.2 * 24 * 26, 17 * 15, 11 * 9
+    expected = (barrier(volume - 0.9 * outer, 5) + barrier(0.5 * inner - volume, 5)) / outer
+    found = size_loss(probability, torch.tensor([[3, 2, 20, 17]]), (0.5, 0.9), 5.0, margin=3)
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("margin", [4, 5, 50])
+def test_a_margin_that_leaves_no_line_asks_for_none(margin: int) -> None:
+    boxes = torch.tensor([[3, 2, 11, 10]])
+    assert tightbox_loss(torch.zeros(1, 24, 26), boxes, 5, 5.0, margin).item() == 0
+    assert math.isfinite(size_loss(torch.zeros(1, 24, 26), boxes, (0.5, 0.9), 5.0, margin).item())
+
+
+def test_a_margin_forgives_a_mask_that_the_box_is_loose_round() -> None:
+    box, mask = torch.tensor([[5, 5, 21, 19]]), logits_of((7, 7, 19, 17), (24, 26), confidence=20.0)
+    strict, lenient = AutoMedSAMLoss(1.0, 0.0), AutoMedSAMLoss(1.0, 0.0, box_margin=2)
+    assert lenient(mask, box).tightbox < 0 < strict(mask, box).tightbox

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from automedsam.boxes import Box, fill_box
-from automedsam.metrics import compute_dice_score, dice, hd95_px, iou
+from automedsam.boxes import Box, fill_boxes
+from automedsam.metrics import compute_dice_score, dice, hd95, iou
 
 SIZE = (24, 30)
 NOTHING = np.zeros(SIZE, bool)
 
 
 def square(x0: int, y0: int, side: int = 10) -> np.ndarray:
-    return fill_box((x0, y0, x0 + side, y0 + side), SIZE)
+    return fill_boxes([(x0, y0, x0 + side, y0 + side)], SIZE)
 
 
 @pytest.mark.parametrize(
@@ -39,30 +39,42 @@ def test_two_empty_masks_agree_and_one_does_not(score: Callable[[np.ndarray, np.
 
 @pytest.mark.parametrize(("shift", "expected"), [((0, 0), 0), ((3, 0), 3), ((0, 3), 3), ((15, 0), 15)])
 def test_hd95_of_a_shifted_square_is_the_shift(shift: tuple[int, int], expected: float) -> None:
-    found = hd95_px(square(1 + shift[0], 2 + shift[1]), square(1, 2))
+    found = hd95(square(1 + shift[0], 2 + shift[1]), square(1, 2))
     assert found == pytest.approx(expected)
 
 
 def test_hd95_overlooks_a_twentieth_of_the_contour() -> None:
-    speck = square(1, 2) | fill_box((28, 20, 29, 21), SIZE)
-    assert hd95_px(speck, square(1, 2)) == 0
+    speck = square(1, 2) | fill_boxes([(28, 20, 29, 21)], SIZE)
+    assert hd95(speck, square(1, 2)) == 0
 
 
 def test_hd95_takes_the_worse_direction() -> None:
     both = square(0, 0, 6) | square(20, 0, 6)
-    assert hd95_px(both, square(0, 0, 6)) == hd95_px(square(0, 0, 6), both) == pytest.approx(20)
+    assert hd95(both, square(0, 0, 6)) == hd95(square(0, 0, 6), both) == pytest.approx(20)
 
 
 @pytest.mark.parametrize("boxes", [((0, 0, 30, 24), (1, 1, 29, 23)), ((0, 0, 1, 1), (1, 0, 2, 1))])
 def test_hd95_counts_contours_at_the_images_edge(boxes: tuple[Box, Box]) -> None:
-    one, other = (fill_box(box, SIZE) for box in boxes)
-    assert hd95_px(one, other) == pytest.approx(1)
+    one, other = (fill_boxes([box], SIZE) for box in boxes)
+    assert hd95(one, other) == pytest.approx(1)
 
 
 def test_hd95_of_an_empty_mask_is_none() -> None:
-    assert hd95_px(NOTHING, square(5, 4)) is None
-    assert hd95_px(square(5, 4), NOTHING) is None
-    assert hd95_px(NOTHING, NOTHING) is None
+    assert hd95(NOTHING, square(5, 4)) is None
+    assert hd95(square(5, 4), NOTHING) is None
+    assert hd95(NOTHING, NOTHING) is None
+
+
+@pytest.mark.parametrize(("shift", "expected"), [((3, 0), 1.5), ((0, 3), 6)])
+def test_hd95_in_mm_knows_rows_from_columns(shift: tuple[int, int], expected: float) -> None:
+    moved = square(1 + shift[0], 2 + shift[1])
+    assert hd95(moved, square(1, 2), pixel_mm=(2.0, 0.5)) == pytest.approx(expected)
+
+
+def test_dice_of_volumes_counts_voxels() -> None:
+    one = np.stack([square(5, 4), square(5, 4), NOTHING])
+    other = np.stack([square(5, 4), NOTHING, NOTHING])
+    assert dice(one, other) == pytest.approx(2 * 100 / 300)
 
 
 @pytest.mark.parametrize("as_logits", [True, False])

@@ -94,6 +94,22 @@ def test_table_holds_rounded_numbers_text_and_empty_fields(tmp_path):
     assert (tmp_path / "t.csv").read_bytes() == b'case,dice,hd95\n"a,b",0.123457,\nc,1.0,2.0\n'
 
 
+def test_table_has_the_columns_asked_for_whatever_its_rows_hold(tmp_path):
+    rows = [{"case": "a", "dice": 0.5}, {"case": "b", "left_empty": 1.0, "note": "x"}]
+    write_table(tmp_path / "t.csv", rows, ["case", "hd95", "left_empty", "dice"])
+    assert (tmp_path / "t.csv").read_bytes() == b"case,hd95,left_empty,dice\na,,,0.5\nb,,1.0,\n"
+
+
+def test_table_without_rows_still_has_its_columns(tmp_path):
+    write_table(tmp_path / "t.csv", [], ["volume", "slices"])
+    assert (tmp_path / "t.csv").read_bytes() == b"volume,slices\n"
+
+
+def test_whole_numbers_stay_whole_beside_an_empty_field(tmp_path):
+    write_table(tmp_path / "t.csv", [{"slice": None, "px": 1}, {"slice": np.int64(3)}])
+    assert (tmp_path / "t.csv").read_bytes() == b"slice,px\n,1\n3,\n"
+
+
 def test_numpy_floats_are_written_like_others(tmp_path):
     write_metrics(tmp_path / "m.json", {"dice": np.float64(0.1234567)})
     write_table(tmp_path / "t.csv", [{"dice": np.float64(0.1234567)}])

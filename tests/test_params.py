@@ -61,15 +61,15 @@ def test_paths_and_null_are_read(load):
 
 def test_all_faults_are_named_in_one_error(load):
     with pytest.raises(InputError) as caught:
-        load("lr: 0.1\nepochs: 0\nbatch_size: many\ndataset: mnist\nlearning_rate: .nan\nclass_ids: [1, one]\n")
+        load("lr: 0.1\nepochs: 0\nbatch_size: many\ndataset: mnist\nlearning_rate: .nan\nclass_ids: [1, 2.5]\n")
     for fault in (
         "params.yaml: lr: no such key",
         "epochs: Input should be greater than or equal to 1, found 0",
         "batch_size: Input should be a valid integer",
         "found 'many'",
-        "dataset: Input should be 'synthetic' or 'folder', found 'mnist'",
+        "dataset: Input should be 'synthetic', 'folder', 'hc18', 'acdc' or 'camus', found 'mnist'",
         "learning_rate: Input should be a finite number, found nan",
-        "class_ids.1: Input should be a valid integer",
+        "class_ids.1.int: Input should be a valid integer",
     ):
         assert fault in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -82,6 +82,15 @@ def test_all_faults_are_named_in_one_error(load):
         ("train_cases", "0"),
         ("class_ids", "[]"),
         ("class_ids", "3"),
+        ("class_ids", "[true]"),
+        ("boxes_per_object", "all"),
+        ("min_object_px", "0"),
+        ("keep_empty", "perhaps"),
+        ("box_jitter", "-1"),
+        ("box_jitter", "1.5"),
+        ("box_margin", "-1"),
+        ("slice_axis", "z"),
+        ("window_low", "dark"),
         ("val_fraction", "0"),
         ("val_fraction", "1"),
         ("test_fraction", "1.5"),
@@ -107,7 +116,7 @@ def test_all_faults_are_named_in_one_error(load):
     ],
 )
 def test_value_out_of_range_or_type_is_refused_by_key(load, key, value):
-    with pytest.raises(InputError, match=rf"params\.yaml: {key}: .*found"):
+    with pytest.raises(InputError, match=rf"params\.yaml: {key}(\.0\.int)?: .*found"):
         load(f"{key}: {value}\n")
 
 
@@ -135,6 +144,46 @@ def test_fractions_need_to_leave_some_to_train_on(load):
 def test_faults_of_two_pairs_are_both_named(load):
     with pytest.raises(InputError, match=r"(?=.*size_lower)(?=.*val_fraction)"):
         load("size_lower: 0.9\nsize_upper: 0.5\nval_fraction: 0.5\ntest_fraction: 0.5\n")
+
+
+@pytest.mark.parametrize(("low", "high"), [("-100", "null"), ("null", "40")])
+def test_a_window_needs_both_its_ends(load, low, high):
+    with pytest.raises(InputError, match="window_low and window_high must come together"):
+        load(f"window_low: {low}\nwindow_high: {high}\n")
+
+
+@pytest.mark.parametrize(("low", "high"), [(40, -100), (40, 40)])
+def test_a_window_needs_to_be_in_order(load, low, high):
+    with pytest.raises(InputError, match=rf"window_low must be below window_high, found {low}\.0 and {high}\.0"):
+        load(f"window_low: {low}\nwindow_high: {high}\n")
+
+
+def test_a_window_may_lie_about_zero(load):
+    config = load("window_low: -160\nwindow_high: 240\n")
+    assert (config.window_low, config.window_high) == (-160, 240)
+
+
+@pytest.mark.parametrize("line", ["annotations: boxes.csv", "group_by: '(p)'"])
+@pytest.mark.parametrize("dataset", ["synthetic", "hc18"])
+def test_what_belongs_to_a_folder_is_refused_elsewhere(load, line, dataset):
+    with pytest.raises(InputError, match=rf"{line.split(':')[0]} belongs to dataset: folder, found it with {dataset}"):
+        load(f"dataset: {dataset}\n{line}\n")
+    assert load(f"dataset: folder\n{line}\n").dataset == "folder"
+
+
+def test_classes_are_named_in_annotations_and_numbered_in_masks(load):
+    assert load("dataset: folder\nannotations: a.json\nclass_ids: [1, lung]\n").class_ids == [1, "lung"]
+    with pytest.raises(InputError, match="class_ids of masks must be whole numbers, found"):
+        load("class_ids: [1, lung]\n")
+
+
+def test_changes_take_the_place_of_the_files_values(tmp_path):
+    (tmp_path / "params.yaml").write_text("epochs: 7\nseed: 1\n")
+    (tmp_path / "dvc.yaml").write_text("stages:\n  train:\n    params:\n      - epochs\n      - seed\n")
+    params = load_params("train", tmp_path, {"epochs": 9})
+    assert (params.epochs, params.seed) == (9, 1)
+    with pytest.raises(InputError, match=r"params\.yaml: epoch: no such key"):
+        load_params("train", tmp_path, {"epoch": 9})
 
 
 @pytest.mark.parametrize("text", ["", "- epochs\n", "epochs\n", "epochs: [\n", "epochs: 3\n\tseed: 1\n", "1: 2\n"])

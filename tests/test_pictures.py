@@ -6,19 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from PIL import Image
 
 from automedsam import pictures
-from automedsam.boxes import EMPTY, fill_box
+from automedsam.boxes import fill_boxes
 from automedsam.pictures import (
     GREEN,
     RED,
     SKY,
     Snapshot,
-    draw_dice_histogram,
     draw_loss_curves,
     draw_progress,
+    draw_score_histogram,
     draw_snapshot,
+    show_image,
 )
 
 HISTORY = pd.DataFrame(
@@ -34,6 +36,7 @@ HISTORY = pd.DataFrame(
 )
 PER_CASE = pd.DataFrame(
     {
+        "box_iou": [0.1, 0.8, 0.9],
         "dice": [0.0, 0.5, 1.0],
         "true_box_dice": [0.9, 0.95, 0.97],
         "mean_box_dice": [0.1, 0.2, 0.3],
@@ -49,9 +52,9 @@ def make_snapshot(height=256, width=256, **changes):
     snapshot = Snapshot(
         title="fixed 1: phantom_000",
         image=np.random.default_rng(0).integers(0, 256, (height, width), np.uint8),
-        truth=fill_box(box, (height, width)),
-        soft_mask=(200 * fill_box(shifted, (height, width))).astype(np.uint8),
-        true_box=box,
+        truth=fill_boxes([box], (height, width)),
+        soft_mask=(200 * fill_boxes([shifted], (height, width))).astype(np.uint8),
+        boxes_xyxy=(box,),
         prompt=(width / 8, height / 8, width * 0.6, height * 0.6),
         scores={"Dice": 0.91234, "loss": 1e-5},
     )
@@ -61,14 +64,14 @@ def make_snapshot(height=256, width=256, **changes):
 def make_strip(cases=3, epochs=(1, 3, 10), **changes):
     snapshot = make_snapshot(**changes)
     masks = dict.fromkeys(epochs, snapshot.soft_mask)
-    return [snapshot.image] * cases, [snapshot.true_box] * cases, [masks] * cases
+    return [snapshot.image] * cases, [snapshot.boxes_xyxy] * cases, [masks] * cases
 
 
 DRAWN = {
     "snapshot": lambda path: draw_snapshot(path, make_snapshot()),
     "progress": lambda path: draw_progress(path, *make_strip()),
     "loss_curves": lambda path: draw_loss_curves(path, HISTORY),
-    "dice_histogram": lambda path: draw_dice_histogram(path, PER_CASE),
+    "score_histogram": lambda path: draw_score_histogram(path, PER_CASE),
 }
 
 
@@ -85,8 +88,8 @@ def drawn(tmp_path_factory):
 def figures(monkeypatch):
     """Every figure that is saved."""
     saved = []
-    save = pictures._save
-    monkeypatch.setattr(pictures, "_save", lambda figure, path: (saved.append(figure), save(figure, path)))
+    save = pictures.save_figure
+    monkeypatch.setattr(pictures, "save_figure", lambda figure, path: (saved.append(figure), save(figure, path)))
     return saved
 
 
@@ -125,11 +128,13 @@ def test_snapshot_names_boxes_panels_and_scores(tmp_path, figures):
 
 
 def test_snapshot_draws_boxes_along_the_edges_of_their_pixels(tmp_path, figures):
-    snapshot = make_snapshot(prompt=None, true_box=(10, 20, 50, 30), soft_mask=np.zeros((256, 256), np.uint8))
+    snapshot = make_snapshot(
+        prompt=None, boxes_xyxy=((10, 20, 50, 30), (60, 70, 64, 71)), soft_mask=np.zeros((256, 256), np.uint8)
+    )
     snapshot.soft_mask[40:45, 60:70] = 128
     draw_snapshot(tmp_path / "a.png", snapshot)
     boxes = [patch.get_bbox().bounds for patch in figures[0].axes[0].patches]
-    assert boxes == [(9.5, 19.5, 40, 10), (59.5, 39.5, 10, 5)]
+    assert boxes == [(9.5, 19.5, 40, 10), (59.5, 69.5, 4, 1), (59.5, 39.5, 10, 5)]
 
 
 def test_snapshot_shows_given_predicted_and_prompt_in_their_colours(tmp_path):
@@ -149,6 +154,24 @@ def test_snapshot_without_a_prompt_has_none_in_its_legend(tmp_path, figures):
     assert legend_labels(figures[0].legends[0]) == ["true box", "box of the predicted mask"]
 
 
+def test_snapshot_of_several_boxes_names_them_once(tmp_path, figures):
+    draw_snapshot(tmp_path / "a.png", make_snapshot(boxes_xyxy=((10, 20, 50, 30), (60, 70, 64, 71), (0, 0, 9, 9))))
+    assert len(figures[0].axes[0].patches) == 3 + 2
+    assert legend_labels(figures[0].legends[0]) == ["true box", "box of the predicted mask", "predicted prompt"]
+
+
+def test_snapshot_of_an_absent_object_has_no_true_box(tmp_path, figures):
+    draw_snapshot(tmp_path / "a.png", make_snapshot(boxes_xyxy=(), soft_mask=np.zeros((256, 256), np.uint8)))
+    assert legend_labels(figures[0].legends[0]) == ["predicted prompt"]
+
+
+def test_snapshot_without_a_true_mask_says_so(tmp_path, figures):
+    draw_snapshot(tmp_path / "a.png", make_snapshot(truth=None))
+    panel = figures[0].axes[1]
+    assert [text.get_text() for text in panel.texts] == ["nobody drew a mask"]
+    assert (panel.get_title(), len(panel.images)) == ("", 0)
+
+
 def test_point_prompt_is_a_star_at_its_pixel(tmp_path, figures):
     draw_snapshot(tmp_path / "a.png", make_snapshot(prompt=(100.5, 60.5, 100.5, 60.5)))
     (star,) = figures[0].axes[0].lines
@@ -161,15 +184,16 @@ def test_point_prompt_is_a_star_at_its_pixel(tmp_path, figures):
     "changes",
     [
         {"soft_mask": np.zeros((256, 256), np.uint8)},
-        {"true_box": EMPTY, "truth": np.zeros((256, 256), bool)},
+        {"boxes_xyxy": (), "truth": np.zeros((256, 256), bool)},
         {"image": np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)},
         {"height": 100, "width": 320},
         {"height": 320, "width": 100},
         {"height": 1200, "width": 900},
         {"height": 8, "width": 8},
         {"title": "worst: a$b_$c^{"},
+        {"truth": None},
     ],
-    ids=["empty_prediction", "empty_box", "colour", "wide", "high", "large", "tiny", "formula_in_name"],
+    ids=["empty_prediction", "no_box", "colour", "wide", "high", "large", "tiny", "formula_in_name", "no_truth"],
 )
 def test_unusual_case_is_drawn(tmp_path, changes):
     draw_snapshot(tmp_path / "snapshot.png", make_snapshot(**changes))
@@ -199,6 +223,11 @@ def test_progress_has_a_row_a_case_and_a_column_an_epoch(tmp_path, figures):
     assert all(len(axes.patches) == 1 for axes in figures[0].axes[:12])
 
 
+def test_progress_shows_every_given_box_on_every_panel(tmp_path, figures):
+    draw_progress(tmp_path / "a.png", *make_strip(cases=1, boxes_xyxy=((1, 2, 9, 8), (20, 20, 30, 40))))
+    assert all(len(axes.patches) == 2 for axes in figures[0].axes[:4])
+
+
 def test_progress_of_one_case_and_one_epoch_is_drawn(tmp_path):
     draw_progress(tmp_path / "a.png", *make_strip(cases=1, epochs=(1,)))
     assert count_pixels(tmp_path / "a.png", GREEN) > 50
@@ -219,8 +248,15 @@ def test_loss_curves_of_one_epoch_are_drawn(tmp_path, figures):
     assert legend_labels(figures[0].axes[2].get_legend())[-1] == "best: epoch 1"
 
 
-def test_dice_histogram_counts_cases_and_names_means(tmp_path, figures):
-    draw_dice_histogram(tmp_path / "a.png", PER_CASE)
+def test_titles_take_dollar_signs_as_they_are(tmp_path, figures):
+    figure = Figure()
+    show_image(figure.subplots(), "train: a$b_$c^{", np.zeros((4, 4)), vmax=1)
+    pictures.save_figure(figure, tmp_path / "a.png")
+    assert figures[0].axes[0].get_title() == "train: a$b_$c^{"
+
+
+def test_score_histogram_counts_cases_and_names_means(tmp_path, figures):
+    draw_score_histogram(tmp_path / "a.png", PER_CASE)
     (axes,) = figures[0].axes
     assert sum(bar.get_height() for bar in axes.patches) == 3
     assert legend_labels(figures[0].legends[0]) == [
@@ -229,3 +265,20 @@ def test_dice_histogram_counts_cases_and_names_means(tmp_path, figures):
         "backbone with the mean training box: mean 0.200",
         "true box filled: mean 0.700",
     ]
+    assert axes.get_xlabel() == "Dice"
+    assert axes.get_title() == "Dice of 3 test cases with an object"
+
+
+def test_score_histogram_leaves_out_the_cases_without_an_object(tmp_path, figures):
+    empty = pd.DataFrame({column: [None] for column in PER_CASE}, dtype=float)
+    draw_score_histogram(tmp_path / "a.png", pd.concat([PER_CASE, empty]))
+    assert sum(bar.get_height() for bar in figures[0].axes[0].patches) == 3
+    assert legend_labels(figures[0].legends[0])[0] == "automatic, no prompt: mean 0.500"
+
+
+def test_score_histogram_without_masks_is_that_of_the_box_overlap(tmp_path, figures):
+    draw_score_histogram(tmp_path / "a.png", PER_CASE.assign(**dict.fromkeys(PER_CASE.columns[1:], np.nan)))
+    (axes,) = figures[0].axes
+    assert sum(bar.get_height() for bar in axes.patches) == 3
+    assert axes.get_xlabel() == "overlap with the given boxes (IoU)"
+    assert legend_labels(figures[0].legends[0]) == ["automatic, no prompt: mean 0.600"]

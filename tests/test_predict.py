@@ -4,6 +4,7 @@ import csv
 import shutil
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
@@ -56,7 +57,7 @@ def test_broken_images_are_listed_and_the_others_get_masks_in_their_own_format(t
     (images / "broken.png").write_text("not an image", encoding="utf-8")
     (images / "empty.tif").touch()
     printed = trained.run("python", "stages/predict.py", str(images), "--out", str(tmp_path / "out"), status=1)
-    assert "3 masks written, 2 images left out" in printed
+    assert "3 masks written, 2 scans left out" in printed
     assert "broken.png: expected an image" in printed
     assert "empty.tif: expected an image" in printed
     expected = {"b.png": ("PNG", (256, 100)), "c.png": ("PNG", (256, 256)), "sub/a.tif": ("TIFF", (256, 256))}
@@ -64,6 +65,64 @@ def test_broken_images_are_listed_and_the_others_get_masks_in_their_own_format(t
     for name, (kind, size) in expected.items():
         with Image.open(tmp_path / "out" / name) as mask:
             assert (mask.format, mask.size) == (kind, size)
+
+
+def test_volumes_come_back_in_their_own_voxels(trained: Workspace, tmp_path: Path):
+    """Two slices of two phantoms, once as NIfTI in an odd orientation and once as a TIFF of two pages."""
+    stack = np.stack([draw_phantom(np.random.default_rng([5, number])).image for number in (0, 1)])
+    affine = np.array([[0, 0, 2.0, 5], [0, -0.5, 0, 7], [3.0, 0, 0, -2], [0, 0, 0, 1.0]])  # slices up, rows back
+    volume = nib.Nifti1Image(stack, affine)
+    volume.header["descrip"] = b"kept"
+    (tmp_path / "in").mkdir()
+    nib.save(volume, tmp_path / "in/scan.nii.gz")
+    first, second = (Image.fromarray(page) for page in stack)
+    first.save(tmp_path / "in/stack.tif", save_all=True, append_images=[second])
+    trained.run(
+        "python", "stages/predict.py", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--soft", "--overlay"
+    )
+
+    mask, soft = (nib.load(tmp_path / "out" / name) for name in ("scan.nii.gz", "soft/scan.nii.gz"))
+    assert (mask.shape, mask.get_data_dtype(), mask.header["descrip"]) == (stack.shape, np.uint8, b"kept")
+    assert np.array_equal(mask.affine, affine)
+    voxels, probabilities = mask.get_fdata(), soft.get_fdata()
+    assert set(np.unique(voxels)) == {0, 1}
+    assert np.array_equal(voxels > 0, probabilities > 0.5)
+    with Image.open(tmp_path / "out/stack.tif") as pages:
+        assert pages.n_frames == 2
+        pages.seek(1)
+        assert np.asarray(pages).shape == stack.shape[1:]
+
+    slices = [row for row in rows_of(tmp_path / "out/predictions.csv") if row["mask"] == "scan.nii.gz"]
+    assert [row["slice"] for row in slices] == ["0", "1"]
+    areas = [int(row["area_px"]) for row in slices]
+    assert sum(areas) == voxels.sum()
+    assert [float(row["area_mm2"]) for row in slices] == pytest.approx([area * 0.5 * 2 for area in areas])
+    whole = {row["mask"]: row for row in rows_of(tmp_path / "out/volumes.csv")}
+    assert float(whole["scan.nii.gz"]["volume_mm3"]) == pytest.approx(sum(areas) * 3, rel=1e-5)
+    assert whole["stack.tif"]["volume_mm3"] == ""
+    overlays = {path.name for path in (tmp_path / "out/overlays").iterdir()}
+    assert overlays == {f"{name}_s00{number}.png" for name in ("scan", "stack") for number in (0, 1)}
+
+
+def test_masks_of_an_earlier_run_are_no_images(trained: Workspace, tmp_path: Path):
+    write_image(tmp_path / "in/a.png", draw_phantom(np.random.default_rng(3)).image)
+    for _ in range(2):
+        trained.run("python", "stages/predict.py", str(tmp_path / "in"), "--out", str(tmp_path / "in/masks"))
+    assert [row["mask"] for row in rows_of(tmp_path / "in/masks/predictions.csv")] == ["a.png"]
+
+
+def test_the_models_own_window_is_used(trained: Workspace, tmp_path: Path):
+    """With 0 to 255 as the window an image is seen as it is; by percentiles a darker copy would look the same."""
+    windowed = trained.clone(tmp_path / "project")
+    shutil.copytree(trained.root / "data/raw", windowed.root / "data/raw", dirs_exist_ok=True)
+    windowed.set_params(window_low=0, window_high=255)
+    for stage in ("prepare", "embed", "train", "evaluate"):
+        windowed.python(f"stages/{stage}.py")
+    windowed.run("python", "stages/predict.py", "data/raw/images", "--out", "out")
+    for mask in sorted((windowed.root / "data/predictions/masks").iterdir()):
+        assert (windowed.root / "out" / mask.name).read_bytes() == mask.read_bytes()
+    case = sorted((windowed.root / "data/prepared/images").iterdir())[0]
+    assert np.array_equal(read_pixels(case), read_pixels(windowed.root / "data/raw/images" / case.name))
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from automedsam.boxes import EMPTY
 from automedsam.cases import Case
 from automedsam.progress import SHOWN_CASES, SHOWN_EPOCHS, add_progress, load_progress, shown_cases, shown_epochs
 
 
-def make_case(name, box_xyxy=(0, 0, 2, 2)):
-    return Case(name, name, "val", 4, 6, box_xyxy)
+def make_case(name, boxes_xyxy=((0, 0, 2, 2), (3, 1, 4, 2))):
+    return Case(name, name, "val", 4, 6, boxes_xyxy)
 
 
 def test_first_cases_with_an_object_are_shown():
-    cases = [make_case("a", EMPTY), *(make_case(name) for name in "bcdef")]
+    cases = [make_case("a", ()), *(make_case(name) for name in "bcdef")]
     assert [case.name for case in shown_cases(cases)] == ["b", "c", "d"][:SHOWN_CASES]
 
 
 def test_fewer_cases_than_wanted_are_all_shown():
-    assert shown_cases([make_case("a"), make_case("b", EMPTY)]) == [make_case("a")]
+    assert shown_cases([make_case("a"), make_case("b", ())]) == [make_case("a")]
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 5, 10, 100, 1000])

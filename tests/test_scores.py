@@ -1,10 +1,12 @@
 """The scores of a case, its yardsticks, and the means over cases."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from automedsam.boxes import EMPTY, fill_box
+from automedsam.boxes import Box, fill_boxes
 from automedsam.cases import Case
 from automedsam.device import Compute
 from automedsam.embeddings import EmbeddingFolder
@@ -12,7 +14,7 @@ from automedsam.losses import AutoMedSAMLoss
 from automedsam.metrics import dice
 from automedsam.model import AutoMedSAM
 from automedsam.sam import Weights
-from automedsam.scores import mean_relative_box, mean_scores, score_losses, score_mask, score_yardsticks
+from automedsam.scores import mean_relative_box, mean_scores, score_losses, score_mask, score_volumes, score_yardsticks
 from automedsam.segmenter import Segmenter, to_mask
 
 
@@ -21,38 +23,63 @@ def segmenter(tiny_weights: Weights) -> Segmenter:
     return Segmenter(AutoMedSAM(tiny_weights).eval(), Compute(torch.device("cpu"), torch.float32))
 
 
+def case_with(*boxes: Box, spacing_mm: tuple[float, float, float] | None = None) -> Case:
+    return Case("a", "a", "test", 24, 30, boxes, spacing_mm=spacing_mm)
+
+
+def rectangle(*box: int) -> np.ndarray:
+    return fill_boxes([box], (24, 30))  # type: ignore[list-item]
+
+
+NOTHING = np.zeros((24, 30), bool)
+
+
 def test_a_mask_is_scored_against_the_truth() -> None:
-    scores = score_mask(fill_box((8, 4, 18, 14), (24, 30)), fill_box((5, 4, 15, 14), (24, 30)))
+    scores = score_mask(rectangle(8, 4, 18, 14), rectangle(5, 4, 15, 14), case_with((5, 4, 15, 14)))
     assert scores == {
         "dice": pytest.approx(0.7),
         "iou": pytest.approx(70 / 130),
         "hd95_px": pytest.approx(3),
+        "hd95_mm": None,
         "box_iou": pytest.approx(70 / 130),
     }
 
 
+def test_distances_are_in_mm_too_where_the_spacing_is_known() -> None:
+    case = case_with((5, 4, 15, 14), spacing_mm=(9.0, 2.0, 0.5))
+    scores = score_mask(rectangle(8, 4, 18, 14), rectangle(5, 4, 15, 14), case)
+    assert (scores["hd95_px"], scores["hd95_mm"]) == (pytest.approx(3), pytest.approx(1.5))
+
+
 def test_box_iou_compares_boxes_not_masks() -> None:
-    corners = fill_box((5, 4, 6, 5), (24, 30)) | fill_box((14, 13, 15, 14), (24, 30))
-    scores = score_mask(corners, fill_box((5, 4, 15, 14), (24, 30)))
+    corners = rectangle(5, 4, 6, 5) | rectangle(14, 13, 15, 14)
+    scores = score_mask(corners, rectangle(5, 4, 15, 14), case_with((5, 4, 15, 14)))
     assert scores["box_iou"] == 1
     assert scores["iou"] == pytest.approx(2 / 100)
 
 
-def test_two_empty_masks_score_full_marks_and_have_no_distance() -> None:
-    nothing = np.zeros((24, 30), bool)
-    assert score_mask(nothing, nothing) == {"dice": 1, "iou": 1, "hd95_px": None, "box_iou": 1}
+@pytest.mark.parametrize(("mask", "left_empty"), [(NOTHING, 1), (rectangle(5, 4, 6, 5), 0)])
+@pytest.mark.parametrize("truth", [NOTHING, None])
+def test_where_the_object_is_absent_it_counts_alone_whether_the_mask_is_empty(
+    mask: np.ndarray, truth: np.ndarray | None, left_empty: int
+) -> None:
+    assert score_mask(mask, truth, case_with()) == {"left_empty": left_empty}
 
 
 def test_a_missed_object_scores_nothing() -> None:
-    scores = score_mask(np.zeros((24, 30), bool), fill_box((5, 4, 15, 14), (24, 30)))
-    assert scores == {"dice": 0, "iou": 0, "hd95_px": None, "box_iou": 0}
+    scores = score_mask(NOTHING, rectangle(5, 4, 15, 14), case_with((5, 4, 15, 14)))
+    assert scores == {"dice": 0, "iou": 0, "hd95_px": None, "hd95_mm": None, "box_iou": 0}
+
+
+def test_without_a_true_mask_the_boxes_alone_are_compared() -> None:
+    assert score_mask(rectangle(8, 4, 18, 14), None, case_with((5, 4, 15, 14))) == {"box_iou": pytest.approx(70 / 130)}
 
 
 def test_the_yardsticks_are_the_bare_backbones_masks_and_the_filled_box(
     segmenter: Segmenter, cases: list[Case], embeddings: EmbeddingFolder
 ) -> None:
     case, mean_box = cases[4], torch.tensor([0.25, 0.3, 0.7, 0.9])
-    truth = fill_box((20, 6, 61, 17), case.image_size)
+    truth = fill_boxes([(20, 6, 61, 17)], case.image_size)
     embedding = embeddings.load([case], torch.device("cpu"))
     from_true_box = to_mask(segmenter.segment_box(embedding, case.image_size, torch.tensor([20.0, 6.0, 61.0, 27.0])))
     from_mean_box = to_mask(
@@ -66,23 +93,69 @@ def test_the_yardsticks_are_the_bare_backbones_masks_and_the_filled_box(
     }
 
 
-def test_without_an_object_the_true_box_yardsticks_are_full_marks(
+def test_masks_of_several_true_boxes_are_joined(
+    segmenter: Segmenter, cases: list[Case], embeddings: EmbeddingFolder
+) -> None:
+    left, right = (20, 6, 36, 27), (44, 6, 61, 27)
+    case = replace(cases[4], boxes_xyxy=(left, right))
+    embedding = embeddings.load([case], torch.device("cpu"))
+    of_left, of_right = (
+        to_mask(segmenter.segment_box(embedding, case.image_size, torch.tensor(box).float())) for box in (left, right)
+    )
+    assert not np.array_equal(of_left, of_right)
+    truth = fill_boxes([left, right], case.image_size)
+    scores = score_yardsticks(segmenter, embedding, case, truth, torch.tensor([0.25, 0.3, 0.7, 0.9]))
+    assert scores["true_box_dice"] == pytest.approx(dice(of_left | of_right, truth))
+    assert scores["box_fill_dice"] == 1
+
+
+def test_without_an_object_there_are_no_yardsticks(
     segmenter: Segmenter, cases: list[Case], embeddings: EmbeddingFolder
 ) -> None:
     case = cases[2]
-    assert case.box_xyxy == EMPTY
+    assert case.boxes_xyxy == ()
     embedding = embeddings.load([case], torch.device("cpu"))
-    scores = score_yardsticks(
-        segmenter, embedding, case, np.zeros(case.image_size, bool), torch.tensor([0.2, 0.2, 0.8, 0.8])
-    )
-    assert (scores["true_box_dice"], scores["box_fill_dice"]) == (1, 1)
+    mean_box = torch.tensor([0.2, 0.2, 0.8, 0.8])
+    assert score_yardsticks(segmenter, embedding, case, np.zeros(case.image_size, bool), mean_box) == {}
+
+
+def slice_of(volume: str, number: int, of: int = 3) -> Case:
+    name = f"{volume}_s{number:03d}"
+    return Case(name, volume, "test", 24, 30, (), volume, number, of, True, spacing_mm=(5.0, 2.0, 0.5))
+
+
+def test_a_volume_is_scored_as_a_whole() -> None:
+    cases = [slice_of("v", number) for number in range(3)]
+    truths = {"v_s000": NOTHING, "v_s001": rectangle(5, 4, 15, 14), "v_s002": rectangle(5, 4, 15, 14)}
+    masks = {"v_s000": rectangle(0, 0, 10, 4), "v_s001": rectangle(5, 4, 15, 14), "v_s002": NOTHING}
+    assert score_volumes(cases, masks, truths) == [
+        {
+            "volume": "v",
+            "slices": 3,
+            "volume_dice": pytest.approx(2 * 100 / (140 + 200)),
+            "predicted_ml": pytest.approx(140 * 5 / 1000),
+            "true_ml": pytest.approx(200 * 5 / 1000),
+        }
+    ]
+
+
+def test_a_volume_with_a_slice_or_a_mask_missing_is_not_scored() -> None:
+    cases = [slice_of("v", 0), slice_of("v", 2), *(slice_of("w", number) for number in range(3))]
+    everything = {case.name: NOTHING for case in cases}
+    assert [row["volume"] for row in score_volumes(cases, everything, everything)] == ["w"]
+    without = {name: mask for name, mask in everything.items() if name != "w_s001"}
+    assert score_volumes(cases, everything, without) == []
+
+
+def test_images_of_their_own_are_no_volumes() -> None:
+    assert score_volumes([case_with()], {"a": NOTHING}, {"a": NOTHING}) == []
 
 
 @pytest.mark.parametrize("index", [0, 2])
 def test_the_losses_are_the_trainings(cases: list[Case], index: int) -> None:
     case, criterion = cases[index], AutoMedSAMLoss(lambda_tightness=0.1)
     logits = torch.randn(1, 1, *case.image_size)
-    loss = criterion(logits, torch.tensor([case.box_xyxy]))
+    loss = criterion(logits, torch.tensor([[*(case.boxes_xyxy or [(0, 0, 0, 0)])]]))
     assert score_losses(criterion, logits, case) == {
         "loss": loss.total.item(),
         "loss_empty": loss.empty.item(),
@@ -91,11 +164,11 @@ def test_the_losses_are_the_trainings(cases: list[Case], index: int) -> None:
     }
 
 
-def test_the_mean_box_is_relative_to_each_image_and_skips_empty_ones() -> None:
+def test_the_mean_box_goes_round_all_parts_is_relative_and_skips_empty_images() -> None:
     cases = [
-        Case("a", "a", "train", 100, 200, (20, 10, 100, 50)),
-        Case("b", "b", "train", 10, 10, EMPTY),
-        Case("c", "c", "train", 40, 20, (6, 12, 16, 36)),
+        Case("a", "a", "train", 100, 200, ((20, 10, 40, 50), (90, 20, 100, 40))),
+        Case("b", "b", "train", 10, 10),
+        Case("c", "c", "train", 40, 20, ((6, 12, 16, 36),)),
     ]
     assert mean_relative_box(cases).tolist() == pytest.approx([0.2, 0.2, 0.65, 0.7])
 
@@ -107,3 +180,7 @@ def test_a_mean_is_over_the_rows_that_have_the_score() -> None:
 
 def test_a_score_that_no_row_has_has_no_mean() -> None:
     assert mean_scores([{"dice": 1.0, "hd95_px": None}, {"dice": 0.0, "hd95_px": None}]) == {"dice": 0.5}
+
+
+def test_a_score_that_some_rows_lack_is_averaged_over_the_others() -> None:
+    assert mean_scores([{"dice": 1.0}, {"left_empty": 0.0}, {"left_empty": 1.0}]) == {"dice": 1.0, "left_empty": 0.5}

@@ -102,4 +102,4 @@ def test_a_soft_mask_is_the_probability_in_255_steps() -> None:
     logits = torch.tensor([[[[-100.0, -1.0, 0.0], [1.0, 2.0, 100.0]]]])
     soft = to_soft_mask(logits)
     assert soft.dtype == np.uint8
-    assert soft.tolist() == [[0, 69, 128], [186, 225, 255]]
+    assert soft.tolist() == [[0, 69, 127], [186, 225, 255]]

@@ -100,7 +100,7 @@ def test_a_resumed_run_remembers_the_best_epoch_so_far(
     best = module_state(stopped)
     resumed = new_training(tiny_weights, embeddings)
     resumed.load_state_dict(stopped.state_dict())
-    resumed.run_epoch(cases[:3], [replace(case, box_xyxy=EMPTY) for case in cases[3:]])
+    resumed.run_epoch(cases[:3], [replace(case, boxes_xyxy=()) for case in cases[3:]])
     assert resumed.best_row["epoch"] == 1
     assert equal(resumed.best, best)
     assert not equal(module_state(resumed), best)
@@ -136,8 +136,8 @@ def test_the_best_epoch_is_the_one_with_the_most_box_overlap(
 ) -> None:
     training = new_training(tiny_weights, embeddings)
     training.criterion = AutoMedSAMLoss(lambda_size=10, size_lower=0.95, size_upper=1)
-    absent = [replace(case, box_xyxy=EMPTY) for case in cases[3:]]
-    whole = [replace(case, box_xyxy=(0, 0, case.width, case.height)) for case in cases[3:]]
+    absent = [replace(case, boxes_xyxy=()) for case in cases[3:]]
+    whole = [replace(case, boxes_xyxy=((0, 0, case.width, case.height),)) for case in cases[3:]]
     states = []
     for val_cases in (absent, whole, absent, absent):
         training.run_epoch(cases[:3], val_cases)
@@ -163,7 +163,7 @@ def test_the_overlap_is_that_of_the_masks_boxes(
     overlaps = []
     for case in cases[3:]:
         output = training.model.forward_with_embeddings(embeddings.load([case], CPU.device), image_size=case.image_size)
-        overlaps.append(box_iou(tight_box(output["masks"][0, 0].detach().numpy() > 0), case.box_xyxy))
+        overlaps.append(box_iou(tight_box(output["masks"][0, 0].detach().numpy() > 0), case.boxes_xyxy[0]))
     assert training.history[0]["val_box_iou"] == pytest.approx(sum(overlaps) / 2)
 
 
@@ -173,7 +173,7 @@ def test_images_of_different_sizes_share_a_batch(
     training = new_training(tiny_weights, embeddings, batch_size=3, learning_rate=0, weight_decay=0)
     masks = training.segment(cases)
     assert [mask.shape for mask in masks] == [(1, 1, case.height, case.width) for case in cases]
-    losses = [AutoMedSAMLoss()(m, torch.tensor([c.box_xyxy])) for m, c in zip(masks, cases, strict=True)]
+    losses = [AutoMedSAMLoss()(m, torch.tensor([c.boxes_xyxy or (EMPTY,)])) for m, c in zip(masks, cases, strict=True)]
     (row,) = run(training, cases, 1).history
     for key, term in {"loss": "total", "loss_empty": "empty", "loss_tightbox": "tightbox", "loss_size": "size"}.items():
         assert row[key] == pytest.approx(sum(getattr(loss, term).item() for loss in losses[:3]) / 3, rel=1e-4)

@@ -1,10 +1,13 @@
-"""Tight boxes: from masks, as masks, and how much two of them overlap.
+"""Tight boxes: from masks, as masks, and how much they overlap.
 
 A box is `x0, y0, x1, y1` in pixels, the first pixel inside and the first one past the object: half open, so that
 its width is x1 - x0 and scaling needs no correction. No object is the empty box 0, 0, 0, 0.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy.ndimage import find_objects, label
 
 Box = tuple[int, int, int, int]
 EMPTY: Box = (0, 0, 0, 0)
@@ -18,11 +21,30 @@ def tight_box(mask: np.ndarray) -> Box:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def fill_box(box_xyxy: Box, image_size: tuple[int, int]) -> np.ndarray:
-    """The box as a bool mask of (height, width); the empty box gives an empty mask."""
+def component_boxes(mask: np.ndarray, min_px: int = 1) -> list[Box]:
+    """A tight box round each connected part (8 neighbours) of at least `min_px` of a bool mask (H, W), from the top."""
+    parts, _ = label(mask, structure=np.ones((3, 3)))
+    areas = np.bincount(parts.ravel())[1:]
+    return [
+        (columns.start, rows.start, columns.stop, rows.stop)
+        for (rows, columns), area in zip(find_objects(parts), areas, strict=True)
+        if area >= min_px
+    ]
+
+
+def enclosing_box(boxes_xyxy: Sequence[Box]) -> Box:
+    """Smallest box round all of them; of none, the empty box."""
+    if not boxes_xyxy:
+        return EMPTY
+    x0, y0, x1, y1 = zip(*boxes_xyxy, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
+
+
+def fill_boxes(boxes_xyxy: Sequence[Box], image_size: tuple[int, int]) -> np.ndarray:
+    """The boxes as one bool mask of (height, width); none gives an empty mask."""
     mask = np.zeros(image_size, bool)
-    x0, y0, x1, y1 = box_xyxy
-    mask[y0:y1, x0:x1] = True
+    for x0, y0, x1, y1 in boxes_xyxy:
+        mask[y0:y1, x0:x1] = True
     return mask
 
 
@@ -33,6 +55,18 @@ def box_iou(one_xyxy: Box, other_xyxy: Box) -> float:
     overlap = max(x1 - x0, 0) * max(y1 - y0, 0)
     union = box_area(one_xyxy) + box_area(other_xyxy) - overlap
     return overlap / union if union else 1.0
+
+
+def mask_box_iou(mask: np.ndarray, boxes_xyxy: Sequence[Box]) -> float:
+    """How well a bool mask (H, W) fits the boxes of an object, 0 to 1: overlap of its own box with the given one.
+
+    Where the object has several boxes, of all that the boxes round the mask's parts cover with all that those cover. An
+    empty mask fits an absent object: 1.
+    """
+    if len(boxes_xyxy) < 2:
+        return box_iou(tight_box(mask), enclosing_box(boxes_xyxy))
+    found, given = (fill_boxes(boxes, mask.shape[:2]) for boxes in (component_boxes(mask), boxes_xyxy))
+    return float((found & given).sum() / (found | given).sum())
 
 
 def box_area(box_xyxy: Box) -> int:

@@ -1,72 +1,102 @@
-"""Image files as arrays: PNG, JPEG and TIFF of any bit depth, scaled to 8 bits in one way; masks as label maps."""
+"""PNG, JPEG and TIFF files of any bit depth, a TIFF of several pages as a stack; and this pipeline's own PNGs."""
 
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import imagecodecs
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from automedsam.errors import InputError
+from automedsam.outputs import fresh_file
+from automedsam.values import check_finite, check_labels
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-PERCENTILES = (0.5, 99.5)  # of an image's values, mapped to 0 and 255: the preparation of MedSAM's training data
 OTHER_COLOURS = ("RGBX", "CMYK", "YCbCr", "HSV", "LAB")
-# What Pillow's decoders raise on broken files.
-UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error,
+# What Pillow's and imagecodecs' decoders raise on broken files.
+UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, RuntimeError,
               Image.DecompressionBombError)  # fmt: skip
+BITS_PER_SAMPLE, ORIENTATION, PLANAR_CONFIGURATION, SAMPLE_FORMAT = 258, 274, 284, 339  # TIFF's tags
+RESOLUTION_TAGS = (282, 283, 296)  # XResolution, YResolution, ResolutionUnit
+IMAGEJ_KEYS = ("ImageJ", "images", "slices", "unit", "spacing")  # of ImageJ's description of a stack: its geometry
 
 
-def read_image(path: Path) -> np.ndarray:
-    """An image as uint8, (H, W) if grey or (H, W, 3) if colour, its percentiles 0.5 and 99.5 at 0 and 255.
-
-    Palettes become colours; transparency is dropped.
-
-    Raises:
-      InputError: no image, several pages, 16 bits a colour channel, or values that are not finite.
-    """
-    with _opened(path) as image:
-        if image.mode in ("P", "PA"):
-            image = image.convert("RGBA")
-        elif image.mode in ("1", "LA"):
-            image = image.convert("L")
-        elif image.mode in OTHER_COLOURS:
-            image = image.convert("RGB")
-        values = np.asarray(image)
-    values = values[..., :3] if values.ndim == 3 else values
-    if not np.isfinite(values).all():
-        raise InputError(f"{path}: expected finite values, found NaN or infinity")
-    return scale_to_8_bits(values)
-
-
-def scale_to_8_bits(values: np.ndarray) -> np.ndarray:
-    """Values of any type to uint8, percentiles 0.5 and 99.5 at 0 and 255; a flat array gives zeros."""
-    low, high = np.percentile(values, PERCENTILES)
-    if high <= low:  # more than 99 % of one value: its full range tells more than nothing
-        low, high = float(values.min()), float(values.max())
-    scaled = (values.astype(np.float64) - low) / max(high - low, np.finfo(np.float64).tiny)
-    return np.asarray((255 * scaled.clip(0, 1)).round(), np.uint8)
-
-
-def read_labels(path: Path) -> np.ndarray:
-    """A mask file as its values (H, W), int64, as they are stored: indices of a palette, not its colours.
+class ImageScan:
+    """An image file as a stack of slices: of one, or of a TIFF's pages. Turned as its EXIF orientation says.
 
     Raises:
-      InputError: no image, a JPEG, several pages, channels that differ, or values that are not whole.
+      InputError: no image, or several frames in another format than TIFF.
     """
-    with _opened(path) as image:
-        if image.format == "JPEG":
-            raise InputError(f"{path}: expected a mask as PNG or TIFF, found a JPEG, whose values are blurred")
-        colours = len(image.getbands()) - (image.mode in ("LA", "PA", "RGBA"))
-        values = np.asarray(image)
-    if values.ndim == 3:
-        if (values[..., :colours] != values[..., :1]).any():
-            raise InputError(f"{path}: expected a mask with one value a pixel, found a colour image")
-        values = values[..., 0]
-    if not np.isfinite(values).all() or (values != np.floor(values)).any():
-        raise InputError(f"{path}: expected a mask of whole numbers, found fractions or infinity")
-    return values.astype(np.int64)
+
+    slicing = None
+    spacing_mm = None  # the resolution in these files is that of a print, if anything
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _opened(path) as image:
+            width, height = ImageOps.exif_transpose(image).size if _is_turned(image) else image.size
+            pages = getattr(image, "n_frames", 1)
+            if pages > 1 and image.format != "TIFF":
+                raise InputError(f"{path}: expected one image, found {pages} frames")
+        self.shape = (pages, height, width)
+        self.is_volume = pages > 1
+
+    def read_values(self) -> np.ndarray:
+        """(pages, H, W) if grey or (pages, H, W, 3) if colour, in the file's own type.
+
+        Palettes become colours; transparency is dropped.
+
+        Raises:
+          InputError: pages that cannot be read or differ, or values that are not finite.
+        """
+        return check_finite(self.path, self._stack(_read_values))
+
+    def read_labels(self) -> np.ndarray:
+        """(pages, H, W), int64, the values of a mask as they are stored: indices of a palette, not its colours.
+
+        Raises:
+          InputError: a JPEG, channels that differ, or values that are not whole.
+        """
+        return check_labels(self.path, self._stack(_read_stored))
+
+    def write(self, path: Path, stack: np.ndarray) -> None:
+        """A mask (pages, H, W), bool, as 0 and 255, or probabilities of 0 to 255, uint8; in the image's resolution."""
+        first, *others = (
+            Image.fromarray(page) for page in (stack.astype(np.uint8) * (255 if stack.dtype == bool else 1))
+        )
+        options = dict(self._resolution) | ({"save_all": True, "append_images": others} if others else {})
+        with fresh_file(path) as building:
+            first.save(building, "TIFF" if path.suffix.lower() in (".tif", ".tiff") else "PNG", **options)
+
+    @cached_property
+    def _resolution(self) -> dict[str, Any]:
+        """What Pillow's `save` is to be told, so that a viewer lays the mask over the image."""
+        with _opened(self.path) as opened:
+            image: Any = opened  # a TIFF has tags of its own
+            if image.format != "TIFF":
+                return {"dpi": image.info["dpi"]} if "dpi" in image.info else {}
+            tags = {
+                tag: image.tag_v2[tag] for tag in RESOLUTION_TAGS if np.isfinite(float(image.tag_v2.get(tag, np.nan)))
+            }
+            lines = str(image.tag_v2.get(270, "")).splitlines()
+            if lines and lines[0].startswith("ImageJ="):
+                tags[270] = "".join(f"{line}\n" for line in lines if line.split("=")[0] in IMAGEJ_KEYS)
+            return {"tiffinfo": tags, "compression": "tiff_adobe_deflate"}
+
+    def _stack(self, read_page: Any) -> np.ndarray:
+        pages = []
+        with _opened(self.path) as image:
+            for page in range(self.shape[0]):
+                image.seek(page)
+                pages.append(read_page(self.path, image, page))
+        if len({page.shape for page in pages}) > 1:
+            found = ", ".join(sorted({"x".join(map(str, page.shape)) for page in pages}))
+            raise InputError(f"{self.path}: expected pages of one size and kind, found {found}")
+        return np.stack(pages)
 
 
 def write_image(path: Path, values: np.ndarray) -> None:
@@ -81,17 +111,76 @@ def read_pixels(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
+def _read_values(path: Path, image: Image.Image, page: int) -> np.ndarray:
+    if _has_deep_samples(image):
+        values = _decode(path, image, page)
+    else:
+        if image.mode in ("P", "PA"):
+            image = image.convert("RGBA")
+        elif image.mode == "1":
+            image = image.convert("L")
+        elif image.mode in OTHER_COLOURS:
+            image = image.convert("RGB")
+        values = np.asarray(ImageOps.exif_transpose(image))
+    if values.ndim == 3:
+        values = values[..., :3] if values.shape[2] > 2 else values[..., 0]
+    return values
+
+
+def _read_stored(path: Path, image: Image.Image, page: int) -> np.ndarray:
+    if image.format == "JPEG":
+        raise InputError(f"{path}: expected a mask as PNG or TIFF, found a JPEG, whose values are blurred")
+    colours = len(image.getbands()) - (image.mode in ("LA", "La", "PA", "RGBA", "RGBa"))
+    # Pillow shows what ImageJ calls an inverting LUT, but the values are what ImageJ means.
+    is_whole = _has_deep_samples(image) or _sample_bits(image) == {8}
+    values = _decode(path, image, page) if is_whole else np.asarray(ImageOps.exif_transpose(image))
+    if values.ndim == 3:
+        if (values[..., :colours] != values[..., :1]).any():
+            raise InputError(f"{path}: expected a mask with one value a pixel, found a colour image")
+        values = values[..., 0]
+    return values
+
+
+def _has_deep_samples(image: Any) -> bool:
+    """16 bits in each of several channels, which Pillow cuts to 8; in a TIFF, any type but uint8.
+
+    Pillow takes int8 for uint8 and uint32 for int32, and swaps the bytes of some compressed files.
+    """
+    if image.format != "TIFF":
+        return len(image.getbands()) > 1 and ";16" in str(getattr(image, "tile", ""))
+    is_unsigned = set(image.tag_v2.get(SAMPLE_FORMAT, (1,))) == {1}
+    return _sample_bits(image) <= {16, 32} or (_sample_bits(image) == {8} and not is_unsigned)
+
+
+def _sample_bits(image: Any) -> set[int]:
+    """Of a TIFF; nothing of other formats."""
+    return set(image.tag_v2.get(BITS_PER_SAMPLE, (1,))) if image.format == "TIFF" else set()
+
+
+def _decode(path: Path, image: Any, page: int) -> np.ndarray:
+    """(H, W) or (H, W, channels), as stored but for the orientation."""
+    content = path.read_bytes()
+    if image.format == "TIFF":
+        values = imagecodecs.tiff_decode(content, index=page)
+        if values.ndim == 3 and image.tag_v2.get(PLANAR_CONFIGURATION, 1) == 2:
+            values = np.moveaxis(values, 0, 2)
+    else:
+        values = imagecodecs.png_decode(content)
+    orientation = image.getexif().get(ORIENTATION, 1)
+    if orientation in (5, 6, 7, 8):
+        values = np.swapaxes(values, 0, 1)
+    return values[:: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1]
+
+
+def _is_turned(image: Image.Image) -> bool:
+    return image.getexif().get(ORIENTATION, 1) != 1
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image, read and closed again; whatever goes wrong with it names the file."""
+    """The image, closed again; whatever goes wrong with it names the file."""
     try:
         with Image.open(path) as image:
-            pages = getattr(image, "n_frames", 1)
-            if pages > 1:
-                raise InputError(f"{path}: expected one image, found {pages} pages")
-            if len(image.getbands()) > 1 and ";16" in str(image.tile):
-                raise InputError(f"{path}: expected 8 bits a colour channel, found 16, which would be cut")
-            image.load()
             yield image
     except InputError:
         raise

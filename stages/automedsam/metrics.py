@@ -9,23 +9,26 @@ from torch import Tensor
 
 
 def dice(predicted: np.ndarray, truth: np.ndarray) -> float:
-    """Dice of two bool masks (H, W), 0 to 1; both empty 1, one empty 0."""
+    """Dice of two bool masks of one shape, 0 to 1; both empty 1, one empty 0."""
     return compute_dice(_batch(predicted), _batch(truth), ignore_empty=False).item()
 
 
 def iou(predicted: np.ndarray, truth: np.ndarray) -> float:
-    """Intersection over union of two bool masks (H, W), 0 to 1; both empty 1, one empty 0."""
+    """Intersection over union of two bool masks of one shape, 0 to 1; both empty 1, one empty 0."""
     return compute_iou(_batch(predicted), _batch(truth), ignore_empty=False).item()
 
 
-def hd95_px(predicted: np.ndarray, truth: np.ndarray) -> float | None:
-    """95th percentile of the distances between the contours of two bool masks (H, W), in px; None if one is empty."""
+def hd95(predicted: np.ndarray, truth: np.ndarray, pixel_mm: tuple[float, float] | None = None) -> float | None:
+    """95th percentile of the distances between the contours of two bool masks (H, W); None if one is empty.
+
+    In px, or in mm if the distances from row to row and column to column are given.
+    """
     if not (predicted.any() and truth.any()):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # monai 1.6 warns of an argument that it passes to itself
         return compute_hausdorff_distance(
-            _batch(predicted), _batch(truth), include_background=True, percentile=95
+            _batch(predicted), _batch(truth), include_background=True, percentile=95, spacing=pixel_mm
         ).item()
 
 
@@ -40,5 +43,5 @@ def compute_dice_score(masks: Tensor, truth: Tensor) -> Tensor:
 
 
 def _batch(mask: np.ndarray) -> Tensor:
-    """Bool (H, W) to float (1, 1, H, W)."""
+    """Bool (H, W) or (D, H, W) to float (1, 1, ...)."""
     return torch.from_numpy(mask)[None, None].float()

@@ -57,15 +57,22 @@ def write_metrics(path: Path, metrics: Mapping[str, float | int]) -> None:
         building.write_text(json.dumps(_rounded(metrics), indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
-def write_table(path: Path, rows: Sequence[Mapping[str, float | int | str | None]]) -> None:
-    """Write a CSV, a row a mapping; None is an empty field.
+def write_table(
+    path: Path, rows: Sequence[Mapping[str, float | int | str | None]], columns: Sequence[str] | None = None
+) -> None:
+    """Write a CSV, a row a mapping; None, or a column that a row lacks, is an empty field.
+
+    Args:
+      columns: None takes those of the rows, as they come.
 
     Raises:
       InputError: naming the row and the number that is not finite.
     """
     _check_finite(path, rows)
     with fresh_file(path) as building:
-        pd.DataFrame([_rounded(row) for row in rows]).to_csv(building, index=False, lineterminator="\n")
+        # As objects: a whole number stays one also beside an empty field.
+        table = pd.DataFrame([_rounded(row) for row in rows], columns=columns, dtype=object)
+        table.to_csv(building, index=False, lineterminator="\n")
 
 
 def _check_finite(path: Path, rows: Sequence[Mapping[str, object]]) -> None:

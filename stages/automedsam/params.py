@@ -1,11 +1,23 @@
 """params.yaml: one flat, validated set of keys, of which a stage can read only those that dvc.yaml gives it."""
 
 import re
+from argparse import ArgumentTypeError
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from automedsam.errors import InputError
 
@@ -18,9 +30,17 @@ class AutoMedSAMConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    dataset: Literal["synthetic", "folder"] = "synthetic"
+    dataset: Literal["synthetic", "folder", "hc18", "acdc", "camus"] = "synthetic"
     data_dir: Path = Path("data/raw")
-    class_ids: list[int] | None = Field(None, min_length=1)
+    annotations: Path | None = None
+    class_ids: list[StrictInt | StrictStr] | None = Field(None, min_length=1)
+    boxes_per_object: Literal["union", "component"] = "union"
+    min_object_px: int = Field(1, ge=1)
+    keep_empty: bool = True
+    box_jitter: int = Field(0, ge=0)
+    slice_axis: Literal["auto", "axial", "coronal", "sagittal"] = "auto"
+    window_low: float | None = None
+    window_high: float | None = None
     group_by: str | None = None
     val_fraction: float = Field(0.2, gt=0, lt=1)
     test_fraction: float = Field(0.3, gt=0, lt=1)
@@ -45,12 +65,13 @@ class AutoMedSAMConfig(BaseModel):
     band_width: int = Field(5, ge=1)
     size_lower: float = Field(0.5, ge=0, le=1)
     size_upper: float = Field(0.9, ge=0, le=1)
+    box_margin: int = Field(0, ge=0)
 
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_truth_values(cls, value: Any, info: ValidationInfo) -> Any:
         """Python would take true for the number 1."""
-        if isinstance(value, bool) and info.field_name != "use_amp":
+        if isinstance(value, bool) and info.field_name not in ("use_amp", "keep_empty"):
             raise ValueError("expected a value")
         return value
 
@@ -72,6 +93,22 @@ class AutoMedSAMConfig(BaseModel):
             faults.append(f"size_lower must be below size_upper, found {self.size_lower} and {self.size_upper}")
         if self.val_fraction + self.test_fraction >= 1:
             faults.append("val_fraction + test_fraction must be below 1, or nothing is left to train on")
+        if (self.window_low is None) != (self.window_high is None):
+            faults.append(
+                f"window_low and window_high must come together, found {self.window_low} and {self.window_high}"
+            )
+        elif self.window_low is not None and self.window_high is not None and self.window_low >= self.window_high:
+            faults.append(f"window_low must be below window_high, found {self.window_low} and {self.window_high}")
+        if self.dataset != "folder":
+            faults += [
+                f"{key} belongs to dataset: folder, found it with {self.dataset}"
+                for key in ("annotations", "group_by")
+                if getattr(self, key) is not None
+            ]
+        if self.annotations is None and any(isinstance(value, str) for value in self.class_ids or []):
+            faults.append(
+                f"class_ids of masks must be whole numbers, found {self.class_ids}; names are those of annotations"
+            )
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -98,8 +135,8 @@ class StageParams:
         return {key: str(value) for key, value in sorted(self._values.items())}
 
 
-def load_config(path: Path) -> AutoMedSAMConfig:
-    """Read and validate a params.yaml.
+def load_config(path: Path, changes: Mapping[str, Any] | None = None) -> AutoMedSAMConfig:
+    """Read and validate a params.yaml, with `changes` in place of its own values.
 
     Raises:
       InputError: naming, at once, every key that is unknown, of a wrong type or out of range.
@@ -113,16 +150,36 @@ def load_config(path: Path) -> AutoMedSAMConfig:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f"{path}: expected keys and values, found {values!r:.60}")
     try:
-        return AutoMedSAMConfig(**values)
+        return AutoMedSAMConfig(**{**values, **(changes or {})})
     except ValidationError as error:
         raise InputError("; ".join(f"{path}: {_say(fault)}" for fault in error.errors())) from None
 
 
-def load_params(stage: str, root: Path = Path()) -> StageParams:
-    """The validated keys of params.yaml that `stage` declares in dvc.yaml, both in the folder `root`."""
-    config = load_config(root / "params.yaml")
+def load_params(stage: str, root: Path = Path(), changes: Mapping[str, Any] | None = None) -> StageParams:
+    """The validated keys of params.yaml that `stage` declares in dvc.yaml, both in the folder `root`.
+
+    Args:
+      changes: values to take in place of the file's.
+    """
+    config = load_config(root / "params.yaml", changes)
     declared = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]["params"]
     return StageParams(stage, {key: getattr(config, key) for key in declared})
+
+
+def parse_change(text: str) -> tuple[str, Any]:
+    """One `KEY=VALUE` of a command line, the value in YAML.
+
+    Raises:
+      argparse.ArgumentTypeError: another form.
+    """
+    key, separator, value = text.partition("=")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        separator = ""
+    if not separator:
+        raise ArgumentTypeError(f"expected KEY=VALUE, found {text}")
+    return key, parsed
 
 
 def _say(fault: Any) -> str:

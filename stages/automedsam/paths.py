@@ -5,6 +5,8 @@ from pathlib import Path
 
 PREPARED = Path("data/prepared")
 INDEX = PREPARED / "index.csv"
+BOXES = PREPARED / "boxes.csv"
+PREPARATION = PREPARED / "preparation.json"
 IMAGES = PREPARED / "images"
 TEST_MASKS = PREPARED / "test_masks"
 EMBEDDINGS = Path("data/embeddings")
@@ -19,8 +21,10 @@ HISTORY = Path("plots/train.csv")
 TRAIN_METRICS = Path("metrics/train.json")
 SUMMARY = Path("metrics/summary.json")
 PER_CASE = Path("metrics/per_case.csv")
+PER_VOLUME = Path("metrics/per_volume.csv")
+DATA_REPORT = Path("plots/data.png")
 LOSS_CURVES = Path("plots/loss_curves.png")
-DICE_HISTOGRAM = Path("plots/dice_histogram.png")
+SCORE_HISTOGRAM = Path("plots/score_histogram.png")
 PROGRESS_STRIP = Path("plots/progress.png")
 SNAPSHOTS = Path("plots/snapshots")
 

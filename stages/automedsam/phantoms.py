@@ -8,6 +8,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 
 SIZE = 256  # px, height and width
 MARGIN = 6  # px kept clear between any two objects, and between an object and the image's edge
+PIXEL_RANGE = (0.0, 255.0)  # of the values, which are 8 bits as drawn
 TARGET = 1  # label of the target; distractors count up from 2
 
 

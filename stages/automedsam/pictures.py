@@ -1,5 +1,6 @@
 """Figures of cases and of the training: legible, the same bytes each time, safe for colour-blind eyes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from automedsam.boxes import Box, tight_box
+from automedsam.boxes import EMPTY, Box, tight_box
 
 # Colours of Okabe and Ito, told apart by colour-blind eyes; line styles and labels say the same once more.
 GREEN, RED, SKY, BLUE, ORANGE, BLACK = "#009E73", "#D55E00", "#56B4E9", "#0072B2", "#E69F00", "#000000"
@@ -25,33 +26,39 @@ class Snapshot:
 
     title: str
     image: np.ndarray  # (H, W) or (H, W, 3) uint8
-    truth: np.ndarray  # (H, W) bool
+    truth: np.ndarray | None  # (H, W) bool
     soft_mask: np.ndarray  # (H, W) uint8, probability 0 to 255
-    true_box: Box  # px, half open; may be empty
+    boxes_xyxy: tuple[Box, ...]  # px, half open
     prompt: tuple[float, float, float, float] | None  # box_xyxy in px; a point as x, y, x, y
     scores: dict[str, float]
 
 
 def draw_snapshot(path: Path, snapshot: Snapshot) -> None:
     """Image with boxes, true mask, soft mask as a heat map, binary mask, and the scores above."""
-    figure, axes = _panels(1, 4, snapshot.truth.shape)
+    figure, axes = _panels(1, 4, snapshot.soft_mask.shape)
     scores = "   ".join(f"{name} {value:.3g}" for name, value in snapshot.scores.items())
     figure.suptitle(f"{snapshot.title}\n{scores}", parse_math=False)  # a file name may hold a dollar sign
     mask = snapshot.soft_mask > 127
-    _show(axes[0, 0], "image", snapshot.image, vmax=255)
-    _draw_box(axes[0, 0], snapshot.true_box, "true box", GREEN, "-")
-    _draw_box(axes[0, 0], tight_box(mask), "box of the predicted mask", RED, "--")
+    show_image(axes[0, 0], "image", snapshot.image, vmax=255)
+    draw_boxes(axes[0, 0], snapshot.boxes_xyxy, "true box", GREEN, "-")
+    draw_boxes(axes[0, 0], [box for box in [tight_box(mask)] if box != EMPTY], "box of the predicted mask", RED, "--")
     if snapshot.prompt is not None:
         _draw_prompt(axes[0, 0], snapshot.prompt)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=3, frameon=False, fontsize=9)
-    _show(axes[0, 1], "true mask", snapshot.truth, vmax=1)
-    heat = _show(axes[0, 2], "predicted probability", snapshot.soft_mask / 255, vmax=1, cmap="viridis")
+    if snapshot.truth is None:
+        axes[0, 1].set_axis_off()
+        axes[0, 1].text(0.5, 0.5, "nobody drew a mask", ha="center", va="center", transform=axes[0, 1].transAxes)
+    else:
+        show_image(axes[0, 1], "true mask", snapshot.truth, vmax=1)
+    heat = show_image(axes[0, 2], "predicted probability", snapshot.soft_mask / 255, vmax=1, cmap="viridis")
     figure.colorbar(heat, ax=axes[0, 2], ticks=[0, 0.5, 1], shrink=0.9)
-    _show(axes[0, 3], "predicted mask", mask, vmax=1)
-    _save(figure, path)
+    show_image(axes[0, 3], "predicted mask", mask, vmax=1)
+    save_figure(figure, path)
 
 
-def draw_progress(path: Path, images: list[np.ndarray], boxes: list[Box], masks: list[dict[int, np.ndarray]]) -> None:
+def draw_progress(
+    path: Path, images: list[np.ndarray], boxes: list[tuple[Box, ...]], masks: list[dict[int, np.ndarray]]
+) -> None:
     """A row a case: the image, then the probability after ever more epochs; the given box on each.
 
     Args:
@@ -60,15 +67,15 @@ def draw_progress(path: Path, images: list[np.ndarray], boxes: list[Box], masks:
       masks: epoch to soft mask (H, W) uint8, of each.
     """
     figure, axes = _panels(len(images), 1 + len(masks[0]), images[0].shape[:2], panel_width=2.0)
-    for row, image, box, by_epoch in zip(axes, images, boxes, masks, strict=True):
-        _show(row[0], "image", image, vmax=255)
+    for row, image, boxes_xyxy, by_epoch in zip(axes, images, boxes, masks, strict=True):
+        show_image(row[0], "image", image, vmax=255)
         for panel, (epoch, soft_mask) in zip(row[1:], by_epoch.items(), strict=True):
-            heat = _show(panel, f"epoch {epoch}", soft_mask / 255, vmax=1, cmap="viridis")
+            heat = show_image(panel, f"epoch {epoch}", soft_mask / 255, vmax=1, cmap="viridis")
         for panel in row:
-            _draw_box(panel, box, "given box", GREEN, "-")
+            draw_boxes(panel, boxes_xyxy, "given box", GREEN, "-")
     figure.colorbar(heat, ax=axes, ticks=[0, 0.5, 1], shrink=0.4)
     figure.suptitle("Predicted probability on validation cases, and the given box")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_loss_curves(path: Path, history: pd.DataFrame) -> None:
@@ -84,25 +91,30 @@ def draw_loss_curves(path: Path, history: pd.DataFrame) -> None:
     best = history.loc[history["val_box_iou"].idxmax()]
     choice.plot(best["epoch"], best["val_box_iou"], "o", color=RED, label=f"best: epoch {best['epoch']:.0f}")
     choice.legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def draw_dice_histogram(path: Path, per_case: pd.DataFrame) -> None:
-    """How the Dice of the test cases is spread, with the yardsticks' means as lines."""
+def draw_score_histogram(path: Path, per_case: pd.DataFrame) -> None:
+    """How the Dice of the test cases is spread, with the yardsticks' means as lines; the box overlap without masks."""
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()
-    axes.hist(per_case["dice"], bins=np.linspace(0, 1, 21).tolist(), color=SKY, edgecolor="white")
+    score, name = (
+        ("dice", "Dice") if per_case["dice"].notna().any() else ("box_iou", "overlap with the given boxes (IoU)")
+    )
+    scored = per_case[per_case[score].notna()]
+    axes.hist(scored[score], bins=np.linspace(0, 1, 21).tolist(), color=SKY, edgecolor="white")
     for column, label, colour, style in (
-        ("dice", "automatic, no prompt", BLUE, "-"),
+        (score, "automatic, no prompt", BLUE, "-"),
         ("true_box_dice", "backbone with the true box", GREEN, "--"),
         ("mean_box_dice", "backbone with the mean training box", RED, "-."),
         ("box_fill_dice", "true box filled", BLACK, ":"),
     ):
-        mean = per_case[column].mean()
-        axes.axvline(mean, color=colour, linestyle=style, linewidth=2, label=f"{label}: mean {mean:.3f}")
-    axes.set(xlim=(0, 1), xlabel="Dice", ylabel="test cases", title=f"Dice of {len(per_case)} test cases")
+        if scored[column].notna().any():
+            mean = scored[column].mean()
+            axes.axvline(mean, color=colour, linestyle=style, linewidth=2, label=f"{label}: mean {mean:.3f}")
+    axes.set(xlim=(0, 1), xlabel=name, ylabel="test cases", title=f"{name} of {len(scored)} test cases with an object")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _panels(
@@ -114,13 +126,20 @@ def _panels(
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def _show(axes: Axes, title: str, pixels: np.ndarray, vmax: float, cmap: str = "gray") -> AxesImage:
-    axes.set_title(title, fontsize=10)
+def show_image(axes: Axes, title: str, pixels: np.ndarray, vmax: float, cmap: str = "gray") -> AxesImage:
+    """Pixels (H, W[, 3]) from 0 to `vmax`, as they are."""
+    axes.set_title(title, fontsize=10, parse_math=False)  # a file name may hold a dollar sign
     axes.set_axis_off()
     return axes.imshow(pixels, cmap=cmap, vmin=0, vmax=vmax, interpolation="nearest")
 
 
-def _draw_box(axes: Axes, box_xyxy: Box, label: str, colour: str, style: str) -> None:
+def draw_boxes(axes: Axes, boxes_xyxy: Sequence[Box], label: str, colour: str, style: str) -> None:
+    """Each box, and one entry in the legend."""
+    for number, box in enumerate(boxes_xyxy):
+        draw_box(axes, box, "_" * bool(number) + label, colour, style)  # matplotlib leaves out what starts with "_"
+
+
+def draw_box(axes: Axes, box_xyxy: Box, label: str, colour: str, style: str) -> None:
     """Along the outer edges of the box's pixels, whose centres lie at whole numbers."""
     x0, y0, x1, y1 = box_xyxy
     place = (x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0
@@ -135,7 +154,7 @@ def _draw_prompt(axes: Axes, prompt: tuple[float, float, float, float]) -> None:
     if (x0, y0) == (x1, y1):
         axes.plot(x0 - 0.5, y0 - 0.5, "*", color=SKY, markersize=12, markeredgecolor=BLACK, label="predicted prompt")
     else:
-        _draw_box(axes, prompt, "predicted prompt", SKY, ":")  # type: ignore[arg-type]
+        draw_box(axes, prompt, "predicted prompt", SKY, ":")  # type: ignore[arg-type]
 
 
 def _draw_curves(axes: Axes, history: pd.DataFrame, styles: dict[str, tuple[str, str]], title: str) -> None:
@@ -146,7 +165,8 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, styles: dict[str, tuple[str,
     axes.legend(frameon=False)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """The same figure gives the same bytes."""
     FigureCanvasAgg(figure)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from automedsam.cases import Case
+from automedsam.segmenter import to_soft_mask
 from automedsam.tensors import load_tensors, save_tensors
 
 SHOWN_CASES = 3
@@ -27,7 +28,7 @@ def add_progress(path: Path, epoch: int, cases: list[Case], logits: list[Tensor]
     """Add the soft masks after `epoch` to the file: mask logits (1, 1, H, W) become probabilities of 0 to 255."""
     masks = load_tensors(path) if path.is_file() else {}
     for case, mask in zip(cases, logits, strict=True):
-        masks[f"{epoch}/{case.name}"] = (255 * mask[0, 0].sigmoid()).round().to(torch.uint8).cpu()
+        masks[f"{epoch}/{case.name}"] = torch.from_numpy(to_soft_mask(mask))
     save_tensors(path, masks, {"content": "epoch/case: probability, 0 to 255"})
 
 

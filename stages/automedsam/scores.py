@@ -1,50 +1,64 @@
 """What is said of one test case: its scores, those of the yardsticks, and what the training would have made of it."""
 
+import math
+from collections import defaultdict
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from automedsam.boxes import box_iou, fill_box, tight_box
+from automedsam.boxes import enclosing_box, fill_boxes, mask_box_iou
 from automedsam.cases import Case
-from automedsam.losses import AutoMedSAMLoss
-from automedsam.metrics import dice, hd95_px, iou
+from automedsam.losses import AutoMedSAMLoss, given_boxes
+from automedsam.metrics import dice, hd95, iou
 from automedsam.segmenter import Segmenter, to_mask
 
 Scores = dict[str, float | None]
+COLUMNS = ("dice", "iou", "hd95_px", "hd95_mm", "box_iou", "left_empty", "true_box_dice", "mean_box_dice",
+           "box_fill_dice", "loss", "loss_empty", "loss_tightbox", "loss_size")  # fmt: skip
+
+VOLUME_COLUMNS = ("volume", "slices", "volume_dice", "predicted_ml", "true_ml")
 
 
-def score_mask(mask: np.ndarray, truth: np.ndarray) -> Scores:
-    """Of a predicted mask against the true one, both (H, W) bool; `box_iou` compares their boxes."""
-    return {
-        "dice": dice(mask, truth),
-        "iou": iou(mask, truth),
-        "hd95_px": hd95_px(mask, truth),
-        "box_iou": box_iou(tight_box(mask), tight_box(truth)),
-    }
+def score_mask(mask: np.ndarray, truth: np.ndarray | None, case: Case) -> Scores:
+    """Of a predicted mask (H, W), bool, against the true one, if there is one, and against the case's boxes.
+
+    Distances are also in mm where the spacing is known. Where the object is absent there is one thing to say alone:
+    whether the mask is empty.
+    """
+    if not (case.has_object if truth is None else truth.any()):
+        return {"left_empty": float(not mask.any())}
+    scores: Scores = {"box_iou": mask_box_iou(mask, case.boxes_xyxy)}
+    if truth is not None:
+        scores |= {"dice": dice(mask, truth), "iou": iou(mask, truth), "hd95_px": hd95(mask, truth)}
+        scores["hd95_mm"] = hd95(mask, truth, case.spacing_mm[1:]) if case.spacing_mm else None
+    return scores
 
 
 def score_yardsticks(
     segmenter: Segmenter, embedding: Tensor, case: Case, truth: np.ndarray, mean_box: Tensor
 ) -> Scores:
-    """Dice of the frozen backbone prompted with the true box and with the mean box, and of the true box filled.
+    """Dice of the frozen backbone prompted with the true boxes and with the mean box, and of the true boxes filled.
 
-    Without an object there is no true box to prompt with, and so no mask: Dice 1.
+    The masks of several boxes are joined. Nothing is said where the object is absent.
     """
-    true_box = torch.tensor(case.box_xyxy, dtype=torch.float32)
+    if not truth.any():
+        return {}
+    from_true_boxes = np.zeros(case.image_size, bool)
+    for box in case.boxes_xyxy:
+        from_true_boxes |= _prompt(segmenter, embedding, case, torch.tensor(box, dtype=torch.float32))
     scaled_mean_box = mean_box * torch.tensor([case.width, case.height, case.width, case.height])
-    from_true_box, from_mean_box = (
-        to_mask(segmenter.segment_box(embedding, case.image_size, box)) for box in (true_box, scaled_mean_box)
-    )
     return {
-        "true_box_dice": dice(from_true_box & case.has_object, truth),
-        "mean_box_dice": dice(from_mean_box, truth),
-        "box_fill_dice": dice(fill_box(case.box_xyxy, case.image_size), truth),
+        "true_box_dice": dice(from_true_boxes, truth),
+        "mean_box_dice": dice(_prompt(segmenter, embedding, case, scaled_mean_box), truth),
+        "box_fill_dice": dice(fill_boxes(case.boxes_xyxy, case.image_size), truth),
     }
 
 
 def score_losses(criterion: AutoMedSAMLoss, logits: Tensor, case: Case) -> Scores:
     """The training loss of mask logits (1, 1, H, W) and its unweighted parts."""
-    loss = criterion(logits, torch.tensor([case.box_xyxy], device=logits.device))
+    loss = criterion(logits, given_boxes(case, logits.device))
     return {
         "loss": loss.total.item(),
         "loss_empty": loss.empty.item(),
@@ -54,12 +68,42 @@ def score_losses(criterion: AutoMedSAMLoss, logits: Tensor, case: Case) -> Score
 
 
 def mean_relative_box(cases: list[Case]) -> Tensor:
-    """The mean box_xyxy (4,) of the cases with an object, in fractions of the image's width and height."""
-    boxes = [np.divide(case.box_xyxy, (case.width, case.height) * 2) for case in cases if case.has_object]
+    """The mean box_xyxy (4,) round all of the object, of the cases that have it, in fractions of width and height."""
+    boxes = [
+        np.divide(enclosing_box(case.boxes_xyxy), (case.width, case.height) * 2) for case in cases if case.has_object
+    ]
     return torch.tensor(np.mean(boxes, axis=0), dtype=torch.float32)
+
+
+def score_volumes(
+    cases: list[Case], masks: dict[str, np.ndarray], truths: dict[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    """3-D Dice, and predicted and true ml, of each volume that is there with every slice and its mask, by name.
+
+    Args:
+      masks, truths: case name to mask (H, W), bool.
+    """
+    slices_of = defaultdict(list)
+    for case in cases:
+        if case.volume is not None and case.name in truths:
+            slices_of[case.volume].append(case)
+    rows = []
+    for volume, slices in sorted(slices_of.items()):
+        if len(slices) == slices[0].volume_slices:
+            predicted, truth = (np.stack([of[case.name] for case in slices]) for of in (masks, truths))
+            voxel_ml = math.prod(slices[0].spacing_mm) / 1000 if slices[0].spacing_mm else None
+            predicted_ml, true_ml = (voxel_ml and voxel_ml * int(mask.sum()) for mask in (predicted, truth))
+            scores = {"volume_dice": dice(predicted, truth), "predicted_ml": predicted_ml, "true_ml": true_ml}
+            rows.append({"volume": volume, "slices": len(slices), **scores})
+    return rows
 
 
 def mean_scores(rows: list[Scores]) -> dict[str, float]:
     """The mean of each score over the rows that have it."""
-    present = {key: [value for row in rows if (value := row[key]) is not None] for key in rows[0]}
+    keys = dict.fromkeys(key for row in rows for key in row)
+    present = {key: [value for row in rows if (value := row.get(key)) is not None] for key in keys}
     return {key: float(np.mean(values)) for key, values in present.items() if values}
+
+
+def _prompt(segmenter: Segmenter, embedding: Tensor, case: Case, box_xyxy: Tensor) -> np.ndarray:
+    return to_mask(segmenter.segment_box(embedding, case.image_size, box_xyxy))

@@ -7,6 +7,8 @@ from torch import Tensor
 from automedsam.device import Compute
 from automedsam.model import AutoMedSAM
 
+BOX_NAMES = ("x_min", "y_min", "x_max", "y_max")
+
 
 class Segmenter:
     """Segments one image at a time from its embedding (1, C, grid, grid)."""
@@ -28,7 +30,7 @@ class Segmenter:
             place = prompts.points_xy[:, 0].repeat(1, 2)
         preprocessing = self.model.preprocessing
         found = [] if place is None else preprocessing.box_to_image(place, image_size)[0].tolist()
-        prompt = dict(zip(("x_min", "y_min", "x_max", "y_max"), found, strict=False))
+        prompt = dict(zip(BOX_NAMES, found, strict=False))
         return preprocessing.mask_to_image(logits, image_size), prompt
 
     @torch.inference_mode()
@@ -47,5 +49,5 @@ def to_mask(logits: Tensor) -> np.ndarray:
 
 
 def to_soft_mask(logits: Tensor) -> np.ndarray:
-    """Logits (1, 1, H, W) to probabilities (H, W), uint8, 0 to 255."""
-    return (255 * logits[0, 0].sigmoid()).round().byte().cpu().numpy()
+    """Logits (1, 1, H, W) to probabilities (H, W), uint8, 0 to 255; over 127 where `to_mask` is true."""
+    return (255 * logits[0, 0].sigmoid() - 0.5).ceil().byte().cpu().numpy()  # a half goes down: 0.5 is no object

@@ -1,92 +1,138 @@
-"""Where raw cases come from: a data set is a list of names, groups and a way to read each."""
+"""Where raw scans come from: a data set is a list of names, groups and ways to read each."""
 
 import re
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
-from automedsam.cases import Split
+from automedsam.annotations import Annotations, place_boxes
+from automedsam.boxes import Box
+from automedsam.cases import Spacing, Split
 from automedsam.errors import InputError
-from automedsam.images import SUFFIXES, read_image, read_labels
-from automedsam.phantoms import draw_phantom
-from automedsam.splits import assign_splits
+from automedsam.phantoms import Phantom, draw_phantom
+from automedsam.scans import Scan, name_scans, open_scan, read_mask
+from automedsam.slicing import SliceAxis
 
+ClassIds = list[int | str] | None
 SYNTHETIC_SEED = 2026  # the data set is one and the same, whatever `seed` trains on it
 SYNTHETIC_COUNTS: dict[Split, int] = {"train": 40, "val": 20, "test": 60}
 
 
 @dataclass(frozen=True)
-class RawCase:
+class RawScan:
+    """An image or a volume, with a mask, with boxes that somebody drew, or with both."""
+
     name: str
     group: str
-    split: Split
-    read: Callable[[], tuple[np.ndarray, np.ndarray]]  # image (H, W[, 3]) uint8, labels (H, W) of its mask
+    open: Callable[[], Scan]
+    read_labels: Callable[[], np.ndarray] | None = None  # (slices, H, W), int64; None: there is no mask
+    boxes: Mapping[int, tuple[Box, ...]] | None = None  # of each slice that somebody looked at; None: of none
+    split: Split | None = None  # as the data set has it; None: by hash
+    spacing_mm: Spacing | None = None  # where the file itself does not tell
 
 
-def synthetic_cases() -> list[RawCase]:
+def synthetic_scans() -> list[RawScan]:
     """120 phantoms: 40 to train on, 20 to validate, 60 to test."""
-    cases: list[RawCase] = []
+    scans: list[RawScan] = []
     for split, count in SYNTHETIC_COUNTS.items():
         for _ in range(count):
-            name = f"phantom_{len(cases):03d}"
-            cases.append(RawCase(name, name, split, partial(_draw, len(cases))))
-    return cases
+            name, draw = f"phantom_{len(scans):03d}", partial(_draw, len(scans))
+            scans.append(RawScan(name, name, partial(PhantomScan, draw), partial(_draw_labels, draw), split=split))
+    return scans
 
 
-def folder_cases(folder: Path, group_by: str | None, val_fraction: float, test_fraction: float) -> list[RawCase]:
-    """Pairs of `images/NAME.*` and `masks/NAME.*`, in whatever subfolders, each of PNG, JPEG or TIFF.
+def folder_scans(
+    folder: Path, group_by: str | None, slice_axis: SliceAxis, annotations: Annotations | None, class_ids: ClassIds
+) -> list[RawScan]:
+    """The scans of `images/`, each with the mask of the same name in `masks/` or with boxes from an annotation tool.
+
+    With annotations, images may lie in the folder itself and need no masks. An image that is not annotated is there to
+    test on if it has a mask, and is left out if it has none. Without annotations every image needs a mask.
 
     Raises:
-      InputError: no images; images without a mask or with two; names that `group_by` does not match: all at once.
+      InputError: no images; images without a mask or with two; names that `group_by` does not match; boxes that do not
+        fit their images: all of a kind at once.
     """
-    images, masks = _by_name(folder / "images"), _by_name(folder / "masks")
-    faults = [f"{image}: expected a mask of the same name in {folder / 'masks'}, found none"
-              for name, image in images.items() if name not in masks]  # fmt: skip
-    groups = {}
-    for name, image in images.items():
+    images_folder, masks_folder = folder / "images", folder / "masks"
+    if annotations is not None and not images_folder.is_dir():
+        images_folder = folder
+    images = {name: path for name, path in name_scans(images_folder).items() if not path.is_relative_to(masks_folder)}
+    masks = name_scans(masks_folder) if annotations is None or masks_folder.is_dir() else {}
+    if annotations is None and (alone := [path for name, path in images.items() if name not in masks]):
+        raise InputError(
+            "; ".join(f"{path}: expected a mask of the same name in {masks_folder}, found none" for path in alone)
+        )
+    groups = _groups(images, group_by)
+    scans = []
+    for name, path in images.items():
+        open_image = partial(open_scan, path, slice_axis)
+        labels = partial(read_mask, path, masks[name], slice_axis) if name in masks else None
+        scans.append(RawScan(name, groups[name], open_image, labels))
+    return scans if annotations is None else _annotated(scans, images, images_folder, annotations, class_ids)
+
+
+class PhantomScan:
+    """A drawn image, as a scan."""
+
+    is_volume = False
+    spacing_mm = None
+
+    def __init__(self, draw: Callable[[], Phantom]) -> None:
+        self._phantom = draw()
+        self.shape = (1, *self._phantom.image.shape)
+
+    def read_values(self) -> np.ndarray:
+        """(1, 256, 256), uint8."""
+        return self._phantom.image[None]
+
+
+@cache  # looked at twice, and 15 MB in all
+def _draw(number: int) -> Phantom:
+    return draw_phantom(np.random.default_rng([SYNTHETIC_SEED, number]))
+
+
+def _draw_labels(draw: Callable[[], Phantom]) -> np.ndarray:
+    return draw().mask[None].astype(np.int64)
+
+
+def _groups(images: Mapping[str, Path], group_by: str | None) -> dict[str, str]:
+    groups, faults = {}, []
+    for name, path in images.items():
         found = re.search(group_by or "(.+)", name)
         if not found or not found[1]:
-            faults.append(f"{image}: expected group_by {group_by!r} to match its name {name}, found no group")
+            faults.append(f"{path}: expected group_by {group_by!r} to match its name {name}, found no group")
         else:
             groups[name] = found[1]
     if faults:
         raise InputError("; ".join(faults))
-    splits = assign_splits(groups, val_fraction, test_fraction)
-    return [
-        RawCase(name, groups[name], splits[name], partial(_read_pair, image, masks[name]))
-        for name, image in images.items()
-    ]
+    return groups
 
 
-def _draw(number: int) -> tuple[np.ndarray, np.ndarray]:
-    phantom = draw_phantom(np.random.default_rng([SYNTHETIC_SEED, number]))
-    return phantom.image, phantom.mask.astype(np.uint8)
+def _annotated(
+    scans: list[RawScan],
+    images: Mapping[str, Path],
+    images_folder: Path,
+    annotations: Annotations,
+    class_ids: ClassIds,
+) -> list[RawScan]:
+    """The scans with their boxes; those without boxes are test scans if they have a mask, and else go."""
+    paths = {name: path.relative_to(images_folder).as_posix() for name, path in images.items()}
+    boxes = place_boxes(annotations, _shapes({paths[scan.name]: scan for scan in scans}), class_ids)
+    boxed = [replace(scan, boxes=boxes[paths[scan.name]]) for scan in scans if paths[scan.name] in boxes]
+    masked = [replace(scan, split="test") for scan in scans if paths[scan.name] not in boxes and scan.read_labels]
+    return sorted([*boxed, *masked], key=lambda scan: scan.name)
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
-    """Case name (path below the folder, no suffix, `__` for the separators) to file, sorted by name."""
-    found = defaultdict(list)
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and path.suffix.lower() in SUFFIXES and not hidden:
-            found["__".join(path.relative_to(folder).with_suffix("").parts)].append(path)
-    if not found:
-        raise InputError(f"{folder}: expected {', '.join(SUFFIXES)} files, found none; see dataset and data_dir")
-    twice = [paths for paths in found.values() if len(paths) > 1]
-    if twice:
-        raise InputError("; ".join(f"{', '.join(map(str, paths))}: expected one file a case" for paths in twice))
-    return {name: paths[0] for name, paths in sorted(found.items())}
-
-
-def _read_pair(image_path: Path, mask_path: Path) -> tuple[np.ndarray, np.ndarray]:
-    image, labels = read_image(image_path), read_labels(mask_path)
-    if image.shape[:2] != labels.shape:
-        raise InputError(
-            f"{mask_path}: expected the size of {image_path}, {image.shape[1]}x{image.shape[0]}, "
-            f"found {labels.shape[1]}x{labels.shape[0]}"
-        )
-    return image, labels
+def _shapes(scans: Mapping[str, RawScan]) -> dict[str, tuple[int, int, int]]:
+    shapes, faults = {}, []
+    for path, scan in scans.items():
+        try:
+            shapes[path] = scan.open().shape
+        except InputError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise InputError("; ".join(faults))
+    return shapes

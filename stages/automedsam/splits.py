@@ -2,37 +2,62 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 
-from automedsam.cases import Split
+from automedsam.cases import SPLITS, Split
 from automedsam.errors import InputError
 
 
-def assign_splits(groups: dict[str, str], val_fraction: float, test_fraction: float) -> dict[str, Split]:
-    """The split of every case, whole groups together, the same for every seed.
+def assign_splits(
+    groups: Mapping[str, str], fixed: Mapping[str, Split], val_fraction: float, test_fraction: float
+) -> dict[str, Split]:
+    """The split of every scan, whole groups together, the same for every seed.
 
-    Groups are ranked by the hash of their names; the first ones go to test until it holds its share of the cases, the
-    next to val, the rest to train. Each split gets a group at least.
+    Groups are ranked by the hash of their names; the first ones go to test until it holds its share of the scans, the
+    next to val, the rest to train. Each split gets a group at least; test or val, where it
+    holds a fixed scan, gets no other.
 
     Args:
-      groups: case name to group name.
-      val_fraction, test_fraction: shares of the cases.
+      groups: scan name to group name.
+      fixed: splits that are given, by scan name; the rest of a group follows.
+      val_fraction, test_fraction: shares of the scans that are not fixed.
 
     Raises:
-      InputError: fewer than three groups.
+      InputError: fewer groups than splits to fill, or a group that was given two splits.
     """
-    sizes = Counter(groups.values())
-    if len(sizes) < 3:
-        raise InputError(f"expected at least 3 groups (patients, exams) to split, found {len(sizes)}: see group_by")
+    split_of = _splits_of_groups(groups, fixed)
+    to_fill = [split for split in ("test", "val") if split not in split_of.values()]
+    sizes = Counter(group for group in groups.values() if group not in split_of)
+    least = len(to_fill) + ("train" not in split_of.values())
+    if len(sizes) < least:
+        raise InputError(
+            f"expected at least {least} groups (patients, volumes) to split, found {len(sizes)}: see group_by; "
+            "one volume alone is never torn apart, its slices are too alike"
+        )
     ranked = sorted(sizes, key=rank)
-    split_of: dict[str, Split] = {}
-    for split, fraction in (("test", test_fraction), ("val", val_fraction)):
+    fractions = {"val": val_fraction, "test": test_fraction}
+    total = sum(sizes.values())
+    for left, split in zip(range(least - 1, -1, -1), to_fill, strict=False):
         count = 0
-        still_wanted = 1 if split == "test" else 0  # groups to leave for val, beside the one for train
-        while count == 0 or (count < round(fraction * len(groups)) and len(ranked) > 1 + still_wanted):
+        while count == 0 or (count < round(fractions[split] * total) and len(ranked) > left):
             group = ranked.pop(0)
             split_of[group] = split  # type: ignore[assignment]
             count += sizes[group]
-    return {case: split_of.get(group, "train") for case, group in groups.items()}
+    return {scan: split_of.get(group, "train") for scan, group in groups.items()}
+
+
+def _splits_of_groups(groups: Mapping[str, str], fixed: Mapping[str, Split]) -> dict[str, Split]:
+    given: dict[str, set[Split]] = {}
+    for scan, split in fixed.items():
+        given.setdefault(groups[scan], set()).add(split)
+    faults = [
+        f"{group}: expected one split for all of the group, found {', '.join(s for s in SPLITS if s in splits)}"
+        for group, splits in sorted(given.items())
+        if len(splits) > 1
+    ]
+    if faults:
+        raise InputError("; ".join(faults))
+    return {group: split for group, (split,) in given.items()}
 
 
 def rank(name: str, seed: int = 0) -> bytes:

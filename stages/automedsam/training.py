@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automedsam.boxes import box_iou, tight_box
+from automedsam.boxes import mask_box_iou
 from automedsam.cases import Case
 from automedsam.device import Compute
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.errors import InputError
-from automedsam.losses import AutoMedSAMLoss, BoxLoss, mean_loss
+from automedsam.losses import AutoMedSAMLoss, BoxLoss, given_boxes, mean_loss
 from automedsam.model import AutoMedSAM
+from automedsam.segmenter import to_mask
 
 
 class Training:
@@ -117,8 +118,8 @@ class Training:
 
     def _box_loss(self, masks: list[Tensor], cases: list[Case]) -> BoxLoss:
         """Mean over the cases; one by one, as images differ in size."""
-        boxes = torch.tensor([case.box_xyxy for case in cases], device=self.compute.device)  # (B, 4)
-        return mean_loss([self.criterion(mask, box[None]) for mask, box in zip(masks, boxes, strict=True)])
+        pairs = zip(masks, cases, strict=True)
+        return mean_loss([self.criterion(mask, given_boxes(case, mask.device)) for mask, case in pairs])
 
     def _step(self, cases: list[Case], epoch: int) -> BoxLoss:
         loss = self._box_loss(self._segment_batch(cases), cases)
@@ -137,6 +138,5 @@ class Training:
     def _validate(self, cases: list[Case]) -> tuple[float, float]:
         """Mean loss, and mean overlap of the masks' boxes with the given ones."""
         masks = self.segment(cases)
-        found = [tight_box(mask[0, 0].cpu().numpy() > 0) for mask in masks]
-        overlaps = [box_iou(box, case.box_xyxy) for box, case in zip(found, cases, strict=True)]
+        overlaps = [mask_box_iou(to_mask(mask), case.boxes_xyxy) for mask, case in zip(masks, cases, strict=True)]
         return self._box_loss(masks, cases).total.item(), float(np.mean(overlaps))

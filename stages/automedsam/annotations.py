@@ -1,0 +1,130 @@
+"""Boxes that people drew in annotation tools: read from any of four formats, checked, and placed on the images."""
+
+import math
+from pathlib import Path
+
+from automedsam.annotations_coco import read_coco
+from automedsam.annotations_csv import read_csv
+from automedsam.annotations_drawn import Annotations, DrawnBox
+from automedsam.annotations_names import ImageNames, normal
+from automedsam.annotations_text import Faults, files_below
+from automedsam.annotations_voc import read_voc
+from automedsam.annotations_yolo import label_files, read_yolo
+from automedsam.boxes import Box
+from automedsam.errors import InputError
+
+__all__ = ["Annotations", "DrawnBox", "place_boxes", "read_annotations"]
+KINDS = "a .csv table, COCO's .json, or a folder of Pascal VOC's .xml or YOLO's .txt files"
+READERS = {".csv": read_csv, ".json": read_coco}
+
+Place = tuple[str, int]  # an image's path below the images folder, and the slice
+
+
+def read_annotations(path: Path) -> Annotations:
+    """Read a .csv table, a .json of COCO, or a folder of Pascal VOC's .xml or YOLO's .txt files.
+
+    Raises:
+      InputError: nothing of the kind, or one that is malformed.
+    """
+    if path.is_dir():
+        xml, txt = files_below(path, ".xml"), label_files(path)
+        if bool(xml) == bool(txt):
+            found = f"both, {xml[0].name} and {txt[0].name}" if xml else "neither"
+            raise InputError(f"{path}: expected {KINDS}, found a folder of {found}")
+        return read_voc(path) if xml else read_yolo(path)
+    if not path.is_file():
+        raise InputError(f"{path}: expected {KINDS}, found nothing there")
+    if path.suffix.lower() not in READERS:
+        raise InputError(f"{path}: expected {KINDS}, found another file")
+    return READERS[path.suffix.lower()](path)
+
+
+def place_boxes(
+    annotations: Annotations, sizes: dict[str, tuple[int, int, int]], class_ids: list[int | str] | None
+) -> dict[str, dict[int, tuple[Box, ...]]]:
+    """Every listed image's boxes, in whole pixels, by slice: sorted, none twice, () where there is no object.
+
+    Args:
+      sizes: an image's path below the images folder to its slices, height and width. One slice is an image, number 0.
+      class_ids: the classes that are the object, by id or name; None: all. The other boxes are checked and left out.
+
+    Raises:
+      InputError: all names that fit no image or several, slices that are missing, and boxes that are reversed, empty
+        or not inside their image.
+    """
+    faults = Faults()
+    places = _find_places(annotations, sizes, faults)
+    placed: dict[Place, set[Box]] = {place: set() for place in places.values() if place}
+    for drawn in annotations.boxes:
+        place = places[drawn.image, drawn.slice]
+        if place is not None:
+            with faults.gather():
+                box_xyxy = _to_pixels(drawn, sizes[place[0]][1:])
+                if class_ids is None or not set(class_ids).isdisjoint(drawn.classes):
+                    placed[place].add(box_xyxy)
+    faults.raise_all()
+    boxes_of: dict[str, dict[int, tuple[Box, ...]]] = {}
+    for (image, index), boxes in sorted(placed.items()):
+        boxes_of.setdefault(image, {})[index] = tuple(sorted(boxes))
+    return boxes_of
+
+
+def _find_places(
+    annotations: Annotations, sizes: dict[str, tuple[int, int, int]], faults: Faults
+) -> dict[tuple[str, int | None], Place | None]:
+    """Where each listed image and slice belongs; None: nowhere, and the fault is told."""
+    names = ImageNames({image: size[0] for image, size in sizes.items()})
+    places: dict[tuple[str, int | None], Place | None] = {}
+    takers: dict[Place, tuple[str, str]] = {}
+    for (name, index), where in annotations.listed.items():
+        places[name, index] = None
+        with faults.gather():
+            place = _find_place(where, name, index, names, sizes)
+            taker, taken_at = takers.setdefault(place, (name, where))
+            if not _may_be_one(name, taker):  # p2/a.png, which is not there, else passes for the only a.png, p1/a.png
+                found = f"found {name!r} and {taker!r} ({taken_at})"
+                raise InputError(f"{where}: expected one name for slice {place[1]} of {place[0]}, {found}")
+            places[name, index] = place
+    return places
+
+
+def _find_place(
+    where: str, name: str, index: int | None, names: ImageNames, sizes: dict[str, tuple[int, int, int]]
+) -> Place:
+    images, named_index = names.find(name)
+    if len(images) != 1:
+        meaning = f"which may be {' or '.join(images)}" if images else "which is the name of none"
+        raise InputError(f"{where}: expected the name of one image, found {name!r}, {meaning}")
+    slices = sizes[images[0]][0]
+    if named_index is not None and index not in (None, 0, named_index):  # 0: the file of one slice has no other
+        raise InputError(f"{where}: expected slice {named_index}, as {name!r} says, found slice {index}")
+    if named_index is not None:
+        index = named_index
+    elif slices == 1 and index is None:
+        index = 0
+    if index is None or not 0 <= index < slices:
+        found = "none" if index is None else index
+        raise InputError(f"{where}: expected a slice from 0 to {slices - 1} of {images[0]}, found {found}")
+    return images[0], index
+
+
+def _may_be_one(name: str, other: str) -> bool:
+    """Whether two names differ in leading folders alone."""
+    shorter, longer = sorted((normal(name), normal(other)), key=len)
+    return f"/{longer}".endswith(f"/{shorter}")
+
+
+def _to_pixels(drawn: DrawnBox, image_size: tuple[int, int]) -> Box:
+    """The box with its edges at the nearest whole ones, checked."""
+    height, width = image_size
+    scales = (width, height, width, height) if drawn.relative else (1, 1, 1, 1)
+    x0, y0, x1, y1 = edges = [edge * scale for edge, scale in zip(drawn.box_xyxy, scales, strict=True)]
+    found = f"found {', '.join(f'{edge:g}' for edge in edges)} (x_min, y_min, x_max, y_max in px, half open)"
+    if x1 < x0 or y1 < y0:
+        raise InputError(f"{drawn.where}: expected x_min below x_max and y_min below y_max, {found}")
+    if min(x0, y0) < -0.5 or x1 >= width + 0.5 or y1 >= height + 0.5:
+        raise InputError(f"{drawn.where}: expected a box inside the image of {width} x {height} px, {found}")
+    x0, y0, x1, y1 = (math.floor(edge + 0.5) for edge in edges)  # not round: it would empty a box from 1.5 to 2.5
+    if x0 == x1 or y0 == y1:
+        raise InputError(f"{drawn.where}: expected a box of a pixel at least, {found}")
+    return x0, y0, x1, y1

@@ -1,0 +1,60 @@
+"""Not a stage: images, and the slices of volumes, as PNGs to draw boxes on in an annotation tool.
+
+python stages/slices.py FOLDER --out PICTURES
+
+Cut and scaled as params.yaml says. What the tool exports for these pictures is what `annotations` takes: it knows
+`scan_s012.png` as slice 12 of `scan.nii.gz`, from 0.
+"""
+
+import argparse
+from pathlib import Path
+
+from tqdm import tqdm
+
+from automedsam.errors import InputError
+from automedsam.images import write_image
+from automedsam.intensity import Intensity
+from automedsam.params import load_config, parse_change
+from automedsam.preparation import Preparation, PreparedScan
+from automedsam.scans import name_scans, open_scan, slice_name
+from automedsam.stage import run
+
+PROJECT = Path(__file__).parent.parent
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    config = load_config(PROJECT / "params.yaml", dict(arguments.set))
+    preparation = Preparation(config.slice_axis, Intensity.between(config.window_low, config.window_high))
+    if arguments.out.exists() and any(arguments.out.iterdir()):
+        raise InputError(f"--out {arguments.out}: expected an empty folder or none, found files in it")
+    scans = name_scans(arguments.folder)
+    faults = []
+    for name, path in tqdm(scans.items(), "slices", unit="scan"):
+        try:
+            write_pictures(name, path, preparation, arguments.out)
+        except InputError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise InputError("\n".join([f"{len(faults)} of {len(scans)} scans left out:", *faults]))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the images and volumes lie")
+    parser.add_argument("--out", required=True, type=Path, help="folder for the PNGs")
+    parser.add_argument("-S", "--set", action="append", default=[], type=parse_change, metavar="KEY=VALUE",
+                        help="take this value in place of that in params.yaml: -S slice_axis=coronal")  # fmt: skip
+    return parser.parse_args()
+
+
+def write_pictures(name: str, path: Path, preparation: Preparation, out: Path) -> None:
+    scan = open_scan(path, preparation.slice_axis)
+    prepared = PreparedScan(scan, preparation)
+    for number in range(scan.shape[0]):
+        picture = slice_name(name, number) if scan.is_volume else name
+        write_image(out / f"{picture}.png", prepared.picture(number))
+
+
+if __name__ == "__main__":
+    run(main)
