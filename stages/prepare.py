@@ -68,8 +68,11 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="look the data over, tell what is there, write nothing")
     parser.add_argument("-S", "--set", action="append", default=[], type=parse_change, metavar="KEY=VALUE",
-                        help="take this value in place of that in params.yaml")  # fmt: skip
-    return parser.parse_args()
+                        help="with --check: take this value in place of that in params.yaml")  # fmt: skip
+    arguments = parser.parse_args()
+    if arguments.set and not arguments.check:
+        parser.error("-S goes with --check alone: what is written must be what params.yaml says")
+    return arguments
 
 
 def choose_preparation(params: StageParams) -> Preparation:

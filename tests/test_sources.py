@@ -213,7 +213,7 @@ def test_images_lie_in_the_folder_itself_if_there_is_none_for_them(tmp_path):
         save(tmp_path / name)
     save(tmp_path / "masks/a.png", value=1)
     (tmp_path / "boxes.csv").write_text("never read here")
-    scans = list_scans(tmp_path, annotations=annotate(("p2/b.png", None, BOX), ("a.png", None, BOX)))
+    scans = list_scans(tmp_path, annotations=annotate(("p2/b.png", None, BOX), ("export/a.png", None, BOX)))
     assert [scan.name for scan in scans] == ["a", "p2__b"]
     assert scans[0].read_labels()[0, 0, 0] == 1
 

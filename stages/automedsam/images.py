@@ -20,7 +20,9 @@ OTHER_COLOURS = ("RGBX", "CMYK", "YCbCr", "HSV", "LAB")
 # What Pillow's and imagecodecs' decoders raise on broken files.
 UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, RuntimeError,
               Image.DecompressionBombError)  # fmt: skip
-BITS_PER_SAMPLE, ORIENTATION, PLANAR_CONFIGURATION, SAMPLE_FORMAT = 258, 274, 284, 339  # TIFF's tags
+# TIFF's tags and what they may say.
+WIDTH, HEIGHT, PHOTOMETRIC, ORIENTATION, PLANAR_CONFIGURATION, COLOUR_MAP = 256, 257, 262, 274, 284, 320
+WHITE_IS_ZERO, PALETTE, BY_CHANNEL = 0, 3, 2
 RESOLUTION_TAGS = (282, 283, 296)  # XResolution, YResolution, ResolutionUnit
 IMAGEJ_KEYS = ("ImageJ", "images", "slices", "unit", "spacing")  # of ImageJ's description of a stack: its geometry
 
@@ -37,8 +39,11 @@ class ImageScan:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _opened(path) as image:
-            width, height = ImageOps.exif_transpose(image).size if _is_turned(image) else image.size
+        with _opened(path) as opened:
+            image: Any = opened
+            # Pillow turns a TIFF's size, but not always its pixels.
+            size = (image.tag_v2[WIDTH], image.tag_v2[HEIGHT]) if image.format == "TIFF" else image.size
+            height, width = size if _orientation(image) > 4 else reversed(size)
             pages = getattr(image, "n_frames", 1)
             if pages > 1 and image.format != "TIFF":
                 raise InputError(f"{path}: expected one image, found {pages} frames")
@@ -90,9 +95,10 @@ class ImageScan:
     def _stack(self, read_page: Any) -> np.ndarray:
         pages = []
         with _opened(self.path) as image:
+            content = self.path.read_bytes()
             for page in range(self.shape[0]):
                 image.seek(page)
-                pages.append(read_page(self.path, image, page))
+                pages.append(read_page(self.path, image, content))
         if len({page.shape for page in pages}) > 1:
             found = ", ".join(sorted({"x".join(map(str, page.shape)) for page in pages}))
             raise InputError(f"{self.path}: expected pages of one size and kind, found {found}")
@@ -111,69 +117,71 @@ def read_pixels(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def _read_values(path: Path, image: Image.Image, page: int) -> np.ndarray:
-    if _has_deep_samples(image):
-        values = _decode(path, image, page)
+def _read_values(path: Path, image: Any, content: bytes) -> np.ndarray:
+    if image.format == "TIFF":
+        values = _decode(image, content)
+        if image.tag_v2.get(PHOTOMETRIC) == PALETTE:
+            values = (np.reshape(image.tag_v2[COLOUR_MAP], (3, -1)).T >> 8).astype(np.uint8)[values]
+        elif image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO and values.dtype.kind in "bu":
+            values = ~values
+    elif _has_deep_colours(image):
+        values = _decode(image, content)
     else:
         if image.mode in ("P", "PA"):
             image = image.convert("RGBA")
-        elif image.mode == "1":
-            image = image.convert("L")
         elif image.mode in OTHER_COLOURS:
             image = image.convert("RGB")
         values = np.asarray(ImageOps.exif_transpose(image))
-    if values.ndim == 3:
-        values = values[..., :3] if values.shape[2] > 2 else values[..., 0]
-    return values
+    if values.dtype == bool:
+        values = values * np.uint8(255)
+    values = _drop_transparency(values)
+    return values[..., 0] if values.shape[2:] == (1,) else values
 
 
-def _read_stored(path: Path, image: Image.Image, page: int) -> np.ndarray:
+def _read_stored(path: Path, image: Any, content: bytes) -> np.ndarray:
     if image.format == "JPEG":
         raise InputError(f"{path}: expected a mask as PNG or TIFF, found a JPEG, whose values are blurred")
-    colours = len(image.getbands()) - (image.mode in ("LA", "La", "PA", "RGBA", "RGBa"))
-    # Pillow shows what ImageJ calls an inverting LUT, but the values are what ImageJ means.
-    is_whole = _has_deep_samples(image) or _sample_bits(image) == {8}
-    values = _decode(path, image, page) if is_whole else np.asarray(ImageOps.exif_transpose(image))
+    is_decoded = image.format == "TIFF" or _has_deep_colours(image)
+    values = _drop_transparency(_decode(image, content) if is_decoded else np.asarray(ImageOps.exif_transpose(image)))
     if values.ndim == 3:
-        if (values[..., :colours] != values[..., :1]).any():
+        if (values != values[..., :1]).any():
             raise InputError(f"{path}: expected a mask with one value a pixel, found a colour image")
         values = values[..., 0]
     return values
 
 
-def _has_deep_samples(image: Any) -> bool:
-    """16 bits in each of several channels, which Pillow cuts to 8; in a TIFF, any type but uint8.
+def _drop_transparency(values: np.ndarray) -> np.ndarray:
+    """(H, W), (H, W, 1) or (H, W, 3), of whatever number of channels."""
+    return values if values.ndim == 2 else values[..., : 3 if values.shape[2] > 2 else 1]
 
-    Pillow takes int8 for uint8 and uint32 for int32, and swaps the bytes of some compressed files.
+
+def _has_deep_colours(image: Any) -> bool:
+    """16 bits in each of several channels, which Pillow would cut to 8."""
+    return len(image.getbands()) > 1 and ";16" in str(getattr(image, "tile", ""))
+
+
+def _decode(image: Any, content: bytes) -> np.ndarray:
+    """(H, W) or (H, W, channels) of a PNG or of a TIFF's current page, turned upright, but else as stored.
+
+    Pillow cuts 16 bits a channel to 8, and reads some TIFFs wrongly without a word: int8, uint32, compressed ones whose
+    bytes must be swapped, plain ones that must be turned.
     """
-    if image.format != "TIFF":
-        return len(image.getbands()) > 1 and ";16" in str(getattr(image, "tile", ""))
-    is_unsigned = set(image.tag_v2.get(SAMPLE_FORMAT, (1,))) == {1}
-    return _sample_bits(image) <= {16, 32} or (_sample_bits(image) == {8} and not is_unsigned)
-
-
-def _sample_bits(image: Any) -> set[int]:
-    """Of a TIFF; nothing of other formats."""
-    return set(image.tag_v2.get(BITS_PER_SAMPLE, (1,))) if image.format == "TIFF" else set()
-
-
-def _decode(path: Path, image: Any, page: int) -> np.ndarray:
-    """(H, W) or (H, W, channels), as stored but for the orientation."""
-    content = path.read_bytes()
     if image.format == "TIFF":
-        values = imagecodecs.tiff_decode(content, index=page)
-        if values.ndim == 3 and image.tag_v2.get(PLANAR_CONFIGURATION, 1) == 2:
+        values = imagecodecs.tiff_decode(content, index=image.tell())
+        if values.ndim == 3 and image.tag_v2.get(PLANAR_CONFIGURATION) == BY_CHANNEL:
             values = np.moveaxis(values, 0, 2)
     else:
         values = imagecodecs.png_decode(content)
-    orientation = image.getexif().get(ORIENTATION, 1)
-    if orientation in (5, 6, 7, 8):
+    orientation = _orientation(image)
+    if orientation > 4:
         values = np.swapaxes(values, 0, 1)
     return values[:: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1]
 
 
-def _is_turned(image: Image.Image) -> bool:
-    return image.getexif().get(ORIENTATION, 1) != 1
+def _orientation(image: Image.Image) -> int:
+    """1 to 8, as EXIF counts them; from 5 on, rows are columns."""
+    orientation = image.getexif().get(ORIENTATION, 1)
+    return orientation if orientation in range(1, 9) else 1
 
 
 @contextmanager
