@@ -5,7 +5,7 @@ python stages/embed.py
 
 from tqdm import tqdm
 
-from automedsam.cases import read_index
+from automedsam.cases import read_names
 from automedsam.device import choose_compute
 from automedsam.embeddings import EmbeddingStore, describe_encoder, link_or_copy
 from automedsam.encoder import Encoder
@@ -22,7 +22,7 @@ def main() -> None:
     compute = choose_compute(params.device, params.use_amp)
     weights = Weights(params.backbone, params.medsam_checkpoint)
     store = EmbeddingStore(cache_folder() / "embeddings", describe_encoder(weights), compute.precision)
-    images = [IMAGES / f"{case.name}.png" for case in read_index(INDEX)]
+    images = [IMAGES / f"{name}.png" for name in read_names(INDEX)]
     stored = {image: store.path(image) for image in images}
     missing = [image for image in images if not store.holds(stored[image])]
     print(f"{params.backbone} on {compute}: {len(missing)} images to embed, {len(images) - len(missing)} in the store")

@@ -37,6 +37,7 @@ from automedsam.sam import Weights
 from automedsam.scores import (
     COLUMNS,
     VOLUME_COLUMNS,
+    Overlap,
     Scores,
     mean_relative_box,
     mean_scores,
@@ -62,35 +63,35 @@ def main() -> None:
     loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper",
                  "box_margin")  # fmt: skip
     criterion = AutoMedSAMLoss(**params.pick(*loss_keys))
-    truths = {case.name: read_pixels(TEST_MASKS / f"{case.name}.png") > 0 for case in cases if case.has_mask}
-    if not truths:
+    if not any(case.has_mask for case in cases):
         print("no test image has a mask: overlap with the boxes is all that can be measured, no Dice")
 
     scores: list[Scores] = []
-    prompts, masks = [], {}
+    prompts, overlaps = [], {}
     with fresh_folder(PREDICTIONS) as folder:
         for case in tqdm(cases, "evaluate", unit="case"):
-            truth = truths.get(case.name)
+            truth = read_pixels(TEST_MASKS / f"{case.name}.png") > 0 if case.has_mask else None
             embedding = embeddings.load([case], compute.device)
             logits, prompt = segmenter.segment(embedding, case.image_size)
             mask = to_mask(logits)
             of_case = score_mask(mask, truth, case) | score_losses(criterion, logits, case)
             if truth is not None:
                 of_case |= score_yardsticks(segmenter, embedding, case, truth, mean_box)
+                overlaps[case.name] = Overlap.of(mask, truth)
             scores.append(of_case)
             prompts.append(prompt)
-            masks[case.name] = mask
             write_image(folder / PREDICTED_MASKS.name / f"{case.name}.png", mask)
             write_image(folder / SOFT_MASKS.name / f"{case.name}.png", to_soft_mask(logits))
-        volumes = score_volumes(cases, masks, truths)
+        volumes = score_volumes(cases, overlaps)
         write_table(folder / PROMPTS.name, with_names(cases, prompts), [*NAMES, *BOX_NAMES])
         write_table(PER_CASE, with_names(cases, scores), [*NAMES, *COLUMNS])
         write_table(PER_VOLUME, volumes, VOLUME_COLUMNS)
-        summary = mean_scores(scores) | {"n_cases": len(cases), "n_masks": len(truths)}
+        summary = mean_scores(scores) | {"n_cases": len(cases), "n_masks": len(overlaps)}
         if volumes:
-            summary |= mean_scores([{"volume_dice": row["volume_dice"]} for row in volumes]) | {
-                "n_volumes": len(volumes)
-            }
+            of_volumes = mean_scores([{"volume_dice": row["volume_dice"]} for row in volumes])
+            summary |= of_volumes | {"n_volumes": len(volumes)}
+        elif any(case.volume for case in cases):
+            print("no volume is there with all of its slices and masks (keep_empty): no volume Dice")
         write_metrics(SUMMARY, summary)
     print(", ".join(f"{key} {value:.4g}" for key, value in summary.items()))
 

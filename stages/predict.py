@@ -18,18 +18,19 @@ from automedsam.boxes import tight_box
 from automedsam.checkpoints import load_model
 from automedsam.device import choose_compute
 from automedsam.encoder import Encoder
-from automedsam.errors import InputError
+from automedsam.errors import Faults, InputError
 from automedsam.images import write_image
 from automedsam.outputs import write_table
 from automedsam.overlays import draw_overlay
 from automedsam.paths import PROMPT_MODULE
 from automedsam.preparation import Preparation, PreparedScan
 from automedsam.sam import Weights
-from automedsam.scans import SUFFIXES, ScanFile, find_scans, mask_place, open_scan, stem
+from automedsam.scans import SUFFIXES, ScanFile, find_scans, mask_place, open_scan
 from automedsam.segmenter import Segmenter, to_mask, to_soft_mask
 from automedsam.stage import run
 from automedsam.tensors import load_header
 
+ASIDE = ("soft", "overlays")  # folders beside the masks
 PROJECT = Path(__file__).parent.parent
 
 
@@ -51,36 +52,27 @@ def main() -> None:
     compute = choose_compute(arguments.device, use_amp=header.get("use_amp") == "True")
     segmenter = Segmenter(load_model(arguments.model, weights, compute.device), compute)
     encoder = Encoder(weights, compute)
-    preparation = Preparation.from_json(header["preparation"])
+    preparation = used_preparation(arguments.model, header)
     print(f"{weights.name} on {compute}: {len(jobs)} scans")
 
     rows: list[dict[str, Any]] = []
     volumes: list[dict[str, Any]] = []
-    faults = []
+    faults = Faults()
     for target, path in tqdm(jobs.items(), "predict", unit="scan"):
-        try:
+        with faults.gather():
             scan = open_scan(path, preparation.slice_axis)
             prediction = predict(scan, preparation, encoder, segmenter, arguments.overlay)
-        except InputError as fault:
-            faults.append(str(fault))
-            continue
-        scan.write(arguments.out / target, prediction.masks)
-        if arguments.soft:
-            scan.write(arguments.out / "soft" / target, prediction.soft_masks)
-        for number, overlay in enumerate(prediction.overlays):
-            ending = f"_s{number:03d}.png" if scan.is_volume else ".png"
-            write_image(arguments.out / "overlays" / target.with_name(stem(target) + ending), overlay)
-        named = {"image": str(path), "mask": target.as_posix()}
-        rows += [named | row for row in describe_slices(scan, prediction)]
-        if scan.is_volume:
-            volumes.append(named | describe_volume(scan, prediction))
+            write_prediction(scan, prediction, target, arguments.out, arguments.soft)
+            named = {"image": str(path), "mask": target.as_posix()}
+            rows += [named | row for row in describe_slices(scan, prediction)]
+            volumes += [named | describe_volume(scan, prediction)] if scan.is_volume else []
     if rows:
         write_table(arguments.out / "predictions.csv", rows)
     if volumes:
         write_table(arguments.out / "volumes.csv", volumes)
-    if faults:
-        done = len(jobs) - len(faults)
-        raise InputError("\n".join([f"{done} masks written, {len(faults)} scans left out:", *faults]))
+    if faults.found:
+        done = len(jobs) - len(faults.found)
+        raise InputError("\n".join([f"{done} masks written, {len(faults.found)} scans left out:", *faults.found]))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -119,11 +111,20 @@ def list_jobs(inputs: list[Path], out: Path) -> dict[Path, Path]:
 
 
 def refuse_to_overwrite(jobs: dict[Path, Path], out: Path) -> None:
-    """Raises InputError if a mask would take the place of one of the images."""
-    images = {path.resolve() for path in jobs.values()}
+    """Raises InputError if anything that is written could take the place of an image, or of something else written."""
+    for path in jobs.values():
+        if out.resolve() in path.resolve().parents:
+            raise InputError(f"--out {out}: expected another folder than the images', found {path} in it")
     for target in jobs:
-        if (out / target).resolve() in images:
-            raise InputError(f"--out {out}: expected another folder than the images', found that of {out / target}")
+        if target.parts[0] in ASIDE and len(target.parts) > 1:
+            raise InputError(f"{jobs[target]}: expected no folder of that name, as OUT/{target.parts[0]} is written to")
+
+
+def used_preparation(model: Path, header: dict[str, str]) -> Preparation:
+    """How images were prepared when the model was trained."""
+    if "preparation" not in header:
+        raise InputError(f"{model}: expected a model that tells how its images were prepared, found an older one")
+    return Preparation.from_json(header["preparation"])
 
 
 def used_checkpoint(header: dict[str, str]) -> Path | None:
@@ -147,6 +148,16 @@ def predict(
         if with_overlays:
             overlays.append(draw_overlay(prepared.picture(number), masks[-1]))
     return Prediction(np.stack(masks), np.stack(soft_masks), overlays)
+
+
+def write_prediction(scan: ScanFile, prediction: Prediction, target: Path, out: Path, with_soft: bool) -> None:
+    """The mask under the scan's own name; probabilities and pictures in folders of their own."""
+    scan.write(out / target, prediction.masks)
+    if with_soft:
+        scan.write(out / "soft" / target, prediction.soft_masks)
+    for number, overlay in enumerate(prediction.overlays):
+        name = target if target.suffix == ".png" else target.with_name(f"{target.name}.png")
+        write_image(out / "overlays" / (target / f"s{number:03d}.png" if scan.is_volume else name), overlay)
 
 
 def describe_slices(scan: ScanFile, prediction: Prediction) -> list[dict[str, Any]]:

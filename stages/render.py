@@ -58,7 +58,7 @@ def draw_snapshots(test_cases: list[Case], per_case: pd.DataFrame) -> None:
     """The best, the median and the worst case, and a few that are always the same."""
     score = "dice" if per_case["dice"].notna().any() else "box_iou"
     ranked = per_case[per_case[score].notna()].sort_values(score, kind="stable").index
-    chosen = {"worst": ranked[0], "median": ranked[len(ranked) // 2], "best": ranked[-1]}
+    chosen = {"worst": ranked[0], "median": ranked[len(ranked) // 2], "best": ranked[-1]} if len(ranked) else {}
     fixed = test_cases[:: max(len(test_cases) // FIXED_SNAPSHOTS, 1)][:FIXED_SNAPSHOTS]
     chosen |= {f"fixed_{number}": case.name for number, case in enumerate(fixed, start=1)}
     cases = {case.name: case for case in test_cases}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from automedsam.errors import InputError
+from automedsam.errors import Faults, InputError
 from automedsam.images import write_image
 from automedsam.intensity import Intensity
 from automedsam.params import load_config, parse_change
@@ -29,14 +29,12 @@ def main() -> None:
     if arguments.out.exists() and any(arguments.out.iterdir()):
         raise InputError(f"--out {arguments.out}: expected an empty folder or none, found files in it")
     scans = name_scans(arguments.folder)
-    faults = []
+    faults = Faults()
     for name, path in tqdm(scans.items(), "slices", unit="scan"):
-        try:
+        with faults.gather():
             write_pictures(name, path, preparation, arguments.out)
-        except InputError as fault:
-            faults.append(str(fault))
-    if faults:
-        raise InputError("\n".join([f"{len(faults)} of {len(scans)} scans left out:", *faults]))
+    if faults.found:
+        raise InputError("\n".join([f"{len(faults.found)} of {len(scans)} scans left out:", *faults.found]))
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -785,19 +785,21 @@ def test_broken_files_are_all_named_and_the_old_result_is_untouched(project):
     assert [path.name for path in sorted(Path("data").iterdir())] == ["prepared", "raw"]
 
 
-def test_faults_that_show_only_in_the_image_data_are_all_named_and_the_old_result_is_untouched(project):
-    save_cases()
-    prepare.main()
+def test_faults_that_show_only_in_the_image_data_are_all_named_and_the_old_result_is_untouched(project, call):
+    for name in NAMES:
+        save_image(IMAGES / f"{name}.tif")
+        save(MASKS / f"{name}.png", draw_labels((2, 3, 9, 7)))
+    checked = call()
     before = contents(Path())
-    broken = {names_of("test")[1], names_of("train")[0], names_of("val")[1]}
-    for name in broken:
-        content = (IMAGES / f"{name}.png").read_bytes()
-        (IMAGES / f"{name}.png").write_bytes(content[:-30])
-    faults = faults_of()
-    assert {fault.split(":")[0] for fault in faults} == {str(IMAGES / f"{name}.png") for name in broken}
-    assert all("expected an image, found" in fault for fault in faults)
+    broken = {str(IMAGES / f"{names_of(split)[0]}.tif") for split in ("train", "val", "test")}
+    for path in broken:
+        Path(path).write_bytes(Path(path).read_bytes()[:-30])  # the header, which comes first, is whole
+    assert call("--check") == checked
+    message = "; ".join(faults_of(call=call))
+    assert message.count(": expected an image, found ") == 3
+    assert all(f"{path}: expected an image, found " in message for path in broken)
     after = contents(Path())
-    assert {path for path in before if before[path] != after[path]} == {str(IMAGES / f"{name}.png") for name in broken}
+    assert {path for path in before if before[path] != after[path]} == broken
     assert after.keys() == before.keys()
 
 

@@ -35,7 +35,7 @@ def test_probabilities_come_back_in_8_bits(tmp_path):
     add_progress(tmp_path / "progress.safetensors", 1, [make_case("a")], [logits])
     mask = load_progress(tmp_path / "progress.safetensors")["a"][1]
     assert mask.dtype == np.uint8
-    assert mask.tolist() == [[0, 69, 128], [186, 225, 255]]
+    assert mask.tolist() == [[0, 69, 127], [186, 225, 255]]
 
 
 def test_epochs_add_up_in_order_of_number(tmp_path):

@@ -11,6 +11,7 @@ from automedsam.errors import InputError
 from automedsam.images import ImageScan
 from automedsam.nifti import NiftiScan
 from automedsam.scans import find_scans, mask_place, name_scans, open_scan, read_mask, stem
+from automedsam.tiff import TiffScan
 from test_slicing import OBLIQUE, ORIENTATIONS, ROTATIONS, numbered, store
 
 LENGTHS = (1.0, 1.25, 2.5)
@@ -35,7 +36,7 @@ def test_scans_are_opened_by_their_names(tmp_path):
     save_image(tmp_path / "b.tif", np.zeros((4, 5), np.uint8))
     save_volume(tmp_path / "c.nii.gz", np.zeros((4, 5, 6), np.uint8), np.eye(4))
     kinds = {path.name: type(open_scan(path, "auto")) for path in tmp_path.iterdir()}
-    assert kinds == {"a.PNG": ImageScan, "b.tif": ImageScan, "c.nii.gz": NiftiScan}
+    assert kinds == {"a.PNG": ImageScan, "b.tif": TiffScan, "c.nii.gz": NiftiScan}
     assert open_scan(tmp_path / "c.nii.gz", "coronal").shape == (5, 6, 4)
 
 

@@ -6,22 +6,37 @@ from pathlib import Path
 from automedsam.annotations_coco import read_coco
 from automedsam.annotations_csv import read_csv
 from automedsam.annotations_drawn import Annotations, DrawnBox
-from automedsam.annotations_names import ImageNames, normal
-from automedsam.annotations_text import Faults, files_below
+from automedsam.annotations_names import ImageNames, normal, without_suffix
+from automedsam.annotations_text import files_below
 from automedsam.annotations_voc import read_voc
 from automedsam.annotations_yolo import label_files, read_yolo
 from automedsam.boxes import Box
-from automedsam.errors import InputError
+from automedsam.errors import Faults, InputError
 
-__all__ = ["Annotations", "DrawnBox", "place_boxes", "read_annotations"]
+__all__ = ["Annotations", "DrawnBox", "find_annotations", "place_boxes", "read_annotations"]
 KINDS = "a .csv table, COCO's .json, or a folder of Pascal VOC's .xml or YOLO's .txt files"
 READERS = {".csv": read_csv, ".json": read_coco}
 
 Place = tuple[str, int]  # an image's path below the images folder, and the slice
 
 
-def read_annotations(path: Path) -> Annotations:
+def find_annotations(data_dir: Path, path: Path) -> Annotations:
+    """Read annotations of a path below `data_dir`, or that names it in full.
+
+    Raises:
+      InputError: a path elsewhere, as DVC watches `data_dir` alone; or as `read_annotations`.
+    """
+    for place in (data_dir / path, path):
+        if place.exists() and place.resolve().is_relative_to(data_dir.resolve()):
+            return read_annotations(place, data_dir)
+    raise InputError(f"annotations: expected a file or folder in data_dir, {data_dir}, found {path}")
+
+
+def read_annotations(path: Path, data_dir: Path | None = None) -> Annotations:
     """Read a .csv table, a .json of COCO, or a folder of Pascal VOC's .xml or YOLO's .txt files.
+
+    Args:
+      data_dir: where class names may be looked for beside the annotations; None: anywhere.
 
     Raises:
       InputError: nothing of the kind, or one that is malformed.
@@ -31,7 +46,7 @@ def read_annotations(path: Path) -> Annotations:
         if bool(xml) == bool(txt):
             found = f"both, {xml[0].name} and {txt[0].name}" if xml else "neither"
             raise InputError(f"{path}: expected {KINDS}, found a folder of {found}")
-        return read_voc(path) if xml else read_yolo(path)
+        return read_voc(path) if xml else read_yolo(path, data_dir)
     if not path.is_file():
         raise InputError(f"{path}: expected {KINDS}, found nothing there")
     if path.suffix.lower() not in READERS:
@@ -109,8 +124,8 @@ def _find_place(
 
 
 def _may_be_one(name: str, other: str) -> bool:
-    """Whether two names differ in leading folders alone."""
-    shorter, longer = sorted((normal(name), normal(other)), key=len)
+    """Whether two names differ in leading folders and suffix alone."""
+    shorter, longer = sorted((without_suffix(normal(name)), without_suffix(normal(other))), key=len)
     return f"/{longer}".endswith(f"/{shorter}")
 
 

@@ -8,8 +8,8 @@ from reprlib import repr as shortened
 from typing import Any
 
 from automedsam.annotations_drawn import Annotations, DrawnBox, Listed
-from automedsam.annotations_text import Faults, read_text
-from automedsam.errors import InputError
+from automedsam.annotations_text import read_text
+from automedsam.errors import Faults, InputError
 
 
 def read_coco(path: Path) -> Annotations:

@@ -10,8 +10,8 @@ import io
 from pathlib import Path
 
 from automedsam.annotations_drawn import Annotations, DrawnBox, Listed
-from automedsam.annotations_text import Faults, number, read_text, whole_number
-from automedsam.errors import InputError
+from automedsam.annotations_text import number, read_text, whole_number
+from automedsam.errors import Faults, InputError
 
 EDGES = ("x_min", "y_min", "x_max", "y_max")
 REQUIRED = ("image", *EDGES)

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from unicodedata import normalize
 
 # Of images, volumes and what tools export them as; no others, as names may hold dots (1.2.840).
 SUFFIX = re.compile(r"\.(png|jpe?g|tiff?|bmp|gif|webp|dcm|nii(\.gz)?|mha|mhd|nrrd)\Z", re.IGNORECASE)
@@ -19,11 +20,12 @@ class ImageNames:
 
     def __init__(self, slices: dict[str, int]) -> None:
         self._slices = slices
+        self._paths = {normal(path): path for path in slices}
         self._whole, self._ends = defaultdict(set), defaultdict(set)
-        for path in slices:
-            stem = without_suffix(path)
+        for spelled, path in self._paths.items():
+            stem = without_suffix(spelled)
             self._whole[stem].add(path)
-            for end in (*_ends(path), *_ends(stem), stem.replace("/", "__")):
+            for end in (*_ends(spelled), *_ends(stem), stem.replace("/", "__")):
                 self._ends[end].add(path)
 
     def find(self, name: str) -> tuple[list[str], int | None]:
@@ -43,8 +45,8 @@ class ImageNames:
         return [], None
 
     def _lookup(self, spelling: str) -> Iterable[str]:
-        if spelling in self._slices:
-            return {spelling}
+        if spelling in self._paths:
+            return {self._paths[spelling]}
         stem = without_suffix(spelling)
         for whole in (spelling, stem):
             if whole in self._whole:
@@ -58,7 +60,8 @@ class ImageNames:
 
 def normal(name: str) -> str:
     """A path with slashes, and no dots or empty parts."""
-    return "/".join(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
+    parts = normalize("NFC", name).replace("\\", "/").split("/")  # macOS spells accents in two characters
+    return "/".join(part for part in parts if part not in ("", "."))
 
 
 def without_suffix(path: str) -> str:

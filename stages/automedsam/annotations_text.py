@@ -1,34 +1,12 @@
-"""Annotation files as text: found below a folder, read, their numbers understood, their faults gathered."""
+"""Annotation files as text: found below a folder, read, their numbers understood."""
 
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from automedsam.errors import InputError
 
 WHOLE = re.compile(r"\s*([+-]?[0-9]{1,15})(\.0*)?\s*")  # 2.0 as well: tables with gaps turn whole numbers into that
-
-
-class Faults:
-    """Gathers what is wrong, so that one error tells it all."""
-
-    def __init__(self) -> None:
-        self._found: list[str] = []
-
-    @contextmanager
-    def gather(self) -> Iterator[None]:
-        """Keep an InputError for later; the block ends at it."""
-        try:
-            yield
-        except InputError as error:
-            self._found.append(str(error))
-
-    def raise_all(self) -> None:
-        """Raise one InputError for all that was gathered, if anything was."""
-        if self._found:
-            raise InputError("; ".join(self._found))
 
 
 def files_below(folder: Path, suffix: str) -> list[Path]:

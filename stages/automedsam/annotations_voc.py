@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from automedsam.annotations_drawn import Annotations, DrawnBox, Listed
-from automedsam.annotations_text import Faults, files_below, number, read_text, whole_number
-from automedsam.errors import InputError
+from automedsam.annotations_text import files_below, number, read_text, whole_number
+from automedsam.errors import Faults, InputError
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 

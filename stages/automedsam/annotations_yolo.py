@@ -10,21 +10,24 @@ from reprlib import repr as shortened
 import yaml
 
 from automedsam.annotations_drawn import Annotations, DrawnBox, Listed
-from automedsam.annotations_text import Faults, files_below, number, read_text, whole_number
-from automedsam.errors import InputError
+from automedsam.annotations_text import files_below, number, read_text, whole_number
+from automedsam.errors import Faults, InputError
 
 LISTS_OF_CLASSES = ("classes.txt", "obj.names", "data.yaml", "dataset.yaml")
 # What lies at an export's top and lists files, classes or terms.
 MANIFESTS = ("train.txt", "val.txt", "valid.txt", "test.txt", "labelmap.txt", "notes.txt")
 
 
-def read_yolo(folder: Path) -> Annotations:
+def read_yolo(folder: Path, data_dir: Path | None = None) -> Annotations:
     """Read a folder of label files.
+
+    Args:
+      data_dir: a list of classes outside of it is left alone; None: none is.
 
     Raises:
       InputError: all malformed lines and files at once.
     """
-    names = _read_class_names(folder)
+    names = _read_class_names(folder, data_dir)
     listed: Listed = {}
     boxes, faults = [], Faults()
     for path in label_files(folder):
@@ -66,9 +69,11 @@ def _read_line(where: str, image: str, line: str, names: dict[int, str]) -> Draw
     return DrawnBox(where, image, None, (index, names[index]) if index in names else (index,), edges, relative=True)
 
 
-def _read_class_names(folder: Path) -> dict[int, str]:
+def _read_class_names(folder: Path, data_dir: Path | None) -> dict[int, str]:
     """Class number to name, from the first list at the folder's top or beside it; none is no fault."""
-    for place in (folder, folder.resolve().parent):
+    beside = folder.resolve().parent
+    is_watched = data_dir is None or beside.is_relative_to(data_dir.resolve())
+    for place in (folder, beside) if is_watched else (folder,):
         for path in (place / name for name in LISTS_OF_CLASSES):
             if path.is_file():
                 text = read_text(path)

@@ -11,19 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from automedsam.cases import Spacing, Split
-from automedsam.errors import InputError
+from automedsam.errors import Faults, InputError
 from automedsam.framing import Framing
 from automedsam.outlines import fill_outline
 from automedsam.scans import open_scan, read_mask, stem
 from automedsam.slicing import SliceAxis
 from automedsam.sources import RawScan
 
-# Gaillochet et al., arXiv 2409.20293.
-FRAMINGS: dict[str, Framing] = {
-    "hc18": Framing(canvas_px=640),
-    "acdc": Framing(pixel_mm=1.0, canvas_px=256),
-    "camus": Framing(canvas_px=512),
-}
 PIXEL_SIZES = "training_set_pixel_size_and_HC.csv"
 CAMUS_LISTS: dict[Split, str] = {
     "train": "subgroup_training.txt",
@@ -42,7 +36,7 @@ def hc18_scans(folder: Path, slice_axis: SliceAxis) -> list[RawScan]:
       InputError: no images; images without an annotation or a pixel size: all at once.
     """
     images = _find(folder, ["training_set", "."], "[0-9]*_*HC.png", "training_set/000_HC.png as HC18 has it")
-    return _each(images, partial(_hc18_scan, slice_axis=slice_axis, sizes=_read_pixel_sizes(images[0])))
+    return _each(images, partial(_hc18_scan, slice_axis=slice_axis, sizes=_read_pixel_sizes(folder, images[0])))
 
 
 def acdc_scans(folder: Path, slice_axis: SliceAxis) -> list[RawScan]:
@@ -68,7 +62,7 @@ def camus_scans(folder: Path, slice_axis: SliceAxis) -> list[RawScan]:
     """
     places = ["CAMUS_public/database_nifti", "database_nifti", "."]
     patients = _find(folder, places, "patient[0-9]*", "database_nifti/patient0001 as CAMUS has it")
-    return _each(patients, partial(_camus_scan, slice_axis=slice_axis, splits=_read_camus_splits(patients[0])))
+    return _each(patients, partial(_camus_scan, slice_axis=slice_axis, splits=_read_camus_splits(folder, patients[0])))
 
 
 @dataclass(frozen=True)
@@ -89,11 +83,12 @@ class _PixelSizes:
         return size, size, size
 
 
-def _read_pixel_sizes(image: Path) -> _PixelSizes | None:
-    folder = image.absolute().parent
-    table = next((path for path in (folder / PIXEL_SIZES, folder.parent / PIXEL_SIZES) if path.is_file()), None)
+def _read_pixel_sizes(folder: Path, image: Path) -> _PixelSizes | None:
+    places = (image.absolute().parent / PIXEL_SIZES, image.absolute().parent.parent / PIXEL_SIZES)
+    table = next((path for path in places if path.is_file()), None)
     if table is None:
         return None
+    _check_watched(folder, table)
     reader = csv.DictReader(table.read_text(encoding="utf-8-sig", errors="replace").splitlines())
     expected, found = {"filename", "pixel size(mm)"}, reader.fieldnames or []
     if not expected.issubset(found):
@@ -137,17 +132,26 @@ def _camus_scan(patient: Path, slice_axis: SliceAxis, splits: dict[str, Split]) 
     return _volume(patient, "2CH_ED", slice_axis, splits.get(patient.name))
 
 
-def _read_camus_splits(patient: Path) -> dict[str, Split]:
+def _read_camus_splits(folder: Path, patient: Path) -> dict[str, Split]:
     splits: dict[str, Split] = {}
-    faults = []
+    faults = Faults()
     for split, name in CAMUS_LISTS.items():
         path = patient.absolute().parent.parent / "database_split" / name
-        for listed in path.read_text(encoding="utf-8", errors="replace").split() if path.is_file() else []:
-            if splits.setdefault(listed, split) != split:
-                faults.append(f"{path}: expected each patient in one split, found {listed} in {splits[listed]} too")
-    if faults:
-        raise InputError("; ".join(faults))
+        if path.is_file():
+            _check_watched(folder, path)
+            for listed in path.read_text(encoding="utf-8", errors="replace").split():
+                with faults.gather():
+                    if splits.setdefault(listed, split) != split:
+                        found = f"found {listed} in {splits[listed]} too"
+                        raise InputError(f"{path}: expected each patient in one split, {found}")
+    faults.raise_all()
     return splits
+
+
+def _check_watched(folder: Path, path: Path) -> None:
+    """Raises InputError for a file that belongs to the data set but lies outside of `data_dir`, which DVC watches."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"data_dir: expected a folder that holds {path.resolve()} as well, found {folder}")
 
 
 def _volume(patient: Path, part: str, slice_axis: SliceAxis, split: Split | None) -> RawScan:
@@ -171,17 +175,29 @@ def _find(folder: Path, places: Iterable[str], pattern: str, layout: str) -> lis
 
 
 def _each(paths: Iterable[Path], read: Callable[[Path], RawScan]) -> list[RawScan]:
-    scans, faults = [], []
+    scans, faults = [], Faults()
     for path in paths:
-        try:
+        with faults.gather():
             scans.append(read(path))
-        except InputError as fault:
-            faults.append(str(fault))
-    if faults:
-        raise InputError("; ".join(faults))
+    faults.raise_all()
     return scans
 
 
 def _check_files(*paths: Path) -> None:
     if missing := [path for path in paths if not path.is_file()]:
         raise InputError("; ".join(f"{path}: expected a file, found none" for path in missing))
+
+
+@dataclass(frozen=True)
+class Archive:
+    """How to list what an archive holds, and the frame that Gaillochet et al., arXiv 2409.20293, prepare it in."""
+
+    list_scans: Callable[[Path, SliceAxis], list[RawScan]]
+    framing: Framing
+
+
+ARCHIVES = {
+    "hc18": Archive(hc18_scans, Framing(canvas_px=640)),
+    "acdc": Archive(acdc_scans, Framing(pixel_mm=1.0, canvas_px=256)),
+    "camus": Archive(camus_scans, Framing(canvas_px=512)),
+}

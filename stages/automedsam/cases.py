@@ -1,4 +1,8 @@
-"""The index of cases, `data/prepared/index.csv` and `boxes.csv`: each image's place in the data set, and its boxes."""
+"""The index of cases, `data/prepared/index.csv`: each image's place in the data set; and beside it their boxes.
+
+Those of training and validation cases are in `boxes.csv`, those of test cases, which may come from masks, in
+`test_boxes.csv`: what `train` depends on knows of no mask that is there to test on.
+"""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -41,53 +45,50 @@ class Case:
         return bool(self.boxes_xyxy)
 
 
+BOX_FILES = ("boxes.csv", "test_boxes.csv")
 BOX_COLUMNS = ["case", "x_min", "y_min", "x_max", "y_max"]
-COLUMNS = ["case", "group", "split", "volume", "slice", "of_slices", "height", "width", "boxes", "mask",
+COLUMNS = ["case", "group", "split", "volume", "slice", "of_slices", "height", "width", "mask",
            "slice_mm", "row_mm", "column_mm", "value_low", "value_high"]  # fmt: skip
 TEXT = dict.fromkeys(["case", "group", "split", "volume"], str)
 
 
 def write_index(path: Path, cases: list[Case]) -> None:
-    """Write the cases, sorted by name, and beside them `boxes.csv`; x_max and y_max are the first pixels past a box."""
+    """Write the cases, sorted by name, and their boxes; x_max and y_max are the first pixels past a box."""
     cases = sorted(cases, key=lambda case: case.name)
     rows = [
-        (
-            c.name,
-            c.group,
-            c.split,
-            c.volume,
-            c.slice,
-            c.volume_slices,
-            c.height,
-            c.width,
-            len(c.boxes_xyxy),
-            int(c.has_mask),
-        )
+        (c.name, c.group, c.split, c.volume, c.slice, c.volume_slices, c.height, c.width, int(c.has_mask))
         + (c.spacing_mm or (None,) * 3)
         + (c.value_range or (None,) * 2)
         for c in cases
     ]
     table = pd.DataFrame(rows, columns=COLUMNS).astype({"slice": "Int64", "of_slices": "Int64"})
-    boxes = pd.DataFrame([(c.name, *box) for c in cases for box in c.boxes_xyxy], columns=BOX_COLUMNS)
     table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
-    boxes.to_csv(_boxes_path(path), index=False, lineterminator="\n")
+    for name in BOX_FILES:
+        of_file = [(c.name, *box) for c in cases if _box_file(c.split) == name for box in c.boxes_xyxy]
+        pd.DataFrame(of_file, columns=BOX_COLUMNS).to_csv(path.with_name(name), index=False, lineterminator="\n")
+
+
+def read_names(path: Path) -> list[str]:
+    """The names of all cases, sorted: all that is to be known to embed their images.
+
+    Raises:
+      InputError: as `read_index`.
+    """
+    return _read(path, COLUMNS)["case"].tolist()
 
 
 def read_index(path: Path, split: Split | None = None) -> list[Case]:
     """The cases of one split, or all, sorted by name.
 
     Raises:
-      InputError: no such file, another one's columns, or boxes that are not those of the index.
+      InputError: no such file, or another one's columns.
     """
-    table, boxes = _read(path, COLUMNS), _read(_boxes_path(path), BOX_COLUMNS)
+    table = _read(path, COLUMNS)
     boxes_of: dict[str, list[Box]] = defaultdict(list)
-    for name, *box in boxes.itertuples(index=False):
-        boxes_of[name].append((box[0], box[1], box[2], box[3]))
-    if {name: len(found) for name, found in boxes_of.items()} != {
-        r.case: r.boxes for r in table.itertuples() if r.boxes
-    }:
-        raise InputError(f"{_boxes_path(path)}: expected as many boxes a case as {path} tells, found others")
-    cases = [
+    for name in BOX_FILES if split is None else [_box_file(split)]:
+        for case, *box in _read(path.with_name(name), BOX_COLUMNS).itertuples(index=False):
+            boxes_of[case].append((box[0], box[1], box[2], box[3]))
+    return [
         Case(
             name=r.case,
             group=r.group,
@@ -103,12 +104,12 @@ def read_index(path: Path, split: Split | None = None) -> list[Case]:
             value_range=_known(r.value_low, r.value_high),
         )
         for r in table.itertuples(index=False)
+        if split in (None, r.split)
     ]
-    return [case for case in cases if split in (None, case.split)]
 
 
-def _boxes_path(index: Path) -> Path:
-    return index.with_name("boxes.csv")
+def _box_file(split: Split) -> str:
+    return BOX_FILES[split == "test"]
 
 
 def _read(path: Path, columns: list[str]) -> pd.DataFrame:

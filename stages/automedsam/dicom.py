@@ -89,10 +89,7 @@ def find_series(paths: list[Path]) -> list[Path]:
     """The scans that DICOM files make up: each folder with a series, and each file that is a series of its own; sorted.
 
     A file that does not tell its place is one of its own. One that cannot be read is left to whoever opens the scan,
-    as is a folder with more in it than one series.
-
-    Raises:
-      InputError: no pydicom.
+    as is a folder with more in it than one series, and all of them where pydicom is absent.
     """
     folders = defaultdict(list)
     for path in sorted(paths):
@@ -121,7 +118,6 @@ class _Header:
 def _scans_of_folder(folder: Path, files: list[Path]) -> list[Path]:
     series: dict[str | Path, int] = defaultdict(int)
     for file in files:
-        _import_pydicom(file)
         try:
             header = _read_header(file)
         except InputError:

@@ -1,5 +1,28 @@
 """The one exception that means: the input is at fault, and here is what to change."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class InputError(ValueError):
     """Bad input, told in a line that names the file or key, what was expected and what was found."""
+
+
+class Faults:
+    """Gathers what is wrong, so that one error tells it all."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Keep an InputError for later; the block ends at it."""
+        try:
+            yield
+        except InputError as error:
+            self.found.append(str(error))
+
+    def raise_all(self) -> None:
+        """Raise one InputError for all that was gathered, if anything was."""
+        if self.found:
+            raise InputError("; ".join(self.found))

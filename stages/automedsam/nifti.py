@@ -66,7 +66,7 @@ class NiftiScan:
         return check_finite(self.path, self._stack(self._read(np.float32)))
 
     def read_labels(self) -> np.ndarray:
-        """(slices, height, width), int64, of a mask."""
+        """(slices, height, width), whole numbers, of a mask."""
         return check_labels(self.path, self._stack(self._read(np.float64)))
 
     def write(self, path: Path, stack: np.ndarray) -> None:

@@ -2,9 +2,9 @@
 
 import re
 from argparse import ArgumentTypeError
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -34,6 +34,7 @@ class AutoMedSAMConfig(BaseModel):
     data_dir: Path = Path("data/raw")
     annotations: Path | None = None
     class_ids: list[StrictInt | StrictStr] | None = Field(None, min_length=1)
+    mask_ids: list[Annotated[StrictInt, Field(gt=0)]] | None = Field(None, min_length=1)
     boxes_per_object: Literal["union", "component"] = "union"
     min_object_px: int = Field(1, ge=1)
     keep_empty: bool = True
@@ -87,31 +88,37 @@ class AutoMedSAMConfig(BaseModel):
         return pattern
 
     @model_validator(mode="after")
-    def _check_pairs(self) -> "AutoMedSAMConfig":
-        faults = []
-        if self.size_lower >= self.size_upper:
-            faults.append(f"size_lower must be below size_upper, found {self.size_lower} and {self.size_upper}")
-        if self.val_fraction + self.test_fraction >= 1:
-            faults.append("val_fraction + test_fraction must be below 1, or nothing is left to train on")
-        if (self.window_low is None) != (self.window_high is None):
-            faults.append(
-                f"window_low and window_high must come together, found {self.window_low} and {self.window_high}"
-            )
-        elif self.window_low is not None and self.window_high is not None and self.window_low >= self.window_high:
-            faults.append(f"window_low must be below window_high, found {self.window_low} and {self.window_high}")
-        if self.dataset != "folder":
-            faults += [
-                f"{key} belongs to dataset: folder, found it with {self.dataset}"
-                for key in ("annotations", "group_by")
-                if getattr(self, key) is not None
-            ]
-        if self.annotations is None and any(isinstance(value, str) for value in self.class_ids or []):
-            faults.append(
-                f"class_ids of masks must be whole numbers, found {self.class_ids}; names are those of annotations"
-            )
-        if faults:
+    def _check_together(self) -> "AutoMedSAMConfig":
+        if faults := [*self._faults_of_pairs(), *self._faults_of_data()]:
             raise ValueError("; ".join(faults))
         return self
+
+    def _faults_of_pairs(self) -> Iterator[str]:
+        if self.size_lower >= self.size_upper:
+            yield f"size_lower must be below size_upper, found {self.size_lower} and {self.size_upper}"
+        if self.val_fraction + self.test_fraction >= 1:
+            yield "val_fraction + test_fraction must be below 1, or nothing is left to train on"
+        low, high = self.window_low, self.window_high
+        if (low is None) != (high is None):
+            yield f"window_low and window_high must come together, found {low} and {high}"
+        if low is not None and high is not None and low >= high:
+            yield f"window_low must be below window_high, found {low} and {high}"
+
+    def _faults_of_data(self) -> Iterator[str]:
+        """Keys that would be left unread: whoever set them would wonder."""
+        given = {key for key in self.model_fields_set if getattr(self, key) != type(self).model_fields[key].default}
+        if self.dataset != "folder":
+            for key in sorted(given & {"annotations", "group_by"}):
+                yield f"{key} belongs to dataset: folder, found it with {self.dataset}"
+        if self.dataset == "synthetic":
+            for key in sorted(given & {"slice_axis", "window_low", "window_high"}):
+                yield f"{key} belongs to images from files, found it with dataset: synthetic"
+        if self.annotations is not None and self.box_jitter:
+            yield f"box_jitter loosens boxes from masks, found {self.box_jitter} with annotations"
+        if self.annotations is None and self.mask_ids is not None:
+            yield f"mask_ids belongs to annotations, found {self.mask_ids} without; class_ids are the mask values then"
+        if self.annotations is None and not all(isinstance(value, int) and value > 0 for value in self.class_ids or []):
+            yield f"class_ids of masks must be whole numbers over 0, found {self.class_ids}"
 
 
 class StageParams:

@@ -6,6 +6,7 @@ from pathlib import Path
 PREPARED = Path("data/prepared")
 INDEX = PREPARED / "index.csv"
 BOXES = PREPARED / "boxes.csv"
+TEST_BOXES = PREPARED / "test_boxes.csv"
 PREPARATION = PREPARED / "preparation.json"
 IMAGES = PREPARED / "images"
 TEST_MASKS = PREPARED / "test_masks"

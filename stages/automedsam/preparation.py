@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from torch import Tensor
 
+from automedsam.errors import InputError
 from automedsam.framing import Framing, Size
 from automedsam.intensity import Intensity, to_8_bits
 from automedsam.scans import Scan
@@ -38,20 +39,30 @@ class PreparedScan:
     def __init__(
         self, scan: Scan, preparation: Preparation, spacing_mm: tuple[float, float, float] | None = None
     ) -> None:
-        """Read the scan's values; `spacing_mm` is that of a data set whose files do not hold it."""
-        self._values = scan.read_values()
+        """Read the scan's values; `spacing_mm` is that of a data set whose files do not hold it.
+
+        Raises:
+          InputError: values that cannot be read, or an unknown spacing that is needed.
+        """
         self._framing = preparation.framing
         self._size: Size = scan.shape[1:]
         self._spacing_mm = spacing_mm or scan.spacing_mm
         self._pixel_mm = pixel_spacing_mm(self._spacing_mm)
+        try:
+            self._resampled = self._framing.resampled_size(self._size, self._pixel_mm)
+        except InputError as fault:
+            raise InputError(f"{scan.path}: {fault}") from None
+        self._values = scan.read_values()
         self.value_range = preparation.intensity.value_range(self._values)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float] | None:
         """Of the prepared slices."""
-        if self._spacing_mm is None or self._framing.pixel_mm is None:
-            return self._spacing_mm
-        return self._spacing_mm[0], self._framing.pixel_mm, self._framing.pixel_mm
+        if self._spacing_mm is None:
+            return None
+        apart_mm, row_mm, column_mm = self._spacing_mm
+        (height, width), (new_height, new_width) = self._size, self._resampled
+        return apart_mm, row_mm * height / new_height, column_mm * width / new_width
 
     def picture(self, number: int) -> np.ndarray:
         """One slice in the scan's own pixels, (H, W) or (H, W, 3), uint8."""

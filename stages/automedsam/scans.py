@@ -3,25 +3,32 @@
 from collections import defaultdict
 from pathlib import Path
 from typing import Protocol
+from unicodedata import normalize
 
 import numpy as np
 
-from automedsam import dicom, images, nifti
+from automedsam import dicom, images, nifti, tiff
 from automedsam.dicom import DicomScan
 from automedsam.errors import InputError
 from automedsam.images import ImageScan
 from automedsam.nifti import NiftiScan
 from automedsam.slicing import SliceAxis, Slicing
+from automedsam.tiff import TiffScan
 
-SUFFIXES = (*images.SUFFIXES, *nifti.SUFFIXES, *dicom.SUFFIXES)
+SUFFIXES = (*images.SUFFIXES, *tiff.SUFFIXES, *nifti.SUFFIXES, *dicom.SUFFIXES)
 SAME_PLACE_VOXELS = 0.1  # affines of one scan differ in their last digits from tool to tool
 
 
 class Scan(Protocol):
     """An image or a volume, known by its header until its values are read."""
 
+    path: Path
     shape: tuple[int, int, int]  # slices, height, width in px
     is_volume: bool
+
+    @property
+    def slicing(self) -> Slicing | None:
+        """How a scan that lies in space was cut."""
 
     @property
     def spacing_mm(self) -> tuple[float, float, float] | None:
@@ -34,14 +41,8 @@ class Scan(Protocol):
 class ScanFile(Scan, Protocol):
     """A scan in a file, or in a folder if it is a DICOM series, whose masks can be read and written."""
 
-    path: Path
-
-    @property
-    def slicing(self) -> Slicing | None:
-        """How a scan that lies in space was cut."""
-
     def read_labels(self) -> np.ndarray:
-        """(slices, height, width), int64: the file as a mask."""
+        """(slices, height, width), whole numbers: the file as a mask."""
 
     def write(self, path: Path, stack: np.ndarray) -> None:
         """A mask (slices, height, width), bool, or probabilities of 0 to 255, uint8, in this scan's own geometry."""
@@ -59,7 +60,7 @@ def open_scan(path: Path, slice_axis: SliceAxis) -> ScanFile:
         return DicomScan(path, slice_axis)
     if path.name.lower().endswith(nifti.SUFFIXES):
         return NiftiScan(path, slice_axis)
-    return ImageScan(path)
+    return TiffScan(path) if path.name.lower().endswith(tiff.SUFFIXES) else ImageScan(path)
 
 
 def find_scans(folder: Path) -> list[Path]:
@@ -71,8 +72,8 @@ def find_scans(folder: Path) -> list[Path]:
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
-    of_dicom = [path for path in files if path.name.lower().endswith(dicom.SUFFIXES)]
-    return sorted([*(path for path in files if path not in set(of_dicom)), *dicom.find_series(of_dicom)])
+    of_dicom = {path for path in files if path.name.lower().endswith(dicom.SUFFIXES)}
+    return sorted([*(path for path in files if path not in of_dicom), *dicom.find_series(sorted(of_dicom))])
 
 
 def name_scans(folder: Path) -> dict[str, Path]:
@@ -83,7 +84,8 @@ def name_scans(folder: Path) -> dict[str, Path]:
     """
     found = defaultdict(list)
     for path in find_scans(folder):
-        found["__".join((*path.relative_to(folder).parent.parts, stem(path)))].append(path)
+        name = "__".join((*path.relative_to(folder).parent.parts, stem(path)))
+        found[normalize("NFC", name)].append(path)  # macOS spells accents in two characters, others in one
     if not found:
         raise InputError(f"{folder}: expected {', '.join(SUFFIXES)} files, found none; see dataset and data_dir")
     twice = [paths for paths in found.values() if len(paths) > 1]
@@ -115,10 +117,10 @@ def slice_name(scan_name: str, number: int) -> str:
 
 
 def read_mask(scan_path: Path, mask_path: Path, slice_axis: SliceAxis) -> np.ndarray:
-    """(slices, height, width), int64: a scan's mask, from a file of its own.
+    """(slices, height, width), whole numbers: a scan's mask, from a file of its own.
 
     Raises:
-      InputError: a mask of another size or, if both lie in space, in another place.
+      InputError: a mask of another size, in another place, or of a NIfTI image in a format that tells no place.
     """
     scan = open_scan(scan_path, slice_axis)
     mask = open_scan(mask_path, scan.slicing.plane if scan.slicing else "auto")
@@ -127,6 +129,8 @@ def read_mask(scan_path: Path, mask_path: Path, slice_axis: SliceAxis) -> np.nda
         raise InputError(
             f"{mask_path}: expected the size of {scan_path}, {expected} (slices, rows, columns), found {found}"
         )
+    if isinstance(scan, NiftiScan) and not mask.slicing:  # its slices may have been turned, and nobody could tell
+        raise InputError(f"{mask_path}: expected the mask of a NIfTI image as NIfTI, found one that lies nowhere")
     if scan.slicing and mask.slicing and (offset := scan.slicing.offset_voxels(mask.slicing)) > SAME_PLACE_VOXELS:
         raise InputError(f"{mask_path}: expected the affine of {scan_path}, found voxels up to {offset:.3g} voxels off")
     return mask.read_labels()

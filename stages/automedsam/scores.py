@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -75,27 +76,49 @@ def mean_relative_box(cases: list[Case]) -> Tensor:
     return torch.tensor(np.mean(boxes, axis=0), dtype=torch.float32)
 
 
-def score_volumes(
-    cases: list[Case], masks: dict[str, np.ndarray], truths: dict[str, np.ndarray]
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Overlap:
+    """How many pixels a predicted and a true mask have, and have in common."""
+
+    predicted: int
+    true: int
+    common: int
+
+    @classmethod
+    def of(cls, mask: np.ndarray, truth: np.ndarray) -> "Overlap":
+        """Of two bool masks of one shape."""
+        return cls(int(mask.sum()), int(truth.sum()), int((mask & truth).sum()))
+
+
+def score_volumes(cases: list[Case], overlaps: dict[str, Overlap]) -> list[dict[str, Any]]:
     """3-D Dice, and predicted and true ml, of each volume that is there with every slice and its mask, by name.
 
+    Dice of an empty mask with an empty one is 1.
+
     Args:
-      masks, truths: case name to mask (H, W), bool.
+      overlaps: by the name of the case, of those that have a true mask.
     """
     slices_of = defaultdict(list)
     for case in cases:
-        if case.volume is not None and case.name in truths:
+        if case.volume is not None and case.name in overlaps:
             slices_of[case.volume].append(case)
-    rows = []
-    for volume, slices in sorted(slices_of.items()):
-        if len(slices) == slices[0].volume_slices:
-            predicted, truth = (np.stack([of[case.name] for case in slices]) for of in (masks, truths))
-            voxel_ml = math.prod(slices[0].spacing_mm) / 1000 if slices[0].spacing_mm else None
-            predicted_ml, true_ml = (voxel_ml and voxel_ml * int(mask.sum()) for mask in (predicted, truth))
-            scores = {"volume_dice": dice(predicted, truth), "predicted_ml": predicted_ml, "true_ml": true_ml}
-            rows.append({"volume": volume, "slices": len(slices), **scores})
-    return rows
+    return [
+        _score_volume(volume, slices, [overlaps[case.name] for case in slices])
+        for volume, slices in sorted(slices_of.items())
+        if len(slices) == slices[0].volume_slices
+    ]
+
+
+def _score_volume(volume: str, slices: list[Case], overlaps: list[Overlap]) -> dict[str, Any]:
+    predicted, true, common = (sum(getattr(o, of) for o in overlaps) for of in ("predicted", "true", "common"))
+    voxel_ml = math.prod(slices[0].spacing_mm) / 1000 if slices[0].spacing_mm else None
+    return {
+        "volume": volume,
+        "slices": len(slices),
+        "volume_dice": 2 * common / (predicted + true) if predicted + true else 1.0,
+        "predicted_ml": voxel_ml and voxel_ml * predicted,
+        "true_ml": voxel_ml and voxel_ml * true,
+    }
 
 
 def mean_scores(rows: list[Scores]) -> dict[str, float]:

@@ -11,9 +11,9 @@ import numpy as np
 from automedsam.annotations import Annotations, place_boxes
 from automedsam.boxes import Box
 from automedsam.cases import Spacing, Split
-from automedsam.errors import InputError
+from automedsam.errors import Faults, InputError
 from automedsam.phantoms import Phantom, draw_phantom
-from automedsam.scans import Scan, name_scans, open_scan, read_mask
+from automedsam.scans import Scan, find_scans, name_scans, open_scan, read_mask
 from automedsam.slicing import SliceAxis
 
 ClassIds = list[int | str] | None
@@ -28,7 +28,7 @@ class RawScan:
     name: str
     group: str
     open: Callable[[], Scan]
-    read_labels: Callable[[], np.ndarray] | None = None  # (slices, H, W), int64; None: there is no mask
+    read_labels: Callable[[], np.ndarray] | None = None  # (slices, H, W), whole numbers; None: no mask
     boxes: Mapping[int, tuple[Box, ...]] | None = None  # of each slice that somebody looked at; None: of none
     split: Split | None = None  # as the data set has it; None: by hash
     spacing_mm: Spacing | None = None  # where the file itself does not tell
@@ -40,7 +40,9 @@ def synthetic_scans() -> list[RawScan]:
     for split, count in SYNTHETIC_COUNTS.items():
         for _ in range(count):
             name, draw = f"phantom_{len(scans):03d}", partial(_draw, len(scans))
-            scans.append(RawScan(name, name, partial(PhantomScan, draw), partial(_draw_labels, draw), split=split))
+            scans.append(
+                RawScan(name, name, partial(PhantomScan, name, draw), partial(_draw_labels, draw), split=split)
+            )
     return scans
 
 
@@ -60,11 +62,8 @@ def folder_scans(
     if annotations is not None and not images_folder.is_dir():
         images_folder = folder
     images = {name: path for name, path in name_scans(images_folder).items() if not path.is_relative_to(masks_folder)}
-    masks = name_scans(masks_folder) if annotations is None or masks_folder.is_dir() else {}
-    if annotations is None and (alone := [path for name, path in images.items() if name not in masks]):
-        raise InputError(
-            "; ".join(f"{path}: expected a mask of the same name in {masks_folder}, found none" for path in alone)
-        )
+    masks = name_scans(masks_folder) if annotations is None or find_scans(masks_folder) else {}
+    _check_masks(images, masks, masks_folder, is_needed=annotations is None)
     groups = _groups(images, group_by)
     scans = []
     for name, path in images.items():
@@ -78,9 +77,11 @@ class PhantomScan:
     """A drawn image, as a scan."""
 
     is_volume = False
+    slicing = None
     spacing_mm = None
 
-    def __init__(self, draw: Callable[[], Phantom]) -> None:
+    def __init__(self, name: str, draw: Callable[[], Phantom]) -> None:
+        self.path = Path(name)  # for messages; there is no file
         self._phantom = draw()
         self.shape = (1, *self._phantom.image.shape)
 
@@ -98,16 +99,26 @@ def _draw_labels(draw: Callable[[], Phantom]) -> np.ndarray:
     return draw().mask[None].astype(np.int64)
 
 
+def _check_masks(images: Mapping[str, Path], masks: Mapping[str, Path], folder: Path, is_needed: bool) -> None:
+    faults = Faults()
+    for name, path in images.items():
+        with faults.gather():
+            if is_needed and name not in masks:
+                raise InputError(f"{path}: expected a mask of the same name in {folder}, found none")
+    if not is_needed and masks and not masks.keys() & images.keys():
+        raise InputError(f"{folder}: expected masks of the same names as images, found no such name in {len(masks)}")
+    faults.raise_all()
+
+
 def _groups(images: Mapping[str, Path], group_by: str | None) -> dict[str, str]:
-    groups, faults = {}, []
+    groups, faults = {}, Faults()
     for name, path in images.items():
         found = re.search(group_by or "(.+)", name)
-        if not found or not found[1]:
-            faults.append(f"{path}: expected group_by {group_by!r} to match its name {name}, found no group")
-        else:
+        with faults.gather():
+            if not found or not found[1]:
+                raise InputError(f"{path}: expected group_by {group_by!r} to match its name {name}, found no group")
             groups[name] = found[1]
-    if faults:
-        raise InputError("; ".join(faults))
+    faults.raise_all()
     return groups
 
 
@@ -120,19 +131,21 @@ def _annotated(
 ) -> list[RawScan]:
     """The scans with their boxes; those without boxes are test scans if they have a mask, and else go."""
     paths = {name: path.relative_to(images_folder).as_posix() for name, path in images.items()}
-    boxes = place_boxes(annotations, _shapes({paths[scan.name]: scan for scan in scans}), class_ids)
+    boxes = _place(annotations, {paths[scan.name]: scan for scan in scans}, class_ids)
     boxed = [replace(scan, boxes=boxes[paths[scan.name]]) for scan in scans if paths[scan.name] in boxes]
     masked = [replace(scan, split="test") for scan in scans if paths[scan.name] not in boxes and scan.read_labels]
     return sorted([*boxed, *masked], key=lambda scan: scan.name)
 
 
-def _shapes(scans: Mapping[str, RawScan]) -> dict[str, tuple[int, int, int]]:
-    shapes, faults = {}, []
+def _place(
+    annotations: Annotations, scans: Mapping[str, RawScan], class_ids: ClassIds
+) -> dict[str, dict[int, tuple[Box, ...]]]:
+    """The boxes of each scan, by its path; scans that cannot be opened are no fault as long as nobody boxed them."""
+    shapes, faults = {}, Faults()
     for path, scan in scans.items():
-        try:
+        with faults.gather():
             shapes[path] = scan.open().shape
-        except InputError as fault:
-            faults.append(str(fault))
-    if faults:
-        raise InputError("; ".join(faults))
-    return shapes
+    try:
+        return place_boxes(annotations, shapes, class_ids)
+    except InputError as error:
+        raise InputError("; ".join([*faults.found, str(error)])) from None

@@ -135,8 +135,12 @@ class Training:
         self.scaler.update()
         return loss
 
+    @torch.inference_mode()
     def _validate(self, cases: list[Case]) -> tuple[float, float]:
-        """Mean loss, and mean overlap of the masks' boxes with the given ones."""
-        masks = self.segment(cases)
-        overlaps = [mask_box_iou(to_mask(mask), case.boxes_xyxy) for mask, case in zip(masks, cases, strict=True)]
-        return self._box_loss(masks, cases).total.item(), float(np.mean(overlaps))
+        """Mean loss, and mean overlap of the masks' boxes with the given ones; by batches, as volumes are long."""
+        losses, overlaps = [], []
+        for batch in self._batches(cases):
+            masks = self._segment_batch(batch)
+            losses.append(len(batch) * self._box_loss(masks, batch).total.item())
+            overlaps += [mask_box_iou(to_mask(mask), case.boxes_xyxy) for mask, case in zip(masks, batch, strict=True)]
+        return sum(losses) / len(cases), float(np.mean(overlaps))
