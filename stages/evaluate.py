@@ -74,7 +74,7 @@ def main() -> None:
             embedding = embeddings.load([case], compute.device)
             logits, prompt = segmenter.segment(embedding, case.image_size)
             mask = to_mask(logits)
-            of_case = score_mask(mask, truth, case) | score_losses(criterion, logits, case)
+            of_case = score_mask(mask, truth, case, mean_box) | score_losses(criterion, logits, case)
             if truth is not None:
                 of_case |= score_yardsticks(segmenter, embedding, case, truth, mean_box)
                 overlaps[case.name] = Overlap.of(mask, truth)
@@ -102,4 +102,4 @@ def with_names(cases: list[Case], rows: Sequence[Mapping[str, float | None]]) ->
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, __doc__)

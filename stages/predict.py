@@ -70,6 +70,7 @@ def main() -> None:
         write_table(arguments.out / "predictions.csv", rows)
     if volumes:
         write_table(arguments.out / "volumes.csv", volumes)
+    print(f"{len(jobs) - len(faults.found)} masks written to {arguments.out}")
     if faults.found:
         done = len(jobs) - len(faults.found)
         raise InputError("\n".join([f"{done} masks written, {len(faults.found)} scans left out:", *faults.found]))

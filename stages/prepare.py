@@ -39,7 +39,7 @@ def main() -> None:
     survey = survey_scans(looked_at, split_scans(data.scans, params), data.preparation.framing, rules, mask_ids)
     chosen = choose_slices(survey.slices, **params.pick("train_cases", "keep_empty", "seed"))
     annotated = data.annotations.classes if data.annotations else []
-    print("\n".join(describe_survey(survey, annotated, chosen)))
+    print("\n".join(describe_survey(survey, chosen, annotated, data.left_out)))
     check_splits(survey.slices, chosen, annotated or sorted(survey.mask_values))
     if not arguments.check:
         with fresh_folder(PREPARED) as folder:

@@ -79,4 +79,4 @@ def draw_snapshots(test_cases: list[Case], per_case: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, __doc__)

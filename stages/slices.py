@@ -24,15 +24,19 @@ PROJECT = Path(__file__).parent.parent
 
 def main() -> None:
     arguments = parse_arguments()
-    config = load_config(PROJECT / "params.yaml", dict(arguments.set))
+    # A folder of images, whatever the pipeline's own data set is: all that is said of cutting and scaling holds.
+    config = load_config(PROJECT / "params.yaml", {"dataset": "folder"} | dict(arguments.set))
     preparation = Preparation(config.slice_axis, Intensity.between(config.window_low, config.window_high))
     if arguments.out.exists() and any(arguments.out.iterdir()):
         raise InputError(f"--out {arguments.out}: expected an empty folder or none, found files in it")
+    if not arguments.folder.is_dir():
+        raise InputError(f"{arguments.folder}: expected a folder, found none")
     scans = name_scans(arguments.folder)
     faults = Faults()
     for name, path in tqdm(scans.items(), "slices", unit="scan"):
         with faults.gather():
             write_pictures(name, path, preparation, arguments.out)
+    print(f"pictures of {len(scans) - len(faults.found)} scans written to {arguments.out}")
     if faults.found:
         raise InputError("\n".join([f"{len(faults.found)} of {len(scans)} scans left out:", *faults.found]))
 

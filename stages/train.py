@@ -102,4 +102,4 @@ def report(training: Training) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, __doc__)

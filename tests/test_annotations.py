@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -333,3 +334,32 @@ def test_json_of_garbage_is_no_other_error(content):
 def test_lines_of_garbage_are_no_other_error(lines):
     with TemporaryDirectory() as folder:
         read_and_place(write(Path(folder), {"a.txt": "\n".join(lines)}))
+
+
+# Sizes that the file tells
+
+
+def test_boxes_that_were_drawn_on_an_image_of_another_size_are_refused():
+    """A tool that shows a smaller copy, say: its boxes may well lie inside the image, at the wrong place."""
+    for name, index, size in (
+        ("a.png", None, (48, 64)),
+        ("vol.nii.gz", 3, (100, 80)),
+        ("vol_s003.png", None, (100, 80)),
+    ):
+        annotations = drawn(name, INSIDE, index)
+        assert len(place_boxes(replace(annotations, sizes={(name, index): size}), SIZES, None)) == 1
+        path = "a.png" if name == "a.png" else "vol.nii.gz"
+        with pytest.raises(InputError) as told:
+            place_boxes(replace(annotations, sizes={(name, index): (24, 32)}), SIZES, None)
+        assert str(told.value) == (
+            f"x.csv, line 2: expected {path} of 32 x 24 px, as the annotations have it, found {size[1]} x {size[0]}"
+        )
+
+
+def test_an_image_that_cannot_be_read_has_no_boxes_and_keeps_its_name():
+    sizes = {"p1/b.png": (0, 0, 0), "p2/b.png": (1, 48, 64)}
+    assert place_boxes(drawn("p2/b.png"), sizes, None) == {"p2/b.png": {0: (INSIDE,)}}
+    with pytest.raises(InputError, match=r"^x\.csv, line 2: expected an image that can be read, found p1/b\.png$"):
+        place_boxes(drawn("p1/b.png"), sizes, None)
+    with pytest.raises(InputError, match=r"found 'b\.png', which may be p1/b\.png or p2/b\.png$"):
+        place_boxes(drawn("b.png"), sizes, None)

@@ -57,7 +57,15 @@ def test_cvats_export_by_hand(tmp_path):
             DrawnBox("set.json, annotations[1]", "p1/a.png", None, (1, "liver"), (0, 0, 1, 1)),
         ],
         {("p1/a.png", None): "set.json, images[0]", ("p2/a.png", None): "set.json, images[1]"},
+        {("p1/a.png", None): (48, 64), ("p2/a.png", None): (48, 64)},
     )
+
+
+@pytest.mark.parametrize("size", [{}, {"width": 0, "height": 0}, {"width": 64}, {"width": None, "height": "48"}])
+def test_a_size_that_is_not_told_is_none(tmp_path, size):
+    content = one_image()
+    content["images"][0] |= size
+    assert read(tmp_path, content).sizes == {}
 
 
 def test_label_studios_export_by_hand(tmp_path):

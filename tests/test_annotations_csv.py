@@ -116,3 +116,13 @@ def test_a_quote_that_never_ends_is_a_fault_and_swallows_no_rows(tmp_path):
 def test_another_encoding_is_a_fault(tmp_path):
     with pytest.raises(InputError, match=r"boxes\.csv: expected text in UTF-8"):
         read(tmp_path, HEADER + "é,,,1,2,3,4,\n", "latin-1")
+
+
+def test_fractions_are_refused_as_the_boxes_are_in_pixels(tmp_path):
+    fractions = HEADER + "a.png,,,0.25,0.5,0.75,1,\nb.png,,,0,0,0.1,0.2,\nc.png,,,,,,,\n"
+    with pytest.raises(
+        InputError, match=r"boxes\.csv: expected boxes in pixels, found none beyond 1: are they fractions?"
+    ):
+        read(tmp_path, fractions)
+    assert len(read(tmp_path, fractions + "d.png,,,0.5,0.5,1.5,1,\n").boxes) == 3
+    assert len(read(tmp_path, HEADER + "a.png,,,0,0,1,1,\n").boxes) == 1

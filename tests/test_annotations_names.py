@@ -105,5 +105,12 @@ def test_dots_in_a_name_are_no_suffix():
     assert without_suffix("p.1/v.2") == "p.1/v.2"
 
 
+def test_accents_are_made_alike():
+    one, two = "\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"
+    assert normal(f"p/{two}.png") == normal(f"p/{one}.png") == f"p/{one}.png"
+    for stored, told in ((one, two), (two, one)):
+        assert ImageNames({f"p/{stored}.png": 1}).find(f"{told}.png") == ([f"p/{stored}.png"], None)
+
+
 def test_slashes_are_made_alike():
     assert normal(r".\a\\b//c.png/") == "a/b/c.png"

@@ -1,8 +1,8 @@
-"""Annotation files as text: encodings, numbers, hidden files, and faults told together."""
+"""Annotation files as text: encodings, numbers, hidden files."""
 
 import pytest
 
-from automedsam.annotations_text import Faults, files_below, number, read_text, whole_number
+from automedsam.annotations_text import files_below, number, read_text, whole_number
 from automedsam.errors import InputError
 
 
@@ -49,18 +49,3 @@ def test_a_hidden_folder_above_hides_nothing(tmp_path):
     folder.mkdir()
     (folder / "a.txt").touch()
     assert files_below(folder, ".txt") == [folder / "a.txt"]
-
-
-def test_faults_are_told_together_in_their_order():
-    faults = Faults()
-    faults.raise_all()
-    for text in ("one", "two"):
-        with faults.gather():
-            raise InputError(text)
-    with pytest.raises(InputError, match=r"^one; two$"):
-        faults.raise_all()
-
-
-def test_other_errors_are_not_gathered():
-    with pytest.raises(KeyError), Faults().gather():
-        raise KeyError

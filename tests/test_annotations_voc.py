@@ -66,7 +66,18 @@ def test_cvats_export_by_hand(tmp_path):
             DrawnBox(f"{where} 2", "p1/a.png", None, (2,), (0, 1, 64, 48)),
         ],
         {("Annotations/b.png", None): "Annotations/b.xml", ("p1/a.png", None): "Annotations/p1/a.xml"},
+        {("p1/a.png", None): (48, 64)},
     )
+
+
+@pytest.mark.parametrize(
+    "size",
+    ["", "<size/>", *(f"<size><width>{width}</width><height>{height}</height></size>"
+                      for width, height in ((0, 0), (64, ""), ("x", 48)))],
+)  # fmt: skip
+def test_a_size_that_is_not_told_is_none(tmp_path, size):
+    write(tmp_path, {"a.xml": f"<annotation><filename>a.png</filename>{size}{BOX}</annotation>"})
+    assert read_voc(tmp_path).sizes == {}
 
 
 def test_labelimgs_files_beside_the_images_are_told_apart_by_their_folders(tmp_path):

@@ -99,6 +99,16 @@ def test_names_lie_beside_a_folder_told_as_a_dot(tmp_path, monkeypatch):
     assert read_yolo(Path(".")).classes == [1, "y"]
 
 
+def test_names_beside_the_folder_are_left_alone_outside_of_the_data(tmp_path):
+    """What DVC does not watch may change and nobody would be told."""
+    data = tmp_path / "data"
+    write(tmp_path, {"classes.txt": "x\ny\n", "data/a.txt": LINE, "data/labels/a.txt": LINE})
+    assert read_yolo(data, data).classes == [1]
+    assert read_yolo(data).classes == read_yolo(data, tmp_path).classes == [1, "y"]
+    write(data, {"classes.txt": "v\nw\n"})
+    assert read_yolo(data / "labels", data).classes == read_yolo(data, data).classes == [1, "w"]
+
+
 def test_manifests_are_no_labels_at_the_top_alone(tmp_path):
     manifests = ["classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt", "labelmap.txt", "notes.txt",
                  "README.roboflow.txt", "ImageSets/Main/default.txt", ".hidden.txt"]  # fmt: skip

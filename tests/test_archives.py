@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from automedsam.archives import FRAMINGS, acdc_scans, camus_scans, hc18_scans
+from automedsam.archives import ARCHIVES, acdc_scans, camus_scans, hc18_scans
 from automedsam.errors import InputError
 from automedsam.framing import Framing
 from automedsam.images import write_image
@@ -45,13 +45,15 @@ def write_view(folder: Path, part: str = "2CH_ED") -> None:
 
 
 def test_the_paper_prepares_each_set_in_its_own_frame():
-    assert FRAMINGS["hc18"] == Framing(pixel_mm=None, canvas_px=640)
-    assert FRAMINGS["acdc"] == Framing(pixel_mm=1.0, canvas_px=256)
-    assert FRAMINGS["camus"] == Framing(pixel_mm=None, canvas_px=512)
+    assert {name: archive.framing for name, archive in ARCHIVES.items()} == {
+        "hc18": Framing(pixel_mm=None, canvas_px=640),
+        "acdc": Framing(pixel_mm=1.0, canvas_px=256),
+        "camus": Framing(pixel_mm=None, canvas_px=512),
+    }
+    assert [archive.list_scans for archive in ARCHIVES.values()] == [hc18_scans, acdc_scans, camus_scans]
 
 
-@pytest.mark.parametrize("place", HERE)
-@pytest.mark.parametrize("table", ["training_set_pixel_size_and_HC.csv", "../training_set_pixel_size_and_HC.csv"])
+@pytest.mark.parametrize(("place", "table"), [(".", "."), ("above", "."), ("above", "..")])
 def test_hc18_heads_have_filled_masks_pixel_sizes_and_exams(tmp_path, monkeypatch, place, table):
     folder = tmp_path / "training_set"
     ring = np.zeros((4, 6), np.uint8)
@@ -61,7 +63,9 @@ def test_hc18_heads_have_filled_masks_pixel_sizes_and_exams(tmp_path, monkeypatc
         write_head(folder, name, ring)
     write_head(folder, "._002_HC")
     write_head(folder, "notes")
-    (folder / table).write_text(f"{HEADER}\n002_HC.png,0.07,44.3\n002_2HC.png,0.08,4\n010_HC.png,.1,5\n", "utf-8")
+    (folder / table / "training_set_pixel_size_and_HC.csv").write_text(
+        f"{HEADER}\n002_HC.png,0.07,44.3\n002_2HC.png,0.08,4\n010_HC.png,.1,5\n", "utf-8"
+    )
     monkeypatch.chdir(folder)
     scans = hc18_scans(Path("." if place == "." else ".."), "auto")
     assert [(scan.name, scan.group, scan.split) for scan in scans] == [
@@ -75,6 +79,18 @@ def test_hc18_heads_have_filled_masks_pixel_sizes_and_exams(tmp_path, monkeypatc
     expected[0, 1:4, 2:5] = 1
     assert scans[0].read_labels().dtype == np.int64
     np.testing.assert_array_equal(scans[0].read_labels(), expected)
+
+
+def test_hc18_table_that_lies_outside_of_the_data_is_refused_as_dvc_would_not_see_it_change(tmp_path):
+    write_head(tmp_path / "training_set", "000_HC", np.zeros((4, 6), np.uint8))
+    table = tmp_path / "training_set_pixel_size_and_HC.csv"
+    table.write_text(f"{HEADER}\n000_HC.png,0.07,44.3\n", "utf-8")
+    assert [scan.spacing_mm for scan in hc18_scans(tmp_path, "auto")] == [(0.07,) * 3]
+    with pytest.raises(InputError) as told:
+        hc18_scans(tmp_path / "training_set", "auto")
+    assert str(told.value) == (
+        f"data_dir: expected a folder that holds {table} as well, found {tmp_path / 'training_set'}"
+    )
 
 
 def test_hc18_without_its_table_has_no_spacing(tmp_path):
@@ -149,7 +165,7 @@ def test_acdc_faults_are_told_all_at_once(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("folder", [".", "CAMUS_public", "CAMUS_public/database_nifti"])
+@pytest.mark.parametrize("folder", [".", "CAMUS_public"])
 def test_camus_patients_give_one_view_in_the_official_split(tmp_path, folder):
     public = tmp_path / "CAMUS_public"
     for number in (4, 3, 2, 1):
@@ -168,6 +184,19 @@ def test_camus_patients_give_one_view_in_the_official_split(tmp_path, folder):
     ]
     assert scans[0].open().shape == (1, 4, 5)
     assert np.argwhere(scans[0].read_labels()).tolist() == [[0, 2, 1]]
+
+
+def test_camus_lists_that_lie_outside_of_the_data_are_refused_as_dvc_would_not_see_them_change(tmp_path):
+    write_view(tmp_path / "database_nifti/patient0001")
+    listed = tmp_path / "database_split/subgroup_testing.txt"
+    listed.parent.mkdir()
+    listed.write_text("patient0001\n", "utf-8")
+    assert [scan.split for scan in camus_scans(tmp_path, "auto")] == ["test"]
+    with pytest.raises(InputError) as told:
+        camus_scans(tmp_path / "database_nifti", "auto")
+    assert str(told.value) == (
+        f"data_dir: expected a folder that holds {listed} as well, found {tmp_path / 'database_nifti'}"
+    )
 
 
 def test_camus_without_lists_has_no_split(tmp_path, monkeypatch):

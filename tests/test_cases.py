@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from automedsam.cases import Case, read_index, write_index
+from automedsam.cases import Case, read_index, read_names, write_index
 from automedsam.errors import InputError
 
 CASES = [
@@ -19,20 +19,38 @@ CASES = [
 def test_index_is_a_plain_table_sorted_by_name(tmp_path):
     write_index(tmp_path / "index.csv", CASES)
     assert (tmp_path / "index.csv").read_bytes().decode() == (
-        "case,group,split,volume,slice,of_slices,height,width,boxes,mask,slice_mm,row_mm,column_mm,value_low,value_high\n"
-        "a,patient_2,test,,,,12,20,0,1,,,,,\n"
-        "b,patient_1,train,,,,12,20,2,0,,,,-1000.5,400\n"
-        "c,patient_3,val,,,,30,40,1,0,,,,,\n"
-        "v_s000,v,test,v,0,30,8,9,0,1,5,0.703125,1.5,0,65535\n"
-        "v_s002,v,test,v,2,30,8,9,1,1,5,0.703125,1.5,0,65535\n"
+        "case,group,split,volume,slice,of_slices,height,width,mask,slice_mm,row_mm,column_mm,value_low,value_high\n"
+        "a,patient_2,test,,,,12,20,1,,,,,\n"
+        "b,patient_1,train,,,,12,20,0,,,,-1000.5,400\n"
+        "c,patient_3,val,,,,30,40,0,,,,,\n"
+        "v_s000,v,test,v,0,30,8,9,1,5,0.703125,1.5,0,65535\n"
+        "v_s002,v,test,v,2,30,8,9,1,5,0.703125,1.5,0,65535\n"
     )
 
 
-def test_boxes_lie_beside_the_index_a_row_each(tmp_path):
+def test_boxes_lie_beside_the_index_a_row_each_and_those_of_test_cases_apart(tmp_path):
     write_index(tmp_path / "index.csv", CASES)
     assert (tmp_path / "boxes.csv").read_bytes().decode() == (
-        "case,x_min,y_min,x_max,y_max\nb,2,3,9,7\nb,0,0,1,1\nc,0,0,40,30\nv_s002,1,1,3,2\n"
+        "case,x_min,y_min,x_max,y_max\nb,2,3,9,7\nb,0,0,1,1\nc,0,0,40,30\n"
     )
+    assert (tmp_path / "test_boxes.csv").read_bytes().decode() == "case,x_min,y_min,x_max,y_max\nv_s002,1,1,3,2\n"
+
+
+def test_boxes_of_test_cases_change_nothing_that_training_reads(tmp_path):
+    write_index(tmp_path / "index.csv", CASES)
+    read_before = [(tmp_path / name).read_bytes() for name in ("index.csv", "boxes.csv")]
+    write_index(tmp_path / "index.csv", [replace(CASES[1], boxes_xyxy=((0, 0, 8, 8),)), CASES[0], *CASES[2:]])
+    assert [(tmp_path / name).read_bytes() for name in ("index.csv", "boxes.csv")] == read_before
+    (tmp_path / "test_boxes.csv").unlink()
+    for split in ("train", "val"):
+        assert read_index(tmp_path / "index.csv", split) == [case for case in CASES if case.split == split]
+
+
+def test_names_are_known_without_any_box(tmp_path):
+    write_index(tmp_path / "index.csv", CASES)
+    for name in ("boxes.csv", "test_boxes.csv"):
+        (tmp_path / name).unlink()
+    assert read_names(tmp_path / "index.csv") == ["a", "b", "c", "v_s000", "v_s002"]
 
 
 def test_cases_come_back_sorted_and_unchanged(tmp_path):
@@ -64,7 +82,7 @@ def test_index_does_not_depend_on_the_order_of_cases(tmp_path):
     for folder, cases in (("one", CASES), ("other", CASES[::-1])):
         (tmp_path / folder).mkdir()
         write_index(tmp_path / folder / "index.csv", cases)
-    for name in ("index.csv", "boxes.csv"):
+    for name in ("index.csv", "boxes.csv", "test_boxes.csv"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
@@ -82,7 +100,7 @@ def test_names_that_look_like_something_else_stay_as_they_are(tmp_path, name):
     assert read_index(tmp_path / "index.csv") == [case]
 
 
-@pytest.mark.parametrize("name", ["index.csv", "boxes.csv"])
+@pytest.mark.parametrize("name", ["index.csv", "boxes.csv", "test_boxes.csv"])
 def test_missing_file_is_told_with_what_to_do(tmp_path, name):
     write_index(tmp_path / "index.csv", CASES)
     (tmp_path / name).unlink()
@@ -90,7 +108,10 @@ def test_missing_file_is_told_with_what_to_do(tmp_path, name):
         read_index(tmp_path / "index.csv")
 
 
-@pytest.mark.parametrize(("name", "first"), [("index.csv", "case, group, split"), ("boxes.csv", "case, x_min")])
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("index.csv", "case, group, split"), ("boxes.csv", "case, x_min"), ("test_boxes.csv", "case, x_min")],
+)
 def test_columns_of_another_table_are_named(tmp_path, name, first):
     write_index(tmp_path / "index.csv", CASES)
     (tmp_path / name).write_text("name,box\na,3\n")
@@ -101,20 +122,6 @@ def test_columns_of_another_table_are_named(tmp_path, name, first):
 def test_a_file_that_is_no_table_is_named(tmp_path):
     (tmp_path / "index.csv").write_bytes(b"")
     with pytest.raises(InputError, match=r"index\.csv: expected the index that `prepare` writes, found "):
-        read_index(tmp_path / "index.csv")
-
-
-@pytest.mark.parametrize(
-    "boxes",
-    [(), ((2, 3, 9, 7),), ((2, 3, 9, 7), (0, 0, 1, 1), (1, 1, 2, 2))],
-    ids=["none", "one too few", "one too many"],
-)
-def test_boxes_of_another_index_are_refused(tmp_path, boxes):
-    write_index(tmp_path / "index.csv", CASES)
-    index = (tmp_path / "index.csv").read_bytes()
-    write_index(tmp_path / "index.csv", [replace(CASES[0], boxes_xyxy=boxes), *CASES[1:]])
-    (tmp_path / "index.csv").write_bytes(index)
-    with pytest.raises(InputError, match=r"boxes\.csv: expected as many boxes a case as .*index\.csv tells"):
         read_index(tmp_path / "index.csv")
 
 

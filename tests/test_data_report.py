@@ -11,7 +11,7 @@ from automedsam.data_report import draw_data_report
 from automedsam.images import write_image
 from automedsam.pictures import BLACK, BLUE, ORANGE
 
-BELOW = ["sizes of boxes", "share of objects at each place", "cases with + without an object",
+BELOW = ["sizes of boxes", "share of cases boxed at each place", "cases with + without an object",
          "raw values shown from black to white"]  # fmt: skip
 
 
@@ -96,8 +96,9 @@ def test_sheet_spreads_over_each_split_and_shows_those_with_an_object_first(tmp_
 @pytest.mark.parametrize(
     ("name", "title"),
     [
-        ("a" * 20, "train: " + "a" * 20),
-        ("patient001_frame01_s004", "train: patient0…rame01_s004"),
+        ("a" * 26, "train: " + "a" * 26),
+        ("patient001_frame01_s004", "train: patient001_frame01_s004"),
+        ("site_a__patient001_frame01_s004", "train: site_a__patie…frame01_s004"),
         ("a$b_$c^{", "train: a$b_$c^{"),
     ],
 )
@@ -160,7 +161,7 @@ def test_counts_are_those_of_cases_with_and_without_an_object(tmp_path, figures)
     assert [label.get_text() for label in counts.get_xticklabels()] == ["train", "val", "test"]
 
 
-def test_value_ranges_are_lines_sorted_within_their_splits(tmp_path, figures):
+def test_value_ranges_are_lines_by_split_and_name(tmp_path, figures):
     cases = [
         make_case("a", "train", value_range=(5, 9)),
         make_case("b", "train", value_range=(-3, 7)),
@@ -170,7 +171,7 @@ def test_value_ranges_are_lines_sorted_within_their_splits(tmp_path, figures):
     draw_report(tmp_path, cases)
     values = panels_of(figures[0])[1][3]
     lines = [[segment.tolist() for segment in of_split.get_segments()] for of_split in values.collections]
-    assert lines == [[[[0, -3], [0, 7]], [[1, 5], [1, 9]]], [[[2, 2], [2, 4]]], [[[3, 0], [3, 1]]]]
+    assert lines == [[[[0, 5], [0, 9]], [[1, -3], [1, 7]]], [[[2, 2], [2, 4]]], [[[3, 0], [3, 1]]]]
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,31 @@ def test_an_image_of_16_bits_is_turned_too(tmp_path, orientation):
     np.testing.assert_array_equal(scan.read_values(), [upright])
 
 
+RAW_EXIF = b"Exif\0\0II*\0" + struct.pack("<LHHHLHHL", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (b"eXIf", RAW_EXIF[6:]),
+        (b"tEXt", b"Raw profile type exif\0\nexif\n      34\n" + RAW_EXIF.hex().encode() + b"\n"),  # ImageMagick's
+    ],
+)
+@pytest.mark.parametrize("where", ["before the pixels", "after the pixels"])
+def test_a_png_is_turned_wherever_and_however_its_exif_stands(tmp_path, kind, content, where, channels):
+    upright = DEEP[..., :channels].squeeze() if channels == 3 else GREY
+    path = tmp_path / "a.png"
+    stored = np.ascontiguousarray(TURNS[6](upright))
+    write_png_16(path, stored) if channels == 3 else Image.fromarray(stored).save(path)
+    png, mark = path.read_bytes(), b"IDAT" if where == "before the pixels" else b"IEND"
+    start = png.index(mark) - 4
+    path.write_bytes(png[:start] + png_chunk(kind, content) + png[start:])
+    scan = ImageScan(path)
+    assert scan.shape == (1, 3, 67)
+    np.testing.assert_array_equal(scan.read_values(), [upright])
+
+
 @pytest.mark.parametrize("read", [read_values, read_labels, read_pixels])
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_file_that_is_no_image_is_named(tmp_path, read, name):
@@ -241,7 +266,7 @@ def test_labels_are_palette_indices_and_not_colours(tmp_path):
 def test_labels_are_the_stored_values(tmp_path, labels):
     Image.fromarray(labels).save(tmp_path / "a.png")
     read = read_labels(tmp_path / "a.png")
-    assert read.dtype == np.int64
+    assert read.dtype == (np.int64 if labels.dtype == bool else labels.dtype)
     np.testing.assert_array_equal(read, labels[None])
 
 

@@ -159,7 +159,7 @@ def test_a_window_needs_to_be_in_order(load, low, high):
 
 
 def test_a_window_may_lie_about_zero(load):
-    config = load("window_low: -160\nwindow_high: 240\n")
+    config = load("dataset: folder\nwindow_low: -160\nwindow_high: 240\n")
     assert (config.window_low, config.window_high) == (-160, 240)
 
 
@@ -173,8 +173,41 @@ def test_what_belongs_to_a_folder_is_refused_elsewhere(load, line, dataset):
 
 def test_classes_are_named_in_annotations_and_numbered_in_masks(load):
     assert load("dataset: folder\nannotations: a.json\nclass_ids: [1, lung]\n").class_ids == [1, "lung"]
-    with pytest.raises(InputError, match="class_ids of masks must be whole numbers, found"):
-        load("class_ids: [1, lung]\n")
+    assert load("class_ids: [1, 2]\n").class_ids == [1, 2]
+    for found in ("[1, lung]", "[0]", "[2, -1]"):
+        with pytest.raises(InputError, match="class_ids of masks must be whole numbers over 0, found"):
+            load(f"class_ids: {found}\n")
+    assert load("dataset: folder\nannotations: a.txt\nclass_ids: [0]\n").class_ids == [0]  # YOLO's first
+
+
+def test_mask_ids_are_numbers_over_0_that_go_with_annotations(load):
+    annotated = "dataset: folder\nannotations: a.csv\n"
+    assert load(f"{annotated}mask_ids: [1, 3]\n").mask_ids == [1, 3]
+    for found in ("[0]", "[lung]", "[]", "1", "[true]"):
+        with pytest.raises(InputError, match=r"params\.yaml: mask_ids"):
+            load(f"{annotated}mask_ids: {found}\n")
+    with pytest.raises(InputError, match=r"mask_ids belongs to annotations, found \[3\] without; class_ids are"):
+        load("dataset: folder\nmask_ids: [3]\n")
+
+
+def test_jitter_loosens_no_box_that_somebody_drew(load):
+    with pytest.raises(InputError, match="box_jitter loosens boxes from masks, found 3 with annotations"):
+        load("dataset: folder\nannotations: a.csv\nbox_jitter: 3\n")
+    assert load("dataset: folder\nannotations: a.csv\nbox_jitter: 0\n").box_jitter == 0
+    assert load("dataset: folder\nbox_jitter: 3\n").box_jitter == 3
+
+
+@pytest.mark.parametrize(
+    ("key", "lines"),
+    [("slice_axis", "slice_axis: axial"), ("window_low", "window_low: 0\nwindow_high: 9"),
+     ("window_high", "window_low: 0\nwindow_high: 9")],
+)  # fmt: skip
+def test_what_belongs_to_images_from_files_is_refused_of_synthetic_ones(load, key, lines):
+    with pytest.raises(InputError, match=f"{key} belongs to images from files, found it with dataset: synthetic"):
+        load(f"{lines}\n")
+    for dataset in ("folder", "hc18"):
+        assert load(f"dataset: {dataset}\n{lines}\n").dataset == dataset
+    assert load("slice_axis: auto\nwindow_low: null\nwindow_high: null\n").slice_axis == "auto"
 
 
 def test_changes_take_the_place_of_the_files_values(tmp_path):

@@ -160,6 +160,11 @@ def test_snapshot_of_several_boxes_names_them_once(tmp_path, figures):
     assert legend_labels(figures[0].legends[0]) == ["true box", "box of the predicted mask", "predicted prompt"]
 
 
+def test_the_box_of_a_snapshot_without_a_mask_is_the_given_one(tmp_path, figures):
+    draw_snapshot(tmp_path / "a.png", make_snapshot(truth=None, prompt=None))
+    assert legend_labels(figures[0].legends[0]) == ["given box", "box of the predicted mask"]
+
+
 def test_snapshot_of_an_absent_object_has_no_true_box(tmp_path, figures):
     draw_snapshot(tmp_path / "a.png", make_snapshot(boxes_xyxy=(), soft_mask=np.zeros((256, 256), np.uint8)))
     assert legend_labels(figures[0].legends[0]) == ["predicted prompt"]

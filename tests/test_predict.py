@@ -56,8 +56,14 @@ def test_broken_images_are_listed_and_the_others_get_masks_in_their_own_format(t
     Image.fromarray(pixels).save(images / "c.jpg")
     (images / "broken.png").write_text("not an image", encoding="utf-8")
     (images / "empty.tif").touch()
-    printed = trained.run("python", "stages/predict.py", str(images), "--out", str(tmp_path / "out"), status=1)
+    printed = trained.run(
+        "python", "stages/predict.py", str(images), "--out", str(tmp_path / "out"), "--overlay", status=1
+    )
     assert "3 masks written, 2 scans left out" in printed
+    overlays = {
+        path.relative_to(tmp_path / "out/overlays").as_posix() for path in tmp_path.glob("out/overlays/**/*.png")
+    }
+    assert overlays == {"b.png", "c.png", "sub/a.tif.png"}
     assert "broken.png: expected an image" in printed
     assert "empty.tif: expected an image" in printed
     expected = {"b.png": ("PNG", (256, 100)), "c.png": ("PNG", (256, 256)), "sub/a.tif": ("TIFF", (256, 256))}
@@ -100,8 +106,9 @@ def test_volumes_come_back_in_their_own_voxels(trained: Workspace, tmp_path: Pat
     whole = {row["mask"]: row for row in rows_of(tmp_path / "out/volumes.csv")}
     assert float(whole["scan.nii.gz"]["volume_mm3"]) == pytest.approx(sum(areas) * 3, rel=1e-5)
     assert whole["stack.tif"]["volume_mm3"] == ""
-    overlays = {path.name for path in (tmp_path / "out/overlays").iterdir()}
-    assert overlays == {f"{name}_s00{number}.png" for name in ("scan", "stack") for number in (0, 1)}
+    out = tmp_path / "out/overlays"
+    overlays = {path.relative_to(out).as_posix() for path in out.rglob("*.png")}
+    assert overlays == {f"{name}/s00{number}.png" for name in ("scan.nii.gz", "stack.tif") for number in (0, 1)}
 
 
 def test_masks_of_an_earlier_run_are_no_images(trained: Workspace, tmp_path: Path):

@@ -104,6 +104,13 @@ def test_slices_are_resampled_in_their_plane_and_the_spacing_told(tmp_path):
     assert (both.slice(0).shape, both.spacing_mm) == ((64, 64), (8, 0.5, 0.5))
 
 
+def test_the_spacing_is_that_of_whole_pixels(tmp_path):
+    """7 rows of 1.1 mm become 8 pixels, not 7.7; 4 columns of 1.2 mm 5, not 4.8."""
+    save_volume(tmp_path / "a.nii", np.zeros((3, 7, 4), np.uint8), (8, 1.1, 1.2))
+    resampled = prepare(tmp_path / "a.nii", Preparation("axial", framing=Framing(1.0, 32)))
+    assert resampled.spacing_mm == pytest.approx((8, 7.7 / 8, 4.8 / 5))
+
+
 def test_a_picture_is_in_the_scans_own_pixels_whatever_the_frame(tmp_path):
     save_volume(tmp_path / "a.nii", RAMP[None].astype(np.int16), (8, 2, 1.5))
     framed = prepare(tmp_path / "a.nii", Preparation("axial", framing=Framing(0.5, 64)))
@@ -113,8 +120,8 @@ def test_a_picture_is_in_the_scans_own_pixels_whatever_the_frame(tmp_path):
 def test_a_spacing_that_a_data_set_knows_is_that_of_the_scan(tmp_path):
     Image.fromarray(RAMP.astype(np.uint8)).save(tmp_path / "a.png")
     preparation = Preparation(framing=Framing(pixel_mm=0.5))
-    with pytest.raises(InputError, match="expected a known spacing"):
-        prepare(tmp_path / "a.png", preparation).slice(0)
+    with pytest.raises(InputError, match=r"a\.png: expected a known spacing"):
+        prepare(tmp_path / "a.png", preparation)
     prepared = prepare(tmp_path / "a.png", preparation, (2.0, 1.0, 1.0))
     assert prepared.slice(0).shape == (6, 134)
     assert prepared.spacing_mm == (2.0, 0.5, 0.5)

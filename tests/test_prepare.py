@@ -16,16 +16,15 @@ from PIL import Image
 import prepare
 from automedsam.cases import read_index
 from automedsam.errors import InputError
-from automedsam.paths import BOXES, DATA_REPORT, INDEX, PREPARATION, PREPARED, TEST_MASKS
+from automedsam.paths import BOXES, DATA_REPORT, INDEX, PREPARATION, PREPARED, TEST_BOXES, TEST_MASKS
 from automedsam.sources import synthetic_scans
 
 ROOT = Path(__file__).parent.parent
 RAW = Path("data/raw")
 IMAGES, MASKS = RAW / "images", RAW / "masks"
 NAMES = [f"p{patient}_{number}" for patient in range(6) for number in (1, 2)]
-HEADER = (
-    "case,group,split,volume,slice,of_slices,height,width,boxes,mask,slice_mm,row_mm,column_mm,value_low,value_high"
-)
+HEADER = "case,group,split,volume,slice,of_slices,height,width,mask,slice_mm,row_mm,column_mm,value_low,value_high"
+NO_OBJECT = "class_ids, val_fraction, test_fraction: expected an object"
 LOW, HIGH = 1000, 3000  # the values of the left and the right half of an image
 
 
@@ -70,15 +69,15 @@ def draw_labels(*boxes_xyxy, value=1, size=(12, 16)):
     return labels
 
 
-def save(path, values):
+def save(path, values, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(values).save(path)
+    Image.fromarray(values).save(path, **options)
 
 
-def save_image(path, size=(12, 16)):
+def save_image(path, size=(12, 16), **options):
     values = np.full(size, LOW, np.uint16)
     values[:, size[1] // 2 :] = HIGH
-    save(path, values)
+    save(path, values, **options)
 
 
 def save_case(name, labels, suffix=".png"):
@@ -156,12 +155,13 @@ def test_index_holds_every_image_and_boxes_lie_beside_it(project):
     prepare.main()
     assert rows_of(INDEX) == [
         HEADER,
-        "a,a,train,,,,12,16,1,0,,,,1000,3000",
-        "b,b,val,,,,10,20,1,0,,,,1000,3000",
-        "c,c,test,,,,12,16,1,1,,,,1000,3000",
-        "d,d,train,,,,12,16,0,0,,,,1000,3000",
+        "a,a,train,,,,12,16,0,,,,1000,3000",
+        "b,b,val,,,,10,20,0,,,,1000,3000",
+        "c,c,test,,,,12,16,1,,,,1000,3000",
+        "d,d,train,,,,12,16,0,,,,1000,3000",
     ]
-    assert rows_of(BOXES) == ["case,x_min,y_min,x_max,y_max", "a,2,3,9,7", "b,0,0,20,10", "c,15,11,16,12"]
+    assert rows_of(BOXES) == ["case,x_min,y_min,x_max,y_max", "a,2,3,9,7", "b,0,0,20,10"]
+    assert rows_of(TEST_BOXES) == ["case,x_min,y_min,x_max,y_max", "c,15,11,16,12"]
 
 
 def test_images_are_8_bits_and_test_masks_are_black_and_white(project):
@@ -192,6 +192,7 @@ def test_only_the_masks_of_test_cases_are_written(project):
     assert written == {
         "index.csv",
         "boxes.csv",
+        "test_boxes.csv",
         "preparation.json",
         *(f"images/{name}.png" for name in names_of()),
         *(f"test_masks/{name}.png" for name in names_of("test")),
@@ -387,14 +388,14 @@ def test_slices_of_a_nifti_volume_are_cases_with_their_place_and_spacing(project
     prepare.main()
     assert rows_of(INDEX) == [
         HEADER,
-        "v0_s000,v0,test,v0,0,2,12,16,0,1,8,2,1.5,0,200",
-        "v0_s001,v0,test,v0,1,2,12,16,1,1,8,2,1.5,0,200",
-        "v1_s000,v1,val,v1,0,2,12,16,1,0,8,2,1.5,0,100",
-        "v1_s001,v1,val,v1,1,2,12,16,1,0,8,2,1.5,0,100",
-        "v2_s000,v2,train,v2,0,2,12,16,1,0,8,2,1.5,0,100",
-        "v2_s001,v2,train,v2,1,2,12,16,1,0,8,2,1.5,0,100",
+        "v0_s000,v0,test,v0,0,2,12,16,1,8,2,1.5,0,200",
+        "v0_s001,v0,test,v0,1,2,12,16,1,8,2,1.5,0,200",
+        "v1_s000,v1,val,v1,0,2,12,16,0,8,2,1.5,0,100",
+        "v1_s001,v1,val,v1,1,2,12,16,0,8,2,1.5,0,100",
+        "v2_s000,v2,train,v2,0,2,12,16,0,8,2,1.5,0,100",
+        "v2_s001,v2,train,v2,1,2,12,16,0,8,2,1.5,0,100",
     ]
-    assert rows_of(BOXES)[1] == "v0_s001,2,3,9,7"
+    assert rows_of(TEST_BOXES)[1:] == ["v0_s001,2,3,9,7"]
     # The range is that of the whole volume, not of each slice.
     assert np.array_equal(pixels_of(PREPARED / "images/v0_s000.png"), draw_labels((8, 0, 16, 12), value=255))
     assert np.array_equal(pixels_of(PREPARED / "images/v0_s001.png"), draw_labels((0, 0, 4, 12), value=64))
@@ -407,7 +408,7 @@ def test_pages_of_a_tiff_are_slices_of_no_known_spacing(project):
         save_pages(IMAGES / f"{name}.tif", np.stack([draw_labels((0, 0, 8, 12), value=value) for value in (40, 200)]))
         save_pages(MASKS / f"{name}.tif", np.stack([draw_labels((2, 3, 9, 7)), draw_labels()]))
     prepare.main()
-    assert rows_of(INDEX)[-2:] == ["c_s000,c,test,c,0,2,12,16,1,1,,,,0,200", "c_s001,c,test,c,1,2,12,16,0,1,,,,0,200"]
+    assert rows_of(INDEX)[-2:] == ["c_s000,c,test,c,0,2,12,16,1,,,,0,200", "c_s001,c,test,c,1,2,12,16,1,,,,0,200"]
     assert np.array_equal(pixels_of(PREPARED / "images/a_s000.png"), draw_labels((0, 0, 8, 12), value=51))
     assert not pixels_of(TEST_MASKS / "c_s001.png").any()
 
@@ -460,15 +461,16 @@ def test_a_table_of_boxes_needs_no_mask_anywhere(project):
         ["a.png,2,3,9,7", "b.png,0,0,16,12", "b.png,1,1,2,2", "c,4,4,5,5", "d,,,,", "e.png,2,3,9,7", "f,2,3,9,7"]
     )
     prepare.main()
-    assert [row.split(",")[0:3] + row.split(",")[8:10] for row in rows_of(INDEX)[1:]] == [
-        ["a", "a", "train", "1", "0"],
-        ["b", "b", "val", "2", "0"],
-        ["c", "c", "test", "1", "0"],
-        ["d", "d", "train", "0", "0"],
-        ["e", "e", "train", "1", "0"],
-        ["f", "f", "test", "1", "0"],
+    assert [row.split(",")[0:3] + row.split(",")[8:9] for row in rows_of(INDEX)[1:]] == [
+        ["a", "a", "train", "0"],
+        ["b", "b", "val", "0"],
+        ["c", "c", "test", "0"],
+        ["d", "d", "train", "0"],
+        ["e", "e", "train", "0"],
+        ["f", "f", "test", "0"],
     ]
-    assert rows_of(BOXES)[1:] == ["a,2,3,9,7", "b,0,0,16,12", "b,1,1,2,2", "c,4,4,5,5", "e,2,3,9,7", "f,2,3,9,7"]
+    assert rows_of(BOXES)[1:] == ["a,2,3,9,7", "b,0,0,16,12", "b,1,1,2,2", "e,2,3,9,7"]
+    assert rows_of(TEST_BOXES)[1:] == ["c,4,4,5,5", "f,2,3,9,7"]
     assert list(TEST_MASKS.iterdir()) == []  # but the folder is there, as DVC expects it
 
 
@@ -491,7 +493,8 @@ def test_cocos_boxes_of_images_that_lie_in_the_folder_itself_are_taken(project):
     assert [case.boxes_xyxy for case in read_index(INDEX)] == [((2, 3, 9, 7),)] * 3 + [()]
     project(annotations="set.json", train_cases=None, class_ids=[8])
     assert faults_of()[0] == (
-        "class_ids: expected an object in the val images, found only the classes 7, 8, liver, spleen"
+        "class_ids, val_fraction, test_fraction: expected an object in the val images, found none in 1, "
+        "of the classes 7, 8, liver, spleen"
     )
 
 
@@ -531,7 +534,9 @@ def test_of_boxed_images_with_masks_only_the_test_images_masks_are_read(project)
     prepare.main()
     before = contents(PREPARED)
     assert [path.stem for path in sorted(TEST_MASKS.iterdir())] == names_of("test")
-    assert {case.boxes_xyxy for case in read_index(INDEX)} == {((1, 1, 10, 10),)}
+    for case in read_index(INDEX):
+        drawn, from_mask = (1, 1, 10, 10), box_of(NAMES.index(case.name))
+        assert case.boxes_xyxy == ((from_mask if case.split == "test" else drawn),)
     for name in names_of("train") + names_of("val"):
         (MASKS / f"{name}.png").write_text("broken")
     prepare.main()
@@ -539,6 +544,58 @@ def test_of_boxed_images_with_masks_only_the_test_images_masks_are_read(project)
     broken = names_of("test")[0]
     (MASKS / f"{broken}.png").write_text("broken")
     assert [fault.split(":")[0] for fault in faults_of()] == [str(MASKS / f"{broken}.png")]
+
+
+def test_mask_ids_cut_the_masks_to_test_on_where_boxes_were_drawn(project):
+    project(annotations="boxes.csv", train_cases=None, class_ids=["liver"], mask_ids=[2])
+    for name in NAMES:
+        save_case(name, draw_labels((1, 1, 4, 4)) + draw_labels((6, 2, 9, 8), value=2))
+    rows = [f"{name}.png,{kind},5,1,10,9" for name in NAMES for kind in ("liver", "spleen")]
+    write_boxes(rows, columns="image,class,x_min,y_min,x_max,y_max")
+    prepare.main()
+    boxes = {case.split: case.boxes_xyxy for case in read_index(INDEX)}
+    assert boxes == {"train": ((5, 1, 10, 9),), "val": ((5, 1, 10, 9),), "test": ((6, 2, 9, 8),)}
+    expected = draw_labels((6, 2, 9, 8), value=255)
+    for name in names_of("test"):
+        assert np.array_equal(pixels_of(TEST_MASKS / f"{name}.png"), expected)
+
+
+def test_boxes_and_masks_that_disagree_and_images_of_no_use_are_told(project, call):
+    project(annotations="boxes.csv", train_cases=None)
+    save_cases()
+    write_boxes([f"{name}.png,1,1,10,10" for name in NAMES])
+    call()
+    one, other, _, _ = names_of("test")
+    save_cases(empty=[one])
+    rows = [f"{name}.png,1,1,10,10" for name in NAMES if name != other]
+    write_boxes([*rows, f"{other}.png,,,,"])
+    for name in ("nobody", "knows"):
+        save_image(IMAGES / f"{name}.png")
+    assert call() == [
+        "found: 12 images, 0 volumes of 0 slices, 12 groups",
+        "size (rows x columns, px): 12 x 16",
+        "spacing (slices, rows, columns, mm): unknown",
+        "mask values: 0, 1",
+        "annotated classes: 1",
+        "train: 6 cases of 6 groups, 6 with an object",
+        "val: 2 cases of 2 groups, 2 with an object",
+        "test: 4 cases of 4 groups, 3 with an object, 4 with a mask",
+        "left out: 0 of the training split, 0 of the others",
+        "look at these: of 2 test slices boxes and masks do not agree whether there is an object",
+        "no use: 2 images with neither boxes nor a mask",
+    ]
+    boxes = {case.name: case.boxes_xyxy for case in read_index(INDEX, "test")}
+    assert (boxes[one], boxes[other]) == ((), (box_of(NAMES.index(other)),))
+
+
+def test_a_broken_image_that_nobody_boxed_is_left_out(project):
+    project(annotations="boxes.csv")
+    for name in "abc":
+        save_image(IMAGES / f"{name}.png")
+    (IMAGES / "broken.png").write_text("broken")
+    write_boxes([f"{name}.png,2,3,9,7" for name in "abc"])
+    prepare.main()
+    assert names_of() == ["a", "b", "c"]
 
 
 def test_slices_of_volumes_are_boxed_by_number(project):
@@ -573,7 +630,9 @@ def test_annotations_outside_of_data_dir_are_refused_as_dvc_would_not_see_them_c
     write_boxes(["a.png,2,3,9,7"], outside)
     named = str(outside.resolve()) if named == "in full" else named
     project(annotations=named)
-    assert faults_of() == [f"annotations: expected a file or folder in data_dir, data/raw, found {named}"]
+    assert faults_of() == [
+        f"annotations: expected a file or folder in data_dir, data/raw, as DVC watches no other, found {named}"
+    ]
 
 
 def test_faults_of_annotations_are_told_all_at_once(project):
@@ -678,13 +737,13 @@ def test_what_was_found_and_what_is_used_is_printed(project, call):
     save_case("extra", draw_labels((0, 0, 1, 1), value=3, size=(8, 8)))
     assert call() == [
         "found: 11 images, 0 volumes of 0 slices, 11 groups",
-        "sizes (rows x columns, px): 2 kinds, 8 x 8 to 12 x 16",
+        "size (rows x columns, px): 2 kinds, 8 x 8 to 12 x 16",
         "spacing (slices, rows, columns, mm): unknown",
-        "classes: 0, 1, 3",
+        "mask values: 0, 1, 3",
         "train: 4 cases of 4 groups, 4 with an object",
         "val: 2 cases of 2 groups, 2 with an object",
         "test: 3 cases of 3 groups, 3 with an object, 3 with a mask",
-        "left out: 2 of the training split, 0 of the others; 1 objects are below min_object_px",
+        "left out: 2 of the training split, 0 of the others; 1 object below min_object_px",
     ]
 
 
@@ -787,13 +846,14 @@ def test_broken_files_are_all_named_and_the_old_result_is_untouched(project):
 
 def test_faults_that_show_only_in_the_image_data_are_all_named_and_the_old_result_is_untouched(project, call):
     for name in NAMES:
-        save_image(IMAGES / f"{name}.tif")
+        save_image(IMAGES / f"{name}.tif", compression="tiff_adobe_deflate")
         save(MASKS / f"{name}.png", draw_labels((2, 3, 9, 7)))
     checked = call()
     before = contents(Path())
     broken = {str(IMAGES / f"{names_of(split)[0]}.tif") for split in ("train", "val", "test")}
     for path in broken:
-        Path(path).write_bytes(Path(path).read_bytes()[:-30])  # the header, which comes first, is whole
+        content = Path(path).read_bytes()
+        Path(path).write_bytes(content[:8] + bytes(8) + content[16:])  # in the pixels: the header is whole
     assert call("--check") == checked
     message = "; ".join(faults_of(call=call))
     assert message.count(": expected an image, found ") == 3
@@ -837,8 +897,8 @@ def test_no_object_anywhere_names_class_ids_and_the_values_found(project):
     project(class_ids=[7])
     save_cases(value=200)
     assert faults_of() == [
-        f"class_ids: expected an object in the {split} images, found only the classes 0, 200"
-        for split in ("train", "val", "test")
+        f"{NO_OBJECT} in the {split} images, found none in {count}, of the classes 0, 200"
+        for split, count in (("train", 6), ("val", 2), ("test", 4))
     ]
     assert not PREPARED.exists()
 
@@ -850,7 +910,7 @@ def test_a_split_without_an_object_is_named_alone(project, split, call):
     call()
     save_cases(empty=names_of(split))
     assert faults_of("--check", call=call) == [
-        f"class_ids: expected an object in the {split} images, found only the classes 0, 1"
+        f"{NO_OBJECT} in the {split} images, found none in {len(names_of(split))}, of the classes 0, 1"
     ]
 
 
@@ -858,10 +918,23 @@ def test_objects_that_are_all_too_small_are_not_blamed_on_class_ids_alone(projec
     project(min_object_px=13)
     save_cases()
     assert faults_of() == [
-        f"class_ids: expected an object in the {split} images, found only the classes 0, 1 and {count} objects "
+        f"{NO_OBJECT} in the {split} images, found none in {count}, of the classes 0, 1, and {count} objects "
         "below min_object_px"
         for split, count in (("train", 6), ("val", 2))
     ]
+
+
+def test_the_data_are_in_place_before_their_picture_is_drawn(project):
+    save_cases()
+    DATA_REPORT.parent.write_text("no folder")
+    with pytest.raises(OSError, match=str(DATA_REPORT.parent)):
+        prepare.main()
+    assert names_of() == NAMES
+
+
+def test_a_missing_data_folder_is_told_by_its_key(project):
+    project(data_dir="data/gone")
+    assert faults_of() == ["data_dir: expected a folder, found none at data/gone"]
 
 
 def test_too_few_groups_are_refused(project):
@@ -872,7 +945,9 @@ def test_too_few_groups_are_refused(project):
 
 
 def test_empty_data_folder_is_named(project):
-    with pytest.raises(InputError, match=r"^data/raw/images: expected \.png.* found none; see dataset and data_dir$"):
+    with pytest.raises(
+        InputError, match=r"^data/raw/images: expected \.png.* found none; see dataset, data_dir and annotations$"
+    ):
         prepare.main()
 
 

@@ -82,7 +82,9 @@ def test_two_scans_of_one_name_are_refused_all_at_once(tmp_path):
 @pytest.mark.parametrize("folder", [".", "absent"])
 def test_a_folder_without_scans_is_refused(tmp_path, folder):
     touch(tmp_path, "notes.txt", ".a.png")
-    with pytest.raises(InputError, match=r"expected \.png, .*\.nii\.gz.* files, found none; see dataset and data_dir"):
+    with pytest.raises(
+        InputError, match=r"expected \.png, .*\.nii\.gz.* files, found none; see dataset, data_dir and annotations"
+    ):
         name_scans(tmp_path / folder)
 
 
@@ -187,14 +189,25 @@ def test_a_mask_of_another_size_is_refused(tmp_path):
 
 def test_a_mask_of_another_format_is_held_against_the_size_alone(tmp_path):
     mask = (numbered((5, 4)) % 3).astype(np.uint8)
-    save_volume(tmp_path / "a.nii", np.zeros((4, 5), np.int16), np.diag([-1, -1, 1, 1]))
+    save_image(tmp_path / "a.jpg", np.zeros((5, 4), np.uint8))
     save_image(tmp_path / "b.png", mask)
     save_image(tmp_path / "c.tif", np.ascontiguousarray(mask.T))
-    np.testing.assert_array_equal(read_mask(tmp_path / "a.nii", tmp_path / "b.png", "auto"), mask[None])
-    save_image(tmp_path / "a.jpg", np.zeros((5, 4), np.uint8))
-    np.testing.assert_array_equal(read_mask(tmp_path / "a.jpg", tmp_path / "b.png", "auto"), mask[None])
-    with pytest.raises(InputError, match=r"c\.tif: expected the size of .*a\.nii, 1 x 5 x 4 .* found 1 x 4 x 5"):
-        read_mask(tmp_path / "a.nii", tmp_path / "c.tif", "auto")
+    save_volume(tmp_path / "d.nii", mask.T, np.diag([-1, -1, 1, 1]))
+    for name in ("b.png", "d.nii"):
+        np.testing.assert_array_equal(read_mask(tmp_path / "a.jpg", tmp_path / name, "auto"), mask[None])
+    with pytest.raises(InputError, match=r"c\.tif: expected the size of .*a\.jpg, 1 x 5 x 4 .* found 1 x 4 x 5"):
+        read_mask(tmp_path / "a.jpg", tmp_path / "c.tif", "auto")
+
+
+@pytest.mark.parametrize("name", ["mask.png", "mask.tif"])
+def test_a_mask_that_tells_no_place_is_refused_of_an_image_that_has_one(tmp_path, name):
+    save_volume(tmp_path / "a.nii", np.zeros((4, 5), np.int16), np.diag([-1, -1, 1, 1]))
+    save_image(tmp_path / name, np.zeros((5, 4), np.uint8))
+    with pytest.raises(InputError) as told:
+        read_mask(tmp_path / "a.nii", tmp_path / name, "auto")
+    assert str(told.value) == (
+        f"{tmp_path / name}: expected the mask of a NIfTI image as NIfTI, found one that lies nowhere"
+    )
 
 
 def test_a_stack_of_pages_has_a_mask_of_as_many(tmp_path):

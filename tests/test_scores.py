@@ -14,7 +14,15 @@ from automedsam.losses import AutoMedSAMLoss
 from automedsam.metrics import dice
 from automedsam.model import AutoMedSAM
 from automedsam.sam import Weights
-from automedsam.scores import mean_relative_box, mean_scores, score_losses, score_mask, score_volumes, score_yardsticks
+from automedsam.scores import (
+    Overlap,
+    mean_relative_box,
+    mean_scores,
+    score_losses,
+    score_mask,
+    score_volumes,
+    score_yardsticks,
+)
 from automedsam.segmenter import Segmenter, to_mask
 
 
@@ -32,28 +40,31 @@ def rectangle(*box: int) -> np.ndarray:
 
 
 NOTHING = np.zeros((24, 30), bool)
+MEAN_BOX = torch.tensor([0.2, 1 / 3, 0.6, 0.75])  # of 24 x 30 pixels: 6, 8, 18, 18
+MEAN_BOX_IOU = 54 / 166  # with 5, 4, 15, 14
 
 
 def test_a_mask_is_scored_against_the_truth() -> None:
-    scores = score_mask(rectangle(8, 4, 18, 14), rectangle(5, 4, 15, 14), case_with((5, 4, 15, 14)))
+    scores = score_mask(rectangle(8, 4, 18, 14), rectangle(5, 4, 15, 14), case_with((5, 4, 15, 14)), MEAN_BOX)
     assert scores == {
         "dice": pytest.approx(0.7),
         "iou": pytest.approx(70 / 130),
         "hd95_px": pytest.approx(3),
         "hd95_mm": None,
         "box_iou": pytest.approx(70 / 130),
+        "mean_box_iou": pytest.approx(MEAN_BOX_IOU),
     }
 
 
 def test_distances_are_in_mm_too_where_the_spacing_is_known() -> None:
     case = case_with((5, 4, 15, 14), spacing_mm=(9.0, 2.0, 0.5))
-    scores = score_mask(rectangle(8, 4, 18, 14), rectangle(5, 4, 15, 14), case)
+    scores = score_mask(rectangle(8, 4, 18, 14), rectangle(5, 4, 15, 14), case, MEAN_BOX)
     assert (scores["hd95_px"], scores["hd95_mm"]) == (pytest.approx(3), pytest.approx(1.5))
 
 
 def test_box_iou_compares_boxes_not_masks() -> None:
     corners = rectangle(5, 4, 6, 5) | rectangle(14, 13, 15, 14)
-    scores = score_mask(corners, rectangle(5, 4, 15, 14), case_with((5, 4, 15, 14)))
+    scores = score_mask(corners, rectangle(5, 4, 15, 14), case_with((5, 4, 15, 14)), MEAN_BOX)
     assert scores["box_iou"] == 1
     assert scores["iou"] == pytest.approx(2 / 100)
 
@@ -63,16 +74,25 @@ def test_box_iou_compares_boxes_not_masks() -> None:
 def test_where_the_object_is_absent_it_counts_alone_whether_the_mask_is_empty(
     mask: np.ndarray, truth: np.ndarray | None, left_empty: int
 ) -> None:
-    assert score_mask(mask, truth, case_with()) == {"left_empty": left_empty}
+    assert score_mask(mask, truth, case_with(), MEAN_BOX) == {"left_empty": left_empty}
 
 
 def test_a_missed_object_scores_nothing() -> None:
-    scores = score_mask(NOTHING, rectangle(5, 4, 15, 14), case_with((5, 4, 15, 14)))
-    assert scores == {"dice": 0, "iou": 0, "hd95_px": None, "hd95_mm": None, "box_iou": 0}
+    scores = score_mask(NOTHING, rectangle(5, 4, 15, 14), case_with((5, 4, 15, 14)), MEAN_BOX)
+    assert scores == {"dice": 0, "iou": 0, "hd95_px": None, "hd95_mm": None, "box_iou": 0,
+                      "mean_box_iou": pytest.approx(MEAN_BOX_IOU)}  # fmt: skip
 
 
 def test_without_a_true_mask_the_boxes_alone_are_compared() -> None:
-    assert score_mask(rectangle(8, 4, 18, 14), None, case_with((5, 4, 15, 14))) == {"box_iou": pytest.approx(70 / 130)}
+    assert score_mask(rectangle(8, 4, 18, 14), None, case_with((5, 4, 15, 14)), MEAN_BOX) == {
+        "box_iou": pytest.approx(70 / 130),
+        "mean_box_iou": pytest.approx(MEAN_BOX_IOU),
+    }
+
+
+def test_the_mean_box_is_held_against_the_box_round_all_parts() -> None:
+    scores = score_mask(NOTHING, None, case_with((5, 4, 7, 14), (13, 4, 15, 6)), MEAN_BOX)
+    assert scores["mean_box_iou"] == pytest.approx(MEAN_BOX_IOU)
 
 
 def test_the_yardsticks_are_the_bare_backbones_masks_and_the_filled_box(
@@ -82,9 +102,7 @@ def test_the_yardsticks_are_the_bare_backbones_masks_and_the_filled_box(
     truth = fill_boxes([(20, 6, 61, 17)], case.image_size)
     embedding = embeddings.load([case], torch.device("cpu"))
     from_true_box = to_mask(segmenter.segment_box(embedding, case.image_size, torch.tensor([20.0, 6.0, 61.0, 27.0])))
-    from_mean_box = to_mask(
-        segmenter.segment_box(embedding, case.image_size, torch.tensor([0.25 * 71, 0.3 * 33, 0.7 * 71, 0.9 * 33]))
-    )
+    from_mean_box = to_mask(segmenter.segment_box(embedding, case.image_size, torch.tensor([18.0, 10.0, 50.0, 30.0])))
     assert not np.array_equal(from_true_box, from_mean_box)
     assert score_yardsticks(segmenter, embedding, case, truth, mean_box) == {
         "true_box_dice": pytest.approx(dice(from_true_box, truth)),
@@ -128,7 +146,9 @@ def test_a_volume_is_scored_as_a_whole() -> None:
     cases = [slice_of("v", number) for number in range(3)]
     truths = {"v_s000": NOTHING, "v_s001": rectangle(5, 4, 15, 14), "v_s002": rectangle(5, 4, 15, 14)}
     masks = {"v_s000": rectangle(0, 0, 10, 4), "v_s001": rectangle(5, 4, 15, 14), "v_s002": NOTHING}
-    assert score_volumes(cases, masks, truths) == [
+    overlaps = {name: Overlap.of(masks[name], truths[name]) for name in truths}
+    assert overlaps["v_s000"] == Overlap(predicted=40, true=0, common=0)
+    assert score_volumes(cases, overlaps) == [
         {
             "volume": "v",
             "slices": 3,
@@ -141,14 +161,36 @@ def test_a_volume_is_scored_as_a_whole() -> None:
 
 def test_a_volume_with_a_slice_or_a_mask_missing_is_not_scored() -> None:
     cases = [slice_of("v", 0), slice_of("v", 2), *(slice_of("w", number) for number in range(3))]
-    everything = {case.name: NOTHING for case in cases}
-    assert [row["volume"] for row in score_volumes(cases, everything, everything)] == ["w"]
-    without = {name: mask for name, mask in everything.items() if name != "w_s001"}
-    assert score_volumes(cases, everything, without) == []
+    everything = {case.name: Overlap(3, 4, 2) for case in cases}
+    assert [row["volume"] for row in score_volumes(cases, everything)] == ["w"]
+    without = {name: overlap for name, overlap in everything.items() if name != "w_s001"}
+    assert score_volumes(cases, without) == []
+
+
+def test_an_empty_volume_that_is_left_empty_is_right() -> None:
+    (row,) = score_volumes([slice_of("v", 0, of=1)], {"v_s000": Overlap(0, 0, 0)})
+    assert (row["volume_dice"], row["predicted_ml"], row["true_ml"]) == (1, 0, 0)
+
+
+def test_volumes_of_unknown_spacing_have_no_ml() -> None:
+    (row,) = score_volumes([replace(slice_of("v", 0, of=1), spacing_mm=None)], {"v_s000": Overlap(3, 5, 2)})
+    assert (row["volume_dice"], row["predicted_ml"], row["true_ml"]) == (0.5, None, None)
+
+
+def test_volumes_are_sorted_by_name_whatever_the_order_of_their_slices() -> None:
+    cases = [slice_of(volume, number, of=2) for number in (1, 0) for volume in "wv"]
+    rows = score_volumes(cases, {case.name: Overlap(case.slice or 0, 2, 0) for case in cases})
+    assert [(row["volume"], row["slices"], row["true_ml"]) for row in rows] == [("v", 2, 0.02), ("w", 2, 0.02)]
+
+
+def test_an_overlap_counts_each_mask_and_what_they_share() -> None:
+    overlap = Overlap.of(rectangle(8, 4, 18, 14), rectangle(5, 4, 15, 12))
+    assert overlap == Overlap(predicted=100, true=80, common=56)
+    assert {type(count) for count in (overlap.predicted, overlap.true, overlap.common)} == {int}
 
 
 def test_images_of_their_own_are_no_volumes() -> None:
-    assert score_volumes([case_with()], {"a": NOTHING}, {"a": NOTHING}) == []
+    assert score_volumes([case_with()], {"a": Overlap(1, 1, 1)}) == []
 
 
 @pytest.mark.parametrize("index", [0, 2])

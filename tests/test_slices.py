@@ -61,6 +61,11 @@ def test_a_parameter_can_be_changed_for_one_export(monkeypatch, folder: Path, tm
     assert len([*(tmp_path / "out").glob("p1__scan_s*.png")]) == 20
 
 
+def test_a_window_can_be_given_whatever_the_pipelines_own_data_set_is(monkeypatch, folder: Path, tmp_path: Path):
+    export(monkeypatch, folder, "--out", tmp_path / "out", "-S", "window_low=0", "-S", "window_high=200")
+    assert {read_pixels(path).max() for path in (tmp_path / "out").glob("p1__scan_s*.png")} == {0, 128}
+
+
 def test_what_is_there_is_never_overwritten(monkeypatch, folder: Path, tmp_path: Path):
     with pytest.raises(InputError, match="expected an empty folder or none, found files in it"):
         export(monkeypatch, folder, "--out", folder)

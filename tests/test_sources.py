@@ -64,7 +64,7 @@ def test_pairs_are_found_by_name_whatever_the_suffix(tmp_path, image, mask):
     for name, value in (("c", 0), ("a", 1), ("b", 2)):
         opened, labels = scans[name].open(), scans[name].read_labels()
         assert (opened.shape, opened.is_volume, opened.read_values().dtype) == ((1, 12, 16), False, np.uint8)
-        assert (labels.shape, labels.dtype, labels[0, 0, 0]) == ((1, 12, 16), np.int64, value)
+        assert (labels.shape, labels.dtype, labels[0, 0, 0]) == ((1, 12, 16), np.uint8, value)
 
 
 def test_scans_with_masks_have_no_drawn_boxes_and_no_split_of_their_own(tmp_path):
@@ -103,7 +103,9 @@ def test_images_without_a_mask_are_all_told_at_once(tmp_path):
     fill(tmp_path, ["a", "b", "c", "d"])
     for name in ("b", "d"):
         (tmp_path / "masks" / f"{name}.png").unlink()
-    with pytest.raises(InputError, match=r"b\.png: expected a mask of the same name in .*masks, found none; .*d\.png"):
+    with pytest.raises(
+        InputError, match=r"b\.png: expected a mask of the same name in .*masks, or annotations, found none; .*d\.png"
+    ):
         list_scans(tmp_path)
 
 
@@ -145,7 +147,9 @@ def test_folder_without_images_is_named_with_what_was_looked_for(tmp_path, kind,
         path.unlink()
     if not made:
         (tmp_path / kind).rmdir()
-    with pytest.raises(InputError, match=rf"{kind}: expected \.png, .* files, found none; see dataset and data_dir"):
+    with pytest.raises(
+        InputError, match=rf"{kind}: expected \.png, .* files, found none; see dataset, data_dir and annotations"
+    ):
         list_scans(tmp_path)
 
 
@@ -225,7 +229,7 @@ def test_the_folder_itself_holds_no_images_where_masks_are_all_there_is(tmp_path
         list_scans(tmp_path)
 
 
-def test_images_that_nobody_boxed_are_tested_on_if_they_have_a_mask_and_else_left_out(tmp_path):
+def test_images_that_nobody_boxed_are_tested_on_if_they_have_a_mask_and_else_of_no_use(tmp_path):
     fill(tmp_path, ["a", "b", "c", "d"])
     for name in ("c", "d"):
         (tmp_path / "masks" / f"{name}.png").unlink()
@@ -234,6 +238,7 @@ def test_images_that_nobody_boxed_are_tested_on_if_they_have_a_mask_and_else_lef
         ("a", {0: (BOX,)}, True, None),
         ("b", None, True, "test"),
         ("c", {0: (BOX,)}, False, None),
+        ("d", None, False, None),
     ]
 
 
@@ -286,13 +291,76 @@ def test_boxes_that_fit_no_image_are_all_told(tmp_path):
     assert [fault.split(":")[0] for fault in faults] == [f"boxes.csv, line {line}" for line in (2, 3, 4, 5)]
 
 
-def test_broken_images_among_annotated_ones_are_all_told(tmp_path):
+def test_broken_images_that_nobody_boxed_are_no_fault(tmp_path):
     for name in "abc":
         save(tmp_path / "images" / f"{name}.png")
     for name in "ac":
         (tmp_path / "images" / f"{name}.png").write_text("broken")
-    with pytest.raises(InputError, match=r"a\.png: expected an image, found .*; .*c\.png: expected an image, found "):
-        list_scans(tmp_path, annotations=annotate(("b.png", None, BOX)))
+    scans = list_scans(tmp_path, annotations=annotate(("b.png", None, BOX)))
+    assert {scan.name: scan.boxes for scan in scans} == {"a": None, "b": {0: (BOX,)}, "c": None}
+
+
+def test_broken_images_that_are_listed_are_all_told_with_the_other_faults(tmp_path):
+    for name in "abc":
+        save(tmp_path / "images" / f"{name}.png")
+    for name in "ac":
+        (tmp_path / "images" / f"{name}.png").write_text("broken")
+    with pytest.raises(InputError) as told:
+        list_scans(
+            tmp_path, annotations=annotate(("a.png", None, BOX), ("b.png", None, (0, 0, 17, 12)), ("c.png", None, None))
+        )
+    faults = str(told.value).split("; ")
+    for name, fault in zip("ac", faults[:2], strict=True):
+        assert fault.startswith(f"{tmp_path / 'images' / name}.png: expected an image, found ")
+    assert [fault.split(":")[0] for fault in faults[2:]] == [f"boxes.csv, line {line}" for line in (2, 4, 3)]
+    assert faults[2] == "boxes.csv, line 2: expected an image that can be read, found a.png"
+
+
+def test_boxes_of_a_broken_image_are_not_taken_for_those_of_one_of_a_like_name(tmp_path):
+    for patient in ("p1", "p2"):
+        save(tmp_path / "images" / patient / "a.png")
+    (tmp_path / "images/p1/a.png").write_text("broken")
+    for listed, fault in (("p1/a.png", "an image that can be read"), ("a.png", "the name of one image")):
+        with pytest.raises(InputError, match=rf"p1/a\.png: .*; boxes\.csv, line 2: expected {fault}, found "):
+            list_scans(tmp_path, annotations=annotate((listed, None, BOX)))
+
+
+def test_masks_that_fit_no_image_are_told_as_their_names_must_be_wrong(tmp_path):
+    for name in "ab":
+        save(tmp_path / "images" / f"{name}.png")
+        save(tmp_path / "masks" / f"{name}_mask.png")
+    drawn = annotate(("a.png", None, BOX))
+    with pytest.raises(InputError) as told:
+        list_scans(tmp_path, annotations=drawn)
+    assert str(told.value) == (
+        f"{tmp_path / 'masks'}: expected masks of the same names as images, found no such name in 2"
+    )
+    save(tmp_path / "masks/b.png")  # one that fits: the others may belong to images that are elsewhere
+    assert [scan.name for scan in list_scans(tmp_path, annotations=drawn)] == ["a", "b"]
+
+
+def test_an_empty_folder_of_masks_is_none(tmp_path):
+    save(tmp_path / "images/a.png")
+    (tmp_path / "masks").mkdir()
+    assert len(list_scans(tmp_path, annotations=annotate(("a.png", None, BOX)))) == 1
+
+
+def test_accents_are_the_same_however_they_are_spelled(tmp_path):
+    """macOS writes a letter and its accent as two characters, other systems as one."""
+    save(tmp_path / "images/e\N{COMBINING ACUTE ACCENT}te.png")
+    save(tmp_path / "masks/\N{LATIN SMALL LETTER E WITH ACUTE}te.png", value=3)
+    (scan,) = list_scans(tmp_path)
+    assert (scan.name, scan.group) == ("\N{LATIN SMALL LETTER E WITH ACUTE}te",) * 2
+    assert scan.read_labels()[0, 0, 0] == 3
+    for spelled in ("\N{LATIN SMALL LETTER E WITH ACUTE}te.png", "e\N{COMBINING ACUTE ACCENT}te"):
+        (scan,) = list_scans(tmp_path, annotations=annotate((spelled, None, BOX)))
+        assert scan.boxes == {0: (BOX,)}
+
+
+def test_two_files_whose_names_differ_in_the_spelling_of_accents_are_both_told(tmp_path):
+    fill(tmp_path, ["e\N{COMBINING ACUTE ACCENT}", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
+    with pytest.raises(InputError, match="expected one file a scan"):
+        list_scans(tmp_path)
 
 
 def test_synthetic_scans_are_40_to_train_20_to_validate_60_to_test():

@@ -13,17 +13,21 @@ STAGES = Path(__file__).parent.parent / "stages"
 def run_script(tmp_path):
     """Run a script whose main() has this body."""
 
-    def run_main(body):
+    def run_main(body, *arguments, about=None):
         script = tmp_path / "measure.py"
         script.write_text(
             "from automedsam.errors import InputError\n"
             "from automedsam.stage import run\n"
             f"def main():\n    {body}\n"
-            "run(main)\n"
+            f"run(main, {about!r})\n"
             "print('after')\n"
         )
         return subprocess.run(
-            [sys.executable, script], env={"PYTHONPATH": str(STAGES)}, capture_output=True, text=True, timeout=30
+            [sys.executable, script, *arguments],
+            env={"PYTHONPATH": str(STAGES)},
+            capture_output=True,
+            text=True,
+            timeout=30,
         )
 
     return run_main
@@ -58,3 +62,22 @@ def test_traceback_of_a_bug_is_shown(run_script, error):
     assert ended.stderr.startswith("Traceback (most recent call last):")
     assert "measure.py" in ended.stderr
     assert "a bug" in ended.stderr.splitlines()[-1]
+
+
+def test_a_script_without_arguments_tells_what_it_does_and_takes_no_others(run_script):
+    told = run_script("print('done')", "--help", about="images -> masks\n\n    python measure.py")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith("usage: measure.py [-h]\n\nimages -> masks\n\n    python measure.py\n")
+    refused = run_script("print('done')", "--epochs=3", about="images -> masks")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.endswith("measure.py: error: unrecognized arguments: --epochs=3\n")
+    assert run_script("print('done')", about="images -> masks").stdout == "done\nafter\n"
+
+
+@pytest.mark.parametrize("stage", ["prepare", "embed", "train", "evaluate", "render", "download", "predict", "slices"])
+def test_every_script_tells_what_it_does(tmp_path, stage):
+    command = [sys.executable, STAGES / f"{stage}.py", "--help"]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert f"python stages/{stage}.py" in told.stdout
+    assert not [*tmp_path.iterdir()]

@@ -44,3 +44,8 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path: Path, write: Callable[[Pat
     write(tmp_path / "x.safetensors")
     with pytest.raises(InputError, match=r"x\.safetensors: expected a file that this pipeline wrote, found .*"):
         load_header(tmp_path / "x.safetensors")
+
+
+def test_a_missing_file_is_told_in_plain_words(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"x\.safetensors: .*, found no such file; run `dvc repro`$"):
+        load_header(tmp_path / "x.safetensors")

@@ -29,7 +29,9 @@ def find_annotations(data_dir: Path, path: Path) -> Annotations:
     for place in (data_dir / path, path):
         if place.exists() and place.resolve().is_relative_to(data_dir.resolve()):
             return read_annotations(place, data_dir)
-    raise InputError(f"annotations: expected a file or folder in data_dir, {data_dir}, found {path}")
+    raise InputError(
+        f"annotations: expected a file or folder in data_dir, {data_dir}, as DVC watches no other, found {path}"
+    )
 
 
 def read_annotations(path: Path, data_dir: Path | None = None) -> Annotations:
@@ -60,7 +62,8 @@ def place_boxes(
     """Every listed image's boxes, in whole pixels, by slice: sorted, none twice, () where there is no object.
 
     Args:
-      sizes: an image's path below the images folder to its slices, height and width. One slice is an image, number 0.
+      sizes: an image's path below the images folder to its slices, height and width. One slice is an image, number 0;
+        no slices, one that cannot be read.
       class_ids: the classes that are the object, by id or name; None: all. The other boxes are checked and left out.
 
     Raises:
@@ -95,6 +98,10 @@ def _find_places(
         places[name, index] = None
         with faults.gather():
             place = _find_place(where, name, index, names, sizes)
+            size, told = sizes[place[0]][1:], annotations.sizes.get((name, index))
+            if told is not None and told != size:  # boxes that were drawn on a resized copy would fit nothing
+                expected = f"expected {place[0]} of {told[1]} x {told[0]} px, as the annotations have it"
+                raise InputError(f"{where}: {expected}, found {size[1]} x {size[0]}")
             taker, taken_at = takers.setdefault(place, (name, where))
             if not _may_be_one(name, taker):  # p2/a.png, which is not there, else passes for the only a.png, p1/a.png
                 found = f"found {name!r} and {taker!r} ({taken_at})"
@@ -111,6 +118,8 @@ def _find_place(
         meaning = f"which may be {' or '.join(images)}" if images else "which is the name of none"
         raise InputError(f"{where}: expected the name of one image, found {name!r}, {meaning}")
     slices = sizes[images[0]][0]
+    if slices == 0:
+        raise InputError(f"{where}: expected an image that can be read, found {images[0]}")
     if named_index is not None and index not in (None, 0, named_index):  # 0: the file of one slice has no other
         raise InputError(f"{where}: expected slice {named_index}, as {name!r} says, found slice {index}")
     if named_index is not None:

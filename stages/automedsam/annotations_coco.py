@@ -10,6 +10,7 @@ from typing import Any
 from automedsam.annotations_drawn import Annotations, DrawnBox, Listed
 from automedsam.annotations_text import read_text
 from automedsam.errors import Faults, InputError
+from automedsam.framing import Size
 
 
 def read_coco(path: Path) -> Annotations:
@@ -22,12 +23,15 @@ def read_coco(path: Path) -> Annotations:
     images: dict[int | str, str] = {}
     names: dict[int | str, str] = {}
     listed: Listed = {}
+    sizes: dict[tuple[str, int | None], Size] = {}
     boxes, faults = [], Faults()
     for where, entry in _entries(path, content, "images"):
         with faults.gather():
             name = _text(where, entry, "file_name")
             _add(where, images, _identity(where, entry, "id"), name)
             listed.setdefault((name, None), where)
+            if (size := _size(entry)) is not None:
+                sizes[name, None] = size
     for where, entry in _entries(path, {"categories": []} | content, "categories"):
         with faults.gather():
             _add(where, names, _identity(where, entry, "id"), _text(where, entry, "name"))
@@ -39,7 +43,13 @@ def read_coco(path: Path) -> Annotations:
             classes = (category, names[category]) if category in names else (category,)
             boxes.append(DrawnBox(where, images[image], None, classes, _box(where, entry)))
     faults.raise_all()
-    return Annotations(boxes, listed)
+    return Annotations(boxes, listed, sizes)
+
+
+def _size(entry: dict[str, Any]) -> Size | None:
+    """Height and width, where a tool knew them: some write 0."""
+    height, width = entry.get("height"), entry.get("width")
+    return (height, width) if isinstance(height, int) and isinstance(width, int) and height * width > 0 else None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -43,6 +43,9 @@ def read_csv(path: Path) -> Annotations:
                 boxes.append(DrawnBox(where, *key, (_class(row),), (x0, y0, x1 + extent, y1 + extent)))
             listed.setdefault(key, where)
     faults.raise_all()
+    edges = [edge for box in boxes for edge in box.box_xyxy]
+    if edges and max(edges) <= 1 and any(edge % 1 for edge in edges):
+        raise InputError(f"{path}: expected boxes in pixels, found none beyond 1: are they fractions?")
     return Annotations(boxes, listed)
 
 

@@ -1,6 +1,8 @@
 """What every annotation format comes down to: boxes as they were drawn, and the images that somebody looked at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from automedsam.framing import Size
 
 Listed = dict[tuple[str, int | None], str]
 
@@ -23,6 +25,7 @@ class Annotations:
 
     boxes: list[DrawnBox]
     listed: Listed  # every (image, slice) that is named, with a box or without, to where it is named
+    sizes: dict[tuple[str, int | None], Size] = field(default_factory=dict)  # height, width that the file tells of some
 
     @property
     def classes(self) -> list[int | str]:

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 from automedsam.annotations_drawn import Annotations, DrawnBox, Listed
 from automedsam.annotations_text import files_below, number, read_text, whole_number
 from automedsam.errors import Faults, InputError
+from automedsam.framing import Size
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -22,6 +23,7 @@ def read_voc(folder: Path) -> Annotations:
       InputError: all malformed files and objects at once.
     """
     listed: Listed = {}
+    sizes: dict[tuple[str, int | None], Size] = {}
     boxes, faults = [], Faults()
     for path in files_below(folder, ".xml"):
         with faults.gather():
@@ -29,11 +31,14 @@ def read_voc(folder: Path) -> Annotations:
             file = PurePosixPath(path.relative_to(folder).as_posix())
             image = _image_name(root, file)
             listed.setdefault((image, None), str(file))
+            height, width = (whole_number(root.findtext(f"size/{side}") or "") for side in ("height", "width"))
+            if height and width:
+                sizes[image, None] = height, width
             for index, found in enumerate(root.findall("object"), start=1):
                 with faults.gather():
                     boxes.append(_read_object(f"{file}, object {index}", image, found))
     faults.raise_all()
-    return Annotations(boxes, listed)
+    return Annotations(boxes, listed, sizes)
 
 
 def _read_xml(path: Path) -> Element:

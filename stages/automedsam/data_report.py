@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from automedsam.cases import SPLITS, Case
 from automedsam.images import read_pixels
@@ -51,7 +52,7 @@ def _spread(cases: list[Case], count: int) -> list[Case]:
 
 
 def _shorten(name: str) -> str:
-    return name if len(name) <= 20 else f"{name[:8]}…{name[-11:]}"
+    return name if len(name) <= 26 else f"{name[:13]}…{name[-12:]}"
 
 
 def _draw_sizes(axes: Axes, cases: list[Case]) -> None:
@@ -59,6 +60,7 @@ def _draw_sizes(axes: Axes, cases: list[Case]) -> None:
         boxes = np.array([box for c in cases if c.split == split for box in c.boxes_xyxy]).reshape(-1, 4)
         axes.plot(*(boxes[:, 2:] - boxes[:, :2]).T, "o", color=COLOURS[split], markersize=4, alpha=0.6, label=split)
     axes.set(title="sizes of boxes", xlabel="width, px", ylabel="height, px")
+    axes.margins(0.08)
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
@@ -76,7 +78,13 @@ def _draw_places(axes: Axes, cases: list[Case]) -> None:
             covered[y0:y1, x0:x1] = True
         heat += covered
     boxed = max(sum(case.has_object for case in cases), 1)
-    show_image(axes, "share of objects at each place", heat / boxed, vmax=max(heat.max() / boxed, 0.01), cmap="viridis")
+    show_image(
+        axes,
+        "share of cases boxed at each place",
+        heat / boxed,
+        vmax=max(heat.max() / boxed, 0.01),
+        cmap="viridis",
+    )
 
 
 def _draw_counts(axes: Axes, cases: list[Case]) -> None:
@@ -87,14 +95,15 @@ def _draw_counts(axes: Axes, cases: list[Case]) -> None:
         axes.bar(place, len(of_split) - boxed, bottom=boxed, color="white", edgecolor=COLOURS[split], hatch="//")
         axes.text(place, len(of_split), f"{boxed} + {len(of_split) - boxed}", ha="center", va="bottom")
     axes.set(title="cases with + without an object", xticks=range(len(SPLITS)), xticklabels=SPLITS)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(top=1.1 * max(sum(c.split == split for c in cases) for split in SPLITS))
 
 
 def _draw_values(axes: Axes, cases: list[Case]) -> None:
     """The raw values that became 0 and 255, a line a case."""
-    ranged = sorted((c for c in cases if c.value_range), key=lambda c: (SPLITS.index(c.split), c.value_range))
+    ranged = sorted((c for c in cases if c.value_range), key=lambda c: (SPLITS.index(c.split), c.name))
     for split in SPLITS:
         numbers = [number for number, case in enumerate(ranged) if case.split == split]
         ranges = np.array([ranged[number].value_range for number in numbers]).reshape(-1, 2)
         axes.vlines(numbers, ranges[:, 0], ranges[:, 1], color=COLOURS[split])
-    axes.set(title="raw values shown from black to white", xlabel="case", ylabel="value")
+    axes.set(title="raw values shown from black to white", xlabel="case, by split and name", ylabel="value")

@@ -99,8 +99,6 @@ def _read_upright(path: Path, image: Image.Image) -> np.ndarray:
 
 def _orientation(image: Image.Image) -> int:
     """1 to 8, as EXIF counts them; from 5 on, rows are columns."""
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1  # asked for it, Pillow would decode all of the PNG, to see whether it comes after the pixels
     orientation = image.getexif().get(ORIENTATION, 1)
     return orientation if orientation in range(1, 9) else 1
 

@@ -40,7 +40,7 @@ def draw_snapshot(path: Path, snapshot: Snapshot) -> None:
     figure.suptitle(f"{snapshot.title}\n{scores}", parse_math=False)  # a file name may hold a dollar sign
     mask = snapshot.soft_mask > 127
     show_image(axes[0, 0], "image", snapshot.image, vmax=255)
-    draw_boxes(axes[0, 0], snapshot.boxes_xyxy, "true box", GREEN, "-")
+    draw_boxes(axes[0, 0], snapshot.boxes_xyxy, "given box" if snapshot.truth is None else "true box", GREEN, "-")
     draw_boxes(axes[0, 0], [box for box in [tight_box(mask)] if box != EMPTY], "box of the predicted mask", RED, "--")
     if snapshot.prompt is not None:
         _draw_prompt(axes[0, 0], snapshot.prompt)

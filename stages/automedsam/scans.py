@@ -87,7 +87,9 @@ def name_scans(folder: Path) -> dict[str, Path]:
         name = "__".join((*path.relative_to(folder).parent.parts, stem(path)))
         found[normalize("NFC", name)].append(path)  # macOS spells accents in two characters, others in one
     if not found:
-        raise InputError(f"{folder}: expected {', '.join(SUFFIXES)} files, found none; see dataset and data_dir")
+        raise InputError(
+            f"{folder}: expected {', '.join(SUFFIXES)} files, found none; see dataset, data_dir and annotations"
+        )
     twice = [paths for paths in found.values() if len(paths) > 1]
     if twice:
         raise InputError("; ".join(f"{', '.join(map(str, paths))}: expected one file a scan" for paths in twice))

@@ -9,28 +9,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automedsam.boxes import enclosing_box, fill_boxes, mask_box_iou
+from automedsam.boxes import Box, box_iou, enclosing_box, fill_boxes, mask_box_iou
 from automedsam.cases import Case
 from automedsam.losses import AutoMedSAMLoss, given_boxes
 from automedsam.metrics import dice, hd95, iou
 from automedsam.segmenter import Segmenter, to_mask
 
 Scores = dict[str, float | None]
-COLUMNS = ("dice", "iou", "hd95_px", "hd95_mm", "box_iou", "left_empty", "true_box_dice", "mean_box_dice",
-           "box_fill_dice", "loss", "loss_empty", "loss_tightbox", "loss_size")  # fmt: skip
-
+COLUMNS = ("dice", "iou", "hd95_px", "hd95_mm", "box_iou", "mean_box_iou", "left_empty", "true_box_dice",
+           "mean_box_dice", "box_fill_dice", "loss", "loss_empty", "loss_tightbox", "loss_size")  # fmt: skip
 VOLUME_COLUMNS = ("volume", "slices", "volume_dice", "predicted_ml", "true_ml")
 
 
-def score_mask(mask: np.ndarray, truth: np.ndarray | None, case: Case) -> Scores:
+def score_mask(mask: np.ndarray, truth: np.ndarray | None, case: Case, mean_box: Tensor) -> Scores:
     """Of a predicted mask (H, W), bool, against the true one, if there is one, and against the case's boxes.
 
+    `mean_box_iou` is what the mean box of the training cases reaches, without any learning.
     Distances are also in mm where the spacing is known. Where the object is absent there is one thing to say alone:
     whether the mask is empty.
     """
     if not (case.has_object if truth is None else truth.any()):
         return {"left_empty": float(not mask.any())}
-    scores: Scores = {"box_iou": mask_box_iou(mask, case.boxes_xyxy)}
+    scores: Scores = {
+        "box_iou": mask_box_iou(mask, case.boxes_xyxy),
+        "mean_box_iou": box_iou(_to_pixels(mean_box, case), enclosing_box(case.boxes_xyxy)),
+    }
     if truth is not None:
         scores |= {"dice": dice(mask, truth), "iou": iou(mask, truth), "hd95_px": hd95(mask, truth)}
         scores["hd95_mm"] = hd95(mask, truth, case.spacing_mm[1:]) if case.spacing_mm else None
@@ -49,7 +52,7 @@ def score_yardsticks(
     from_true_boxes = np.zeros(case.image_size, bool)
     for box in case.boxes_xyxy:
         from_true_boxes |= _prompt(segmenter, embedding, case, torch.tensor(box, dtype=torch.float32))
-    scaled_mean_box = mean_box * torch.tensor([case.width, case.height, case.width, case.height])
+    scaled_mean_box = torch.tensor(_to_pixels(mean_box, case), dtype=torch.float32)
     return {
         "true_box_dice": dice(from_true_boxes, truth),
         "mean_box_dice": dice(_prompt(segmenter, embedding, case, scaled_mean_box), truth),
@@ -126,6 +129,11 @@ def mean_scores(rows: list[Scores]) -> dict[str, float]:
     keys = dict.fromkeys(key for row in rows for key in row)
     present = {key: [value for row in rows if (value := row.get(key)) is not None] for key in keys}
     return {key: float(np.mean(values)) for key, values in present.items() if values}
+
+
+def _to_pixels(relative_box: Tensor, case: Case) -> Box:
+    x0, y0, x1, y1 = (relative_box * torch.tensor([case.width, case.height] * 2)).round().int().tolist()
+    return x0, y0, x1, y1
 
 
 def _prompt(segmenter: Segmenter, embedding: Tensor, case: Case, box_xyxy: Tensor) -> np.ndarray:

@@ -37,9 +37,9 @@ def check_splits(slices: list[SurveyedSlice], chosen: list[SurveyedSlice], class
         with faults.gather():
             if split not in boxed:
                 raise InputError(
-                    f"class_ids: expected an object in the {split} images, found only the classes "
-                    f"{', '.join(map(str, classes)) or 'none'}"
-                    + (f" and {tell(too_small[split], 'object')} below min_object_px" if too_small[split] else "")
+                    f"class_ids, val_fraction, test_fraction: expected an object in the {split} images, found none in "
+                    f"{sum(s.split == split for s in slices)}, of the classes {', '.join(map(str, classes)) or 'none'}"
+                    + (f", and {tell(too_small[split], 'object')} below min_object_px" if too_small[split] else "")
                 )
     faults.raise_all()
 

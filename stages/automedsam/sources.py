@@ -104,7 +104,7 @@ def _check_masks(images: Mapping[str, Path], masks: Mapping[str, Path], folder: 
     for name, path in images.items():
         with faults.gather():
             if is_needed and name not in masks:
-                raise InputError(f"{path}: expected a mask of the same name in {folder}, found none")
+                raise InputError(f"{path}: expected a mask of the same name in {folder}, or annotations, found none")
     if not is_needed and masks and not masks.keys() & images.keys():
         raise InputError(f"{folder}: expected masks of the same names as images, found no such name in {len(masks)}")
     faults.raise_all()
@@ -129,19 +129,20 @@ def _annotated(
     annotations: Annotations,
     class_ids: ClassIds,
 ) -> list[RawScan]:
-    """The scans with their boxes; those without boxes are test scans if they have a mask, and else go."""
+    """The scans with their boxes; those without boxes are test scans if they have a mask, and else of no use."""
     paths = {name: path.relative_to(images_folder).as_posix() for name, path in images.items()}
     boxes = _place(annotations, {paths[scan.name]: scan for scan in scans}, class_ids)
     boxed = [replace(scan, boxes=boxes[paths[scan.name]]) for scan in scans if paths[scan.name] in boxes]
-    masked = [replace(scan, split="test") for scan in scans if paths[scan.name] not in boxes and scan.read_labels]
-    return sorted([*boxed, *masked], key=lambda scan: scan.name)
+    others = [scan for scan in scans if paths[scan.name] not in boxes]
+    of_others = [replace(scan, split="test") if scan.read_labels else scan for scan in others]
+    return sorted([*boxed, *of_others], key=lambda scan: scan.name)
 
 
 def _place(
     annotations: Annotations, scans: Mapping[str, RawScan], class_ids: ClassIds
 ) -> dict[str, dict[int, tuple[Box, ...]]]:
     """The boxes of each scan, by its path; scans that cannot be opened are no fault as long as nobody boxed them."""
-    shapes, faults = {}, Faults()
+    shapes, faults = dict.fromkeys(scans, (0, 0, 0)), Faults()
     for path, scan in scans.items():
         with faults.gather():
             shapes[path] = scan.open().shape

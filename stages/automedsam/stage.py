@@ -1,5 +1,6 @@
 """How a script ends: well, with one line about the input and status 1, or stopped by hand with status 130."""
 
+import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,15 @@ from pathlib import Path
 from automedsam.errors import InputError
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run a script's `main`; status 130 after ctrl-C, as DVC takes a 0 for a stage that is done."""
+def run(main: Callable[[], None], about: str | None = None) -> None:
+    """Run a script's `main`; status 130 after ctrl-C, as DVC takes a 0 for a stage that is done.
+
+    Args:
+      about: what --help says of a script without arguments; None: `main` reads its own.
+    """
+    if about is not None:
+        form = argparse.RawDescriptionHelpFormatter
+        argparse.ArgumentParser(description=about, formatter_class=form).parse_args()
     name = Path(sys.argv[0]).stem
     try:
         main()

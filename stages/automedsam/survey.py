@@ -68,8 +68,15 @@ def survey_scans(
     return survey
 
 
-def describe_survey(survey: Survey, annotated_classes: list[int | str], chosen: list[SurveyedSlice]) -> list[str]:
-    """What was found and what will be used of it, in lines for people."""
+def describe_survey(
+    survey: Survey, chosen: list[SurveyedSlice], annotated_classes: list[int | str], not_annotated: int
+) -> list[str]:
+    """What was found and what will be used of it, in lines for people.
+
+    Args:
+      annotated_classes: those that drawn boxes have.
+      not_annotated: images that were found and have neither boxes nor a mask.
+    """
     slices = survey.slices
     volumes = {s.scan.name: s.plane for s in slices if s.is_volume}
     images = sum(not s.is_volume for s in slices)
@@ -84,6 +91,7 @@ def describe_survey(survey: Survey, annotated_classes: list[int | str], chosen: 
         *([f"annotated classes: {', '.join(map(str, annotated_classes))}"] if annotated_classes else []),
         *(_describe_split(split, [s for s in chosen if s.split == split]) for split in SPLITS),
         *_describe_rest(slices, chosen),
+        *([f"no use: {tell(not_annotated, 'image')} with neither boxes nor a mask"] if not_annotated else []),
     ]
 
 

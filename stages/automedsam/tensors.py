@@ -30,6 +30,10 @@ def load_header(path: Path) -> dict[str, str]:
     try:
         with safe_open(path, "pt") as file:
             return json.loads(file.metadata()[ENTRY])
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: expected a file that this pipeline wrote, found no such file; run `dvc repro`"
+        ) from None
     except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise InputError(
             f"{path}: expected a file that this pipeline wrote, found {error!r}; run `dvc repro`"

@@ -1,0 +1,48 @@
+"""Scans with nothing but a size and masks, and slices as the survey finds them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from automedsam.sources import RawScan
+from automedsam.survey import SurveyedSlice
+
+SIZE = (12, 16)
+BOX = (2, 3, 9, 7)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An opened scan with nothing in it."""
+
+    shape: tuple
+    is_volume: bool = False
+    spacing_mm: tuple | None = None
+    slicing: object = None
+
+
+def make_scan(name, *masks, slices=1, spacing_mm=None, own_spacing_mm=None, slicing=None, **fields):
+    """A scan with a mask for each of its slices, or of so many slices without any."""
+    stack = Stack((len(masks) or slices, *SIZE), max(len(masks), slices) > 1, own_spacing_mm, slicing)
+    read_labels = (lambda: np.stack(masks)) if masks else None
+    return RawScan(
+        name, **{"group": name, "open": lambda: stack, "read_labels": read_labels} | fields, spacing_mm=spacing_mm
+    )
+
+
+def make_slice(name, split="train", boxes_xyxy=(BOX,), is_too_small=False, scan=None, **fields):
+    fields = {
+        "number": 0,
+        "is_volume": False,
+        "plane": None,
+        "image_size": SIZE,
+        "spacing_mm": None,
+        "has_mask": False,
+        "is_disputed": False,
+    } | fields
+    scan = scan or make_scan(name)
+    return SurveyedSlice(scan, split, name, boxes_xyxy=boxes_xyxy, is_too_small=is_too_small, **fields)
+
+
+def names_of(slices, split=None):
+    return [surveyed.name for surveyed in slices if split in (None, surveyed.split)]

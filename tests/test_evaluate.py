@@ -1,0 +1,56 @@
+"""Volumes are scored as a whole if all of their slices and masks are there, and it is said if none is."""
+
+import csv
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from automedsam.phantoms import draw_phantom
+from workspace import Workspace, copy_project
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Six volumes of two phantoms, and a third slice of which the object is missing."""
+    root = tmp_path_factory.mktemp("evaluate") / "project"
+    root.mkdir()
+    workspace = copy_project(root, dataset="folder", epochs=1, train_cases=2)
+    for kind in ("images", "masks"):
+        (root / "data/raw" / kind).mkdir(parents=True)
+    for number in range(6):
+        phantoms = [draw_phantom(np.random.default_rng([5, number, n])) for n in range(3)]
+        masks = [phantom.mask * (n < 2) for n, phantom in enumerate(phantoms)]
+        for kind, stack in (("images", [phantom.image for phantom in phantoms]), ("masks", masks)):
+            volume = np.stack(stack, axis=2).astype(np.uint8)
+            nib.save(nib.Nifti1Image(volume, np.diag([-1, -1, 5, 1])), root / f"data/raw/{kind}/v{number}.nii.gz")
+    return workspace
+
+
+def run_all(project: Workspace) -> tuple[str, dict[str, float], list[dict[str, str]]]:
+    for stage in ("prepare", "embed", "train"):
+        project.python(f"stages/{stage}.py")
+    printed = project.python("stages/evaluate.py")
+    volumes = list(csv.DictReader(project.read("metrics/per_volume.csv").decode().splitlines()))
+    return printed, json.loads(project.read("metrics/summary.json")), volumes
+
+
+def test_whole_volumes_are_scored(project: Workspace) -> None:
+    printed, summary, volumes = run_all(project)
+    assert "no volume" not in printed
+    assert summary["n_volumes"] == len(volumes) == summary["n_masks"] / 3
+    assert summary["volume_dice"] == pytest.approx(np.mean([float(row["volume_dice"]) for row in volumes]), rel=1e-4)
+    for row in volumes:
+        mask = nib.load(project.root / f"data/raw/masks/{row['volume']}.nii.gz").get_fdata()
+        assert float(row["true_ml"]) == pytest.approx(np.count_nonzero(mask) * 5 / 1000)
+
+
+def test_it_is_said_that_no_volume_is_whole(project: Workspace) -> None:
+    project.set_params(keep_empty="false")
+    printed, summary, volumes = run_all(project)
+    assert "no volume is there with all of its slices and masks (keep_empty): no volume Dice" in printed
+    assert volumes == []
+    assert not {"volume_dice", "n_volumes"} & summary.keys()
