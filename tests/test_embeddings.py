@@ -54,12 +54,12 @@ def test_an_embedding_is_found_by_the_weights_content(
     "change", [{"kind": "sam"}, {"size": 128}, {"mean": (0.4, 0.4, 0.5)}, {"std": (0.25, 0.2, 0.25)}]
 )
 def test_an_embedding_is_found_by_the_preprocessing(
-    tiny_weights: Weights, picture: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
+    tiny_weights: Weights, picture: Path, change: dict[str, object]
 ) -> None:
     stored = store_path(tiny_weights, picture)
     preprocessing = replace(tiny_weights.backbone.preprocessing, **change)
-    monkeypatch.setitem(BACKBONES, "sam_test", replace(tiny_weights.backbone, preprocessing=preprocessing))
-    assert store_path(Weights("sam_test", tiny_weights.path), picture) != stored
+    tiny_weights.backbone = replace(tiny_weights.backbone, preprocessing=preprocessing)
+    assert store_path(tiny_weights, picture) != stored
 
 
 def test_an_embedding_is_found_by_its_precision(tiny_weights: Weights, picture: Path) -> None:
