@@ -19,7 +19,7 @@ from automedsam.errors import InputError
 from automedsam.sam import Weights
 from automedsam.tensors import load_header, load_tensors, save_tensors
 
-FORMAT = "1"  # count up when code changes what an embedding holds
+FORMAT = "2"  # count up when code changes what an embedding holds
 
 
 def describe_encoder(weights: Weights) -> dict[str, str]:
