@@ -3,13 +3,18 @@ PYTHON ?= python3
 # The stages' own `python` is that of .venv.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test lint
+.PHONY: repro test bench lint
 
 repro: .venv/installed
 	.venv/bin/python -m dvc repro
 
 test: .venv/installed
 	.venv/bin/python -m pytest
+
+bench: .venv/installed
+	.venv/bin/python benchmarks/tightbox.py
+	.venv/bin/python benchmarks/embed.py
+	.venv/bin/python benchmarks/step.py
 
 lint: .venv/installed
 	.venv/bin/python -m pip install --quiet ruff==0.17.6 mypy==2.4.1

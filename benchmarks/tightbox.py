@@ -5,16 +5,9 @@
 Both are timed forward and backward in one run, alternating; the ratio is of medians.
 """
 
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
-from statistics import median
-
 import torch
+from measure import Way, report, time_alternating
 from torch import Tensor
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "stages"))
 
 from automedsam.losses import log_barrier, tightbox_loss
 
@@ -25,23 +18,19 @@ def main() -> None:
     torch.manual_seed(0)
     probability = torch.rand(BATCH_SIZE, SIZE, SIZE, requires_grad=True)
     boxes_xyxy = torch.tensor([[60, 80, 460, 500], [10, 10, 630, 630], [200, 150, 300, 420], [0, 0, 640, 640]])
-    ways: dict[str, Callable[[], Tensor]] = {
-        "row and column sums": lambda: tightbox_loss(probability, boxes_xyxy, BAND_WIDTH, BARRIER_T),
-        "dense band masks": lambda: dense_tightbox_loss(probability, boxes_xyxy),
+    ours = tightbox_loss(probability, boxes_xyxy, BAND_WIDTH, BARRIER_T)
+    theirs = dense_tightbox_loss(probability, boxes_xyxy)
+    ways: dict[str, Way] = {
+        "row and column sums": lambda: tightbox_loss(probability, boxes_xyxy, BAND_WIDTH, BARRIER_T).sum().backward(),
+        "dense band masks": lambda: dense_tightbox_loss(probability, boxes_xyxy).sum().backward(),
     }
-    ours, theirs = (way() for way in ways.values())
-    print(f"{SIZE}x{SIZE}, batch {BATCH_SIZE}, {torch.get_num_threads()} threads")
+    seconds = time_alternating(ways, ROUNDS)
+    rows = [
+        {"way": name, "seconds": taken, "slower than ours": taken / min(seconds.values())}
+        for name, taken in seconds.items()
+    ]
+    report(f"L_tightbox, {SIZE} x {SIZE}, batch {BATCH_SIZE}", rows)
     print(f"largest relative difference {((ours - theirs).abs() / theirs.abs()).max().item():.1e}")
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
-        for name, way in ways.items():
-            way().sum().backward()  # untimed: the other way has taken the processor's caches
-            started = time.perf_counter()
-            way().sum().backward()
-            seconds[name].append(time.perf_counter() - started)
-    for name, times in seconds.items():
-        print(f"{name}: {1000 * median(times):.2f} ms")
-    print(f"ratio of medians: {median(seconds['dense band masks']) / median(seconds['row and column sums']):.0f}")
 
 
 def dense_tightbox_loss(probability: Tensor, boxes_xyxy: Tensor) -> Tensor:

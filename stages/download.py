@@ -7,8 +7,9 @@ import argparse
 import shlex
 from pathlib import Path
 
-from automedsam.downloads import DATASETS, LANDING_PAGES, fetch, unpack
+from automedsam.downloads import fetch
 from automedsam.errors import InputError
+from automedsam.public_data import DATASETS, LANDING_PAGES, unpack
 from automedsam.stage import run
 
 

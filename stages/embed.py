@@ -1,7 +1,10 @@
 """data/prepared/images -> data/embeddings: the frozen image encoder, once an image and never again.
 
 python stages/embed.py
+python stages/embed.py --prune      drops from .cache/embeddings what the present images and parameters do not use
 """
+
+import argparse
 
 from tqdm import tqdm
 
@@ -18,12 +21,17 @@ from automedsam.stage import run
 
 
 def main() -> None:
+    arguments = parse_arguments()
     params = load_params("embed")
     compute = choose_compute(params.device, params.use_amp)
     weights = Weights(params.backbone, params.medsam_checkpoint)
     store = EmbeddingStore(cache_folder() / "embeddings", describe_encoder(weights), compute.precision)
     images = [IMAGES / f"{name}.png" for name in read_names(INDEX)]
     stored = {image: store.path(image) for image in images}
+    if arguments.prune:
+        files, size = store.prune(stored.values())
+        print(f"dropped {files} embeddings that are not in use, {size / 2**20:.1f} MiB")
+        return
     missing = [image for image in images if not store.holds(stored[image])]
     print(f"{params.backbone} on {compute}: {len(missing)} images to embed, {len(images) - len(missing)} in the store")
     if missing:
@@ -35,5 +43,11 @@ def main() -> None:
             link_or_copy(stored[image], folder / f"{image.stem}.safetensors")
 
 
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prune", action="store_true", help="tidy the store of embeddings, and do nothing else")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    run(main, __doc__)
+    run(main)

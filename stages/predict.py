@@ -129,7 +129,7 @@ def used_preparation(model: Path, header: dict[str, str]) -> Preparation:
 
 
 def used_checkpoint(header: dict[str, str]) -> Path | None:
-    """The weights file that the model was trained on, as its header has it; None for the packaged one."""
+    """The weights file that the model was trained on, as its header has it; None for the backbone's own."""
     checkpoint = header.get("medsam_checkpoint", "None")
     return None if checkpoint == "None" else PROJECT / checkpoint
 

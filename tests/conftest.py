@@ -1,6 +1,9 @@
-"""What the tests share: a small real SAM, a few cases with boxes, and their embeddings."""
+"""What the tests share: a small real SAM, a few cases with boxes, and their embeddings; and no internet."""
 
+import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from automedsam.embeddings import EmbeddingFolder, EmbeddingStore, describe_enco
 from automedsam.encoder import Encoder
 from automedsam.preprocessing import Preprocessing
 from automedsam.sam import BACKBONES, Backbone, Weights
+from loopback import Server, serve
 
 TINY = Backbone(
     Preprocessing("medsam", 64, mean=(0.4,) * 3, std=(0.25,) * 3), 32, 1, 2, (0,), patch_size=8, window_size=4,
@@ -23,6 +27,27 @@ TINY = Backbone(
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_internet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only this machine may be asked, whatever address stands in a registry."""
+    resolve = socket.getaddrinfo
+
+    def refuse(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host not in ("127.0.0.1", "localhost"):
+            raise socket.gaierror(socket.EAI_NONAME, "no internet in tests")
+        return resolve(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server on this machine for one test."""
+    with serve() as served:
+        yield served
 
 
 @pytest.fixture
@@ -63,12 +88,12 @@ def embeddings(tiny_weights: Weights, cases: list[Case], tmp_path: Path) -> Embe
     return folder
 
 
-def write_weights(path: Path) -> Path:
-    """Random weights of TINY, under the keys of segment_anything's `Sam`."""
+def write_weights(path: Path, backbone: Backbone = TINY) -> Path:
+    """Random weights of an architecture, under the keys of segment_anything's `Sam`."""
     parts = {
-        "image_encoder": TINY.build_encoder(),
-        "prompt_encoder": TINY.build_prompt_encoder(),
-        "mask_decoder": TINY.build_mask_decoder(),
+        "image_encoder": backbone.build_encoder(),
+        "prompt_encoder": backbone.build_prompt_encoder(),
+        "mask_decoder": backbone.build_mask_decoder(),
     }
     state = {f"{part}.{key}": value for part, module in parts.items() for key, value in module.state_dict().items()}
     torch.save(state, path)

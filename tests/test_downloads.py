@@ -1,80 +1,47 @@
-"""Downloads over real HTTP from this machine: checked, unpacked inside their folder, and nothing half done or lost."""
+"""Downloads over real HTTP from this machine: checked, gone on with after a cut, and nothing wrong or lost."""
 
-import hashlib
-import io
+import json
+import signal
 import socket
+import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Thread
-from zipfile import ZipFile
 
 import pytest
 
-import download
-from automedsam import downloads
-from automedsam.downloads import DATASETS, Source, fetch, unpack
+from automedsam.downloads import Source, fetch
 from automedsam.errors import InputError
+from closure import STAGES
+from loopback import Server, sha256_of
+
+BIG = bytes(range(256)) * 1200  # 307,200: several of the pieces that are written at once
+FETCH = """
+import sys, json
+from pathlib import Path
+from automedsam.downloads import Source, fetch
 from automedsam.stage import run
-
-CSV = b"filename,pixel size(mm),head circumference (mm)\n000_HC.png,0.07,44.3\n"
-
-
-@dataclass
-class Server:
-    """What it serves, each with the length that it promises, and what it was asked for."""
-
-    url: str = ""
-    files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-
-    def source(self, name: str, content: bytes, sha256: str | None = None, size_bytes: int | None = None) -> Source:
-        self.files[f"/{name}"] = content, len(content)
-        return Source(f"{self.url}/{name}", sha256, size_bytes, "CC BY 4.0, somebody")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    served = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            served.asked.append(self.path)
-            content, length = served.files.get(self.path, (b"sorry", 5))
-            self.send_response(200 if self.path in served.files else 404)
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        served.url = f"http://127.0.0.1:{http.server_port}"
-        thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield served
-        http.shutdown()
-        thread.join()
-
-
-def zip_of(**files: str) -> bytes:
-    content = io.BytesIO()
-    with ZipFile(content, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return content.getvalue()
-
-
-def sha256_of(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+run(lambda: print(fetch(Source(**json.loads(sys.argv[1])), Path(sys.argv[2]))))
+"""
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def start_fetch(source: Source, folder: Path, before: str = "") -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", before + FETCH, json.dumps(asdict(source)), str(folder)]
+    return subprocess.Popen(command, cwd=STAGES, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -84,6 +51,16 @@ def test_a_file_is_fetched_once(server, tmp_path, known):
         assert fetch(source, tmp_path / "new/folder") == tmp_path / "new/folder/a.csv"
         assert files_in(tmp_path) == {"new/folder/a.csv": b"one"}
     assert server.asked == ["/a.csv"]
+
+
+def test_what_is_downloaded_is_told_before_with_size_licence_and_place(server, tmp_path, capfd):
+    source = replace(server.known_source("a.pth", BIG), licence="Apache-2.0, somebody")
+    fetch(source, tmp_path)
+    place = server.url.removeprefix("http://")
+    told = capfd.readouterr().err.splitlines()[0]
+    assert told == f"downloading a.pth, 0 MB, from {place} to {tmp_path / 'a.pth'}; Apache-2.0, somebody"
+    fetch(source, tmp_path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_question_in_the_address_is_no_part_of_the_name(server, tmp_path):
@@ -110,6 +87,9 @@ def faulty(server: Server, kind: str) -> tuple[Source, str]:
     if kind == "absent":
         server.files.clear()
         return source, "expected to download it, found: 404 Client Error.*"
+    if kind == "web page":
+        server.content_type = "text/html; charset=utf-8"
+        return source, "expected to download it, found: a web page"
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unheard.getsockname()[1]}/a.csv"
@@ -117,136 +97,166 @@ def faulty(server: Server, kind: str) -> tuple[Source, str]:
 
 
 @pytest.mark.parametrize("former", [None, b"mine"])
-@pytest.mark.parametrize("kind", ["hash", "size", "truncated", "absent", "no network"])
+@pytest.mark.parametrize("kind", ["hash", "size", "truncated", "absent", "web page", "no network"])
 def test_a_failed_download_is_told_in_a_line_and_leaves_all_as_it_was(server, tmp_path, kind, former):
     source, told = faulty(server, kind)
+    path = tmp_path / "a.csv"
     if former:
-        (tmp_path / "a.csv").write_bytes(former)
-    with pytest.raises(InputError, match=rf"^{source.url}: {told}$"):
+        path.write_bytes(former)
+        told = f"{path}: expected .*, found .*; {source.url}: {told}"
+    else:
+        told = f"{source.url}: {told}"
+    with pytest.raises(InputError, match=rf"^{told}; a file from elsewhere may be put at {path}$"):
         fetch(source, tmp_path)
     assert files_in(tmp_path) == ({"a.csv": former} if former else {})
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(server, tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"a.csv: expected to download it, found: .*Errno.*file.*put at .*a.csv$"):
-        fetch(server.source("a.csv", b"one"), tmp_path / "file/sub")
+def test_a_download_that_was_cut_goes_on_where_it_was(server, tmp_path, capfd):
+    source = server.known_source("a.pth", BIG)
+    server.files["/a.pth"] = BIG[:200_000], len(BIG)
+    with pytest.raises(InputError, match=r"a\.pth: expected to download it, found: .*more expected"):
+        fetch(source, tmp_path)
+    beginning = files_in(tmp_path)["a.pth.part"]
+    assert len(beginning) > 100_000
+    assert BIG.startswith(beginning)
+    server.files["/a.pth"] = b"x" * 1000 + BIG[1000:], len(BIG)  # what is here is not asked for again
+    fetch(source, tmp_path)
+    assert files_in(tmp_path) == {"a.pth": BIG}
+    assert server.ranges == [None, f"bytes={len(beginning)}-"]
+    assert "0 MB of it are here" in capfd.readouterr().err
 
 
-def test_a_zip_is_unpacked_beside_itself_and_what_is_there_is_left_alone(tmp_path):
-    archive = tmp_path / "a.zip"
-    archive.write_bytes(zip_of(**{"set/one.txt": "1", "set/sub/two.txt": "2", "notes.txt": "new"}))
-    (tmp_path / "notes.txt").write_text("mine")
-    assert unpack(archive) == [tmp_path / "set"]
-    there = {"set/one.txt": b"1", "set/sub/two.txt": b"2", "notes.txt": b"mine", "a.zip": archive.read_bytes()}
-    assert files_in(tmp_path) == there
-    assert unpack(archive) == []
-    assert files_in(tmp_path) == there
+def test_a_server_without_ranges_starts_over(server, tmp_path):
+    source = server.known_source("a.pth", BIG)
+    (tmp_path / "a.pth.part").write_bytes(BIG[:1000])
+    server.has_ranges = False
+    fetch(source, tmp_path)
+    assert files_in(tmp_path) == {"a.pth": BIG}
+    assert server.ranges == ["bytes=1000-"]
 
 
-def test_a_former_folder_that_lacks_a_file_is_told(tmp_path):
-    archive = tmp_path / "a.zip"
-    archive.write_bytes(zip_of(**{"set/one.txt": "1", "set/two.txt": "2"}))
-    (tmp_path / "set").mkdir()
-    with pytest.raises(InputError, match=r"a.zip: expected its set/one.txt in .*, found a former folder without it"):
-        unpack(archive)
-    assert files_in(tmp_path).keys() == {"a.zip"}
+def test_a_web_page_does_not_cost_the_beginning(server, tmp_path):
+    source = server.known_source("a.pth", BIG)
+    (tmp_path / "a.pth.part").write_bytes(BIG[:1000])
+    server.has_ranges, server.content_type = False, "text/html"
+    with pytest.raises(InputError, match="found: a web page"):
+        fetch(source, tmp_path)
+    assert files_in(tmp_path) == {"a.pth.part": BIG[:1000]}
 
 
-@pytest.mark.parametrize("name", ["../escaped.txt", "/escaped.txt", "in/../../../escaped.txt"])
-def test_names_in_a_zip_never_lead_out_of_its_folder(tmp_path, name):
-    folder = tmp_path / "one/two"
-    folder.mkdir(parents=True)
-    (folder / "a.zip").write_bytes(zip_of(**{name: "evil"}))
-    with pytest.raises(InputError, match=f"expected its {name} in"):
-        unpack(folder / "a.zip")
-    assert not Path("/escaped.txt").exists()
-    assert {path.relative_to(tmp_path).parts[:2] for path in tmp_path.rglob("*.txt")} == {("one", "two")}
+@pytest.mark.parametrize("beginning", [b"wrong" * 1000, BIG[1:], BIG + b"more", BIG[1:] + b"x"])
+@pytest.mark.parametrize("has_size", [True, False])
+def test_a_wrong_beginning_is_found_out_and_the_whole_fetched_anew(server, tmp_path, beginning, has_size):
+    source = server.known_source("a.pth", BIG)
+    (tmp_path / "a.pth.part").write_bytes(beginning)
+    fetch(source if has_size else replace(source, size_bytes=None), tmp_path)
+    assert files_in(tmp_path) == {"a.pth": BIG}
+    assert server.ranges[-1] is None
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", zip_of(a="1" * 99)[:-30]])
-def test_what_is_no_zip_is_told_and_nothing_of_it_stays(tmp_path, content):
-    archive = tmp_path / "a.zip"
-    archive.write_bytes(content)
-    with pytest.raises(InputError, match=r"a.zip: expected a zip to unpack in its folder, found: .*not a zip"):
-        unpack(archive)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
-
-
-def test_a_zip_that_breaks_midway_leaves_nothing_behind(tmp_path):
-    content = zip_of(first="1", second="2" * 50)
-    (tmp_path / "a.zip").write_bytes(content.replace(b"2" * 50, b"3" * 50))
-    with pytest.raises(InputError, match="Bad CRC-32 for file 'second'"):
-        unpack(tmp_path / "a.zip")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
-
-
-def test_hc18_is_registered_as_published():
-    archive, table = DATASETS["hc18"]
-    assert archive.url == "https://zenodo.org/records/1327317/files/training_set.zip"
-    assert archive.sha256 == "fd20d7909df892cfbdc0850de18072dbdad4dc3bc0a57202d4cc818d4715de36"
-    assert table.url == "https://zenodo.org/records/1327317/files/training_set_pixel_size_and_HC.csv"
-    assert table.sha256 is None
-
-
-def run_script(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["download.py", *arguments])
-    try:
-        run(download.main)
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    return 0
-
-
-@pytest.fixture
-def hc18(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, ...]:
-    """HC18 in miniature takes the place of the true one; nothing else can be asked for."""
-    content = zip_of(**{"training_set/000_HC.png": "image"})
-    sources = (
-        server.source("training_set.zip", content, sha256_of(content), len(content)),
-        server.source("training_set_pixel_size_and_HC.csv", CSV),
-    )
-    monkeypatch.setitem(downloads.DATASETS, "hc18", sources)
-    return sources
-
-
-def test_the_script_fetches_unpacks_and_tells_licence_and_next_command(hc18, server, monkeypatch, tmp_path, capsys):
-    folder = tmp_path / "my sets"
-    for unpacked in (str(folder / "training_set"), "nothing, as all of it was there"):
-        assert run_script(monkeypatch, "hc18", "--to", str(folder)) == 0
-        assert capsys.readouterr().out.splitlines() == [
-            f"{folder / 'training_set.zip'}: sha256 as expected",
-            f"unpacked: {unpacked}",
-            f"{folder / 'training_set_pixel_size_and_HC.csv'}: no hash of it is known, so that none was checked",
-            "licence: CC BY 4.0, somebody",
-            f"next: dvc exp run -S dataset=hc18 -S 'data_dir={folder.as_posix()}'",
-        ]
-    assert server.asked == ["/training_set.zip", "/training_set_pixel_size_and_HC.csv"]
-    assert files_in(folder) == {
-        "training_set.zip": server.files["/training_set.zip"][0],
-        "training_set/000_HC.png": b"image",
-        "training_set_pixel_size_and_HC.csv": CSV,
-    }
-
-
-def test_the_script_ends_with_one_line_when_the_file_is_another(hc18, server, monkeypatch, tmp_path, capsys):
-    server.files["/training_set.zip"] = b"<html>", 6
-    assert run_script(monkeypatch, "hc18", "--to", str(tmp_path)) == 1
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert told == f"download: {hc18[0].url}: expected {hc18[0].size_bytes} bytes, found 6"
+def test_a_beginning_that_ends_up_wrong_is_removed(server, tmp_path):
+    source = replace(server.known_source("a.pth", BIG), sha256="12ab")
+    (tmp_path / "a.pth.part").write_bytes(BIG[:1000])
+    with pytest.raises(InputError, match=rf"^{source.url}: expected sha256 12ab, found {sha256_of(BIG)}; a file"):
+        fetch(source, tmp_path)
     assert files_in(tmp_path) == {}
 
 
-@pytest.mark.parametrize("dataset", ["acdc", "camus"])
-def test_data_sets_to_be_had_by_hand_are_told_where(monkeypatch, tmp_path, capsys, dataset):
-    assert run_script(monkeypatch, dataset, "--to", str(tmp_path / "new")) == 1
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert f"found one to be had by hand from https://www.creatis.insa-lyon.fr/Challenge/{dataset}/" in told
-    assert not (tmp_path / "new").exists()
+def test_a_beginning_that_is_the_whole_is_taken(server, tmp_path):
+    source = server.known_source("a.pth", BIG)
+    (tmp_path / "a.pth.part").write_bytes(BIG)
+    fetch(source, tmp_path)
+    assert files_in(tmp_path) == {"a.pth": BIG}
+    assert server.asked == []
 
 
-def test_an_unknown_data_set_is_refused_with_the_known_ones(monkeypatch, tmp_path, capsys):
-    assert run_script(monkeypatch, "brats", "--to", str(tmp_path)) == 2
-    told = capsys.readouterr().err
-    assert all(name in told for name in ("acdc", "camus", "hc18"))
+def test_a_beginning_of_a_file_without_a_known_hash_is_not_trusted(server, tmp_path):
+    (tmp_path / "a.csv.part").write_bytes(b"on")
+    fetch(server.source("a.csv", b"another"), tmp_path)
+    assert files_in(tmp_path) == {"a.csv": b"another"}
+    server.files["/b.csv"] = BIG[:200_000], len(BIG)
+    with pytest.raises(InputError, match="more expected"):
+        fetch(Source(f"{server.url}/b.csv", None, None, "", mirrors=(f"{server.url}/gone",)), tmp_path)
+    assert files_in(tmp_path) == {"a.csv": b"another"}
+
+
+def test_addresses_are_tried_in_order_and_go_on_with_one_file(server, tmp_path):
+    source = server.known_source("a.pth", BIG)
+    server.files["/cut"] = BIG[:200_000], len(BIG)
+    server.files["/wrong"] = b"x" * len(BIG), len(BIG)
+    other = replace(source, url=f"{server.url}/gone/a.pth", mirrors=(f"{server.url}/cut", source.url))
+    fetch(other, tmp_path)
+    assert server.asked == ["/gone/a.pth", "/cut", "/a.pth"]
+    assert server.ranges[:2] == [None, None]
+    assert server.ranges[2] is not None
+    fetch(replace(source, url=f"{server.url}/wrong", mirrors=(source.url,)), tmp_path / "again")
+    assert files_in(tmp_path) == {"a.pth": BIG, "again/wrong": BIG}
+
+
+def test_all_addresses_and_the_page_are_told_when_none_has_the_file(server, tmp_path):
+    source = Source(f"{server.url}/a", "12", None, "", mirrors=(f"{server.url}/b",), by_hand="https://example.org/c")
+    told = (
+        rf"^{server.url}/a: .*404.*; {server.url}/b: .*404.*; by hand it is to be had from https://example.org/c; "
+        rf"a file from elsewhere may be put at {tmp_path / 'a'}$"
+    )
+    with pytest.raises(InputError, match=told):
+        fetch(source, tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGKILL", -9)])
+def test_a_stopped_process_is_gone_on_with(server, tmp_path, number, status):
+    source = server.known_source("a.pth", BIG)
+    server.pause_at = 200_000
+    process = start_fetch(source, tmp_path)
+    partial = tmp_path / "a.pth.part"
+    wait_for(lambda: partial.exists() and partial.stat().st_size > 100_000)
+    process.send_signal(getattr(signal, number))
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert ("stopped by hand" in told) == (number == "SIGINT")
+    length = partial.stat().st_size
+    server.pause_at = None
+    fetch(source, tmp_path)
+    assert server.ranges == [None, f"bytes={length}-"]
+    assert files_in(tmp_path) == {"a.pth": BIG}
+
+
+def test_of_two_processes_one_downloads_and_the_other_takes_the_same_file(server, tmp_path):
+    source = server.known_source("a.pth", BIG)
+    server.pause_at = 200_000
+    first = start_fetch(source, tmp_path)
+    wait_for(lambda: server.asked == ["/a.pth"])
+    second = start_fetch(source, tmp_path)
+    told: list[str] = []
+    reader = Thread(target=lambda: told.append(second.stderr.readline()))
+    reader.start()
+    reader.join(30)
+    assert told == [f"{tmp_path / 'a.pth'}: another process is fetching it, waiting\n"]
+    server.may_go_on.set()
+    for process in (first, second):
+        printed, _ = process.communicate(timeout=30)
+        assert (process.returncode, printed) == (0, f"{tmp_path / 'a.pth'}\n")
+    assert server.asked == ["/a.pth"]
+    assert files_in(tmp_path) == {"a.pth": BIG}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_full_disk_is_told_in_a_line_and_what_has_come_is_kept(server, tmp_path):
+    source = server.known_source("a.pth", BIG)
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))"
+    process = start_fetch(source, tmp_path, before=limit)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    expected = f"-c: {tmp_path / 'a.pth'}: expected to write it there, found: [Errno 27] File too large"
+    assert told.splitlines()[-1] == expected
+    fetch(source, tmp_path)
+    assert server.ranges == [None, "bytes=150000-"]
+    assert files_in(tmp_path) == {"a.pth": BIG}
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(server, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"a.csv: expected to write it there, found: .*Errno.*Not a directory"):
+        fetch(server.source("a.csv", b"one"), tmp_path / "file/sub")
+    assert server.asked == []

@@ -11,7 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from automedsam.cases import Case
+from automedsam.device import Compute
 from automedsam.embeddings import FORMAT, EmbeddingFolder, EmbeddingStore, describe_encoder, link_or_copy
+from automedsam.encoder import Encoder
 from automedsam.errors import InputError
 from automedsam.phantoms import draw_phantom
 from automedsam.sam import BACKBONES, Weights
@@ -54,12 +56,12 @@ def test_an_embedding_is_found_by_the_weights_content(
     "change", [{"kind": "sam"}, {"size": 128}, {"mean": (0.4, 0.4, 0.5)}, {"std": (0.25, 0.2, 0.25)}]
 )
 def test_an_embedding_is_found_by_the_preprocessing(
-    tiny_weights: Weights, picture: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
+    tiny_weights: Weights, picture: Path, change: dict[str, object]
 ) -> None:
     stored = store_path(tiny_weights, picture)
     preprocessing = replace(tiny_weights.backbone.preprocessing, **change)
-    monkeypatch.setitem(BACKBONES, "sam_test", replace(tiny_weights.backbone, preprocessing=preprocessing))
-    assert store_path(Weights("sam_test", tiny_weights.path), picture) != stored
+    tiny_weights.backbone = replace(tiny_weights.backbone, preprocessing=preprocessing)
+    assert store_path(tiny_weights, picture) != stored
 
 
 def test_an_embedding_is_found_by_its_precision(tiny_weights: Weights, picture: Path) -> None:
@@ -167,10 +169,37 @@ def test_a_copy_takes_the_place_of_a_link_where_there_are_none(
 
 def test_format_is_counted_up_when_an_embedding_changes() -> None:
     """If these numbers move, the encoder or its preprocessing did: count FORMAT up, then write the new ones here."""
-    weights = Weights("sam_tiny")
-    pixels = weights.backbone.preprocessing(draw_phantom(np.random.default_rng(0)).image)[None]
-    with torch.inference_mode():
-        embedding = weights.load_encoder()(pixels)[0]
-    assert FORMAT == "1"
+    encoder = Encoder(Weights("sam_tiny"), Compute(CPU, torch.float32))
+    embedding = encoder(draw_phantom(np.random.default_rng(0)).image).float()
+    assert FORMAT == "2"
     assert embedding.std().item() == pytest.approx(0.9645, abs=2e-3)
     assert embedding[:3, 7, 9].tolist() == pytest.approx([0.7446, -1.3859, 0.2629], abs=2e-3)
+
+
+def test_pruning_leaves_what_is_in_use_and_what_is_linked_to(
+    tiny_weights: Weights, other_weights: Weights, tmp_path: Path
+) -> None:
+    """The store loses an image that is not in use and another encoder's; a link to one of them is a file of its own."""
+    images = [tmp_path / f"{name}.png" for name in "ab"]
+    for image in images:
+        image.write_bytes(image.name.encode())
+    store, other = (
+        EmbeddingStore(tmp_path / "store", describe_encoder(weights), "float32")
+        for weights in (tiny_weights, other_weights)
+    )
+    kept, gone, of_other = store.path(images[0]), store.path(images[1]), other.path(images[0])
+    for path in (kept, gone, of_other):
+        store.write(path, torch.zeros(32, 8, 8, dtype=torch.float16))
+    linked = tmp_path / "linked.safetensors"
+    link_or_copy(gone, linked)
+    expected = gone.stat().st_size + of_other.stat().st_size
+
+    assert store.prune([kept]) == (2, expected)
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == [kept]
+    assert not of_other.parent.exists()
+    assert load_tensors(linked)["embedding"].shape == (32, 8, 8)
+    assert store.prune([kept]) == (0, 0)
+
+
+def test_pruning_where_nothing_was_ever_stored_drops_nothing(tiny_weights: Weights, tmp_path: Path) -> None:
+    assert EmbeddingStore(tmp_path / "none", describe_encoder(tiny_weights), "float32").prune([]) == (0, 0)

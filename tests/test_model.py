@@ -11,6 +11,7 @@ from automedsam.losses import AutoMedSAMLoss
 from automedsam.model import AutoMedSAM, create_model
 from automedsam.prompt_module import Prompts, SparsePrompt
 from automedsam.sam import BACKBONES, Weights
+from loopback import Server
 
 KINDS = ["box", "point", "tokens"]
 
@@ -88,13 +89,21 @@ def test_create_model_loads_a_checkpoint(tiny_weights: Weights) -> None:
 
 
 def test_create_model_names_a_checkpoint_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"absent\.pth: expected the weights of medsam_vit_b, found no such file"):
+    with pytest.raises(InputError, match=r"absent\.pth: expected the weights of medsam_vit_b, found no file"):
         create_model(tmp_path / "absent.pth")
 
 
-def test_create_model_asks_for_a_checkpoint() -> None:
-    with pytest.raises(InputError, match="medsam_checkpoint: backbone medsam_vit_b needs the path of its weights"):
-        create_model()
+def test_create_model_fetches_the_weights_that_it_needs(
+    tiny_weights: Weights, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    source = server.known_source("sam_test.pth", tiny_weights.path.read_bytes())
+    monkeypatch.setitem(BACKBONES, "sam_test", replace(tiny_weights.backbone, source=source))
+    create_model(tiny_weights.path, backbone="sam_test")
+    assert server.asked == []
+    for _ in range(2):
+        create_model(backbone="sam_test")
+    assert server.asked == ["/sam_test.pth"]
 
 
 @pytest.mark.parametrize("shape", [(2, 16, 8, 8), (2, 32, 4, 8), (32, 8, 8)])

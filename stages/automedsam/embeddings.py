@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from automedsam.errors import InputError
 from automedsam.sam import Weights
 from automedsam.tensors import load_header, load_tensors, save_tensors
 
-FORMAT = "1"  # count up when code changes what an embedding holds
+FORMAT = "2"  # count up when code changes what an embedding holds
 
 
 def describe_encoder(weights: Weights) -> dict[str, str]:
@@ -32,6 +33,7 @@ class EmbeddingStore:
     """Embeddings of one encoder in one precision, keyed by the image's content."""
 
     def __init__(self, root: Path, encoder: dict[str, str], precision: str) -> None:
+        self.root = root
         self.header = {**encoder, "precision": precision}
         self.folder = root / hashlib.sha256(json.dumps(self.header, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -49,6 +51,21 @@ class EmbeddingStore:
     def write(self, path: Path, embedding: Tensor) -> None:
         """Store an embedding (C, grid, grid), fp16, at once and whole."""
         save_tensors(path, {"embedding": embedding}, self.header)
+
+    def prune(self, used: Iterable[Path]) -> tuple[int, int]:
+        """Delete all embeddings, of this and every other encoder, but the used ones; returns how many, and their bytes.
+
+        A file that a stage's output links to goes on to exist there.
+        """
+        kept = set(used)
+        dropped = [path for path in self.root.glob("*/*.safetensors") if path not in kept]
+        size = sum(path.stat().st_size for path in dropped)
+        for path in dropped:
+            path.unlink()
+        for folder in self.root.iterdir() if self.root.is_dir() else []:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        return len(dropped), size
 
 
 def link_or_copy(stored: Path, path: Path) -> None:

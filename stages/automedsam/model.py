@@ -76,8 +76,11 @@ def create_model(
 ) -> AutoMedSAM:
     """An untrained AutoMedSAM on `device`; `create_model(backbone="sam_tiny")` needs no file.
 
+    Args:
+      medsam_checkpoint_path: None takes the backbone's official weights, which are downloaded on first use.
+
     Raises:
-      InputError: the checkpoint is missing, or not one of this backbone.
+      InputError: the checkpoint is missing and cannot be downloaded, or is not one of this backbone.
     """
     checkpoint = None if medsam_checkpoint_path is None else Path(medsam_checkpoint_path)
     return AutoMedSAM(Weights(backbone, checkpoint), sparse_prompt).to(device)

@@ -33,3 +33,12 @@ SNAPSHOTS = Path("plots/snapshots")
 def cache_folder() -> Path:
     """Work that outlives a run, shared with DVC's temporary workspaces: they are told where the project lies."""
     return Path(os.environ.get("DVC_ROOT", ".")) / ".cache"
+
+
+def weights_folder() -> Path:
+    """Downloaded weights, one copy for all runs; unlike the stages, `predict` and Python may start in any folder."""
+    if "DVC_ROOT" in os.environ:
+        return cache_folder() / "weights"
+    project = Path(__file__).resolve().parents[2]
+    installed = not (project / "dvc.yaml").is_file()  # by pip, far from any project
+    return (Path.home() / ".cache" / "automedsam" if installed else project / ".cache") / "weights"

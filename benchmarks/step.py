@@ -1,0 +1,70 @@
+"""A training step behind ViT-B's decoder, four images: ours, all at once, against the stock decoder image by image.
+
+python benchmarks/step.py
+"""
+
+import torch
+from measure import Way, peak_gib, report, time_alternating
+
+from automedsam.decoder import PromptableDecoder
+from automedsam.losses import AutoMedSAMLoss
+from automedsam.prompt_module import PromptModule
+from automedsam.sam import BACKBONES
+
+ROUNDS, BATCH_SIZE = 5, 4
+BACKBONE = BACKBONES["medsam_vit_b"]
+STOCK, STOCK_AMP, OURS, OURS_AMP = "stock loop, fp32", "stock loop, bf16", "ours, fp32", "ours, bf16"
+
+
+def main() -> None:
+    names = (STOCK, STOCK_AMP, OURS, OURS_AMP)
+    seconds = time_alternating({name: make_way(name) for name in names}, ROUNDS)
+    report(
+        f"ViT-B, a training step of {BATCH_SIZE} images",
+        [{"way": name, "seconds": seconds[name], "peak GiB": peak_gib(make_way, name)} for name in names],
+    )
+
+
+def make_way(name: str) -> Way:
+    """A function that takes one step: forward, loss at 256 x 256, backward, Adam."""
+    torch.manual_seed(0)
+    decoder = PromptableDecoder(BACKBONE.build_prompt_encoder(), BACKBONE.build_mask_decoder()).requires_grad_(False)
+    module = PromptModule(BACKBONE.channels, BACKBONE.preprocessing.size, "box")
+    optimizer = torch.optim.Adam(module.parameters(), 1e-3)
+    embeddings = torch.randn(BATCH_SIZE, BACKBONE.channels, BACKBONE.grid, BACKBONE.grid)
+    boxes_xyxy = torch.tensor([[60, 80, 200, 220]] * BATCH_SIZE)
+    criterion = AutoMedSAMLoss()
+
+    def decode_at_once() -> torch.Tensor:
+        prompts = module(embeddings)
+        return decoder(embeddings, boxes_xyxy=prompts.boxes_xyxy, dense=prompts.dense)
+
+    def decode_one_by_one() -> torch.Tensor:
+        prompts = module(embeddings)
+        masks = []
+        for embedding, box, dense in zip(embeddings, prompts.boxes_xyxy, prompts.dense, strict=True):
+            sparse, _ = decoder.prompt_encoder(points=None, boxes=box[None], masks=None)
+            mask, _ = decoder.mask_decoder(
+                image_embeddings=embedding[None],
+                image_pe=decoder.prompt_encoder.get_dense_pe(),
+                sparse_prompt_embeddings=sparse,
+                dense_prompt_embeddings=dense[None],
+                multimask_output=False,
+            )
+            masks.append(mask)
+        return torch.cat(masks)
+
+    decode = decode_at_once if name in (OURS, OURS_AMP) else decode_one_by_one
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=name in (STOCK_AMP, OURS_AMP)):
+            logits = decode()
+        optimizer.zero_grad()
+        criterion(logits.float(), boxes_xyxy).total.backward()
+        optimizer.step()
+
+    return step
+
+
+if __name__ == "__main__":
+    main()
