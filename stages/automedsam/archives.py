@@ -29,8 +29,8 @@ CAMUS_LISTS: dict[Split, str] = {
 def hc18_scans(folder: Path, slice_axis: SliceAxis) -> list[RawScan]:
     """The fetal heads of HC18's training set, their annotated outlines filled; a group is an exam.
 
-    `folder` is `training_set` or holds it. The spacing is known if the table of pixel sizes lies in `training_set` or
-    beside it; as an image has no next slice, the distance to that one is the pixel size too.
+    `folder` holds `training_set`, or is it, if the table of pixel sizes does not lie beside it. The spacing is known if
+    that table is there; as an image has no next slice, the distance to that one is the pixel size too.
 
     Raises:
       InputError: no images; images without an annotation or a pixel size: all at once.
@@ -55,7 +55,7 @@ def acdc_scans(folder: Path, slice_axis: SliceAxis) -> list[RawScan]:
 def camus_scans(folder: Path, slice_axis: SliceAxis) -> list[RawScan]:
     """The end-diastolic two-chamber view of each of CAMUS's patients, split as `database_split` has it, if it is there.
 
-    `folder` is `database_nifti`, `CAMUS_public` or holds that one.
+    `folder` is `CAMUS_public` or holds it, or is `database_nifti`, if no `database_split` lies beside that.
 
     Raises:
       InputError: no patients; patients without the view or its mask, or in two splits: all at once.

@@ -113,8 +113,10 @@ def tightbox_loss(probability: Tensor, boxes_xyxy: Tensor, band_width: int, t: f
       boxes_xyxy: (B, 4) or (B, K, 4).
     """
     inside_rows, inside_columns = _box_sides(boxes_xyxy, probability.shape[-2], probability.shape[-1])
-    row_mass = torch.einsum("bhw,bkw->bkh", probability, inside_columns.to(probability))  # (B, K, H)
-    column_mass = torch.einsum("bhw,bkh->bkw", probability, inside_rows.to(probability))  # (B, K, W)
+    # Box by box: for the one that there mostly is, half the time of a matrix product.
+    of_columns, of_rows = inside_columns.to(probability).unbind(1), inside_rows.to(probability).unbind(1)
+    row_mass = torch.stack([(probability * columns[:, None, :]).sum(2) for columns in of_columns], 1)  # (B, K, H)
+    column_mass = torch.stack([(probability * rows[:, :, None]).sum(1) for rows in of_rows], 1)  # (B, K, W)
     x0, y0, x1, y1 = shrink_boxes(boxes_xyxy, margin).reshape(-1, 4).unbind(1)  # (B K,) each
     from_rows = _band_barrier(row_mass.flatten(0, 1), y0, y1, band_width, t)
     from_columns = _band_barrier(column_mass.flatten(0, 1), x0, x1, band_width, t)
