@@ -12,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from automedsam.boxes import EDGES
 from automedsam.cases import Case, read_index
 from automedsam.checkpoints import load_model
 from automedsam.device import choose_compute
@@ -46,7 +47,7 @@ from automedsam.scores import (
     score_volumes,
     score_yardsticks,
 )
-from automedsam.segmenter import BOX_NAMES, Segmenter, to_mask, to_soft_mask
+from automedsam.segmenter import Segmenter, to_mask, to_soft_mask
 from automedsam.stage import run
 
 NAMES = ("case", "group")
@@ -83,7 +84,7 @@ def main() -> None:
             write_image(folder / PREDICTED_MASKS.name / f"{case.name}.png", mask)
             write_image(folder / SOFT_MASKS.name / f"{case.name}.png", to_soft_mask(logits))
         volumes = score_volumes(cases, overlaps)
-        write_table(folder / PROMPTS.name, with_names(cases, prompts), [*NAMES, *BOX_NAMES])
+        write_table(folder / PROMPTS.name, with_names(cases, prompts), [*NAMES, *EDGES])
         write_table(PER_CASE, with_names(cases, scores), [*NAMES, *COLUMNS])
         write_table(PER_VOLUME, volumes, VOLUME_COLUMNS)
         summary = mean_scores(scores) | {"n_cases": len(cases), "n_masks": len(overlaps)}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from automedsam.boxes import tight_box
+from automedsam.boxes import EDGES, tight_box
 from automedsam.checkpoints import load_model
 from automedsam.device import choose_compute
 from automedsam.encoder import Encoder
@@ -165,14 +165,7 @@ def describe_slices(scan: ScanFile, prediction: Prediction) -> list[dict[str, An
     """A row a slice: box (half open, px), area, and the mean probability inside the mask: 0 if it is empty."""
     rows = []
     for number, (mask, soft_mask) in enumerate(zip(prediction.masks, prediction.soft_masks, strict=True)):
-        x_min, y_min, x_max, y_max = tight_box(mask)
-        row = {
-            "slice": number if scan.is_volume else None,
-            "x_min": x_min,
-            "y_min": y_min,
-            "x_max": x_max,
-            "y_max": y_max,
-        }
+        row = {"slice": number if scan.is_volume else None, **dict(zip(EDGES, tight_box(mask), strict=True))}
         pixel_mm2 = scan.spacing_mm and scan.spacing_mm[1] * scan.spacing_mm[2]
         area = int(mask.sum())
         rows.append(row | {"area_px": area, "area_mm2": pixel_mm2 and pixel_mm2 * area} | rate(mask, soft_mask))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from automedsam.annotations_drawn import Annotations, DrawnBox, Listed
 from automedsam.annotations_text import number, read_text, whole_number
+from automedsam.boxes import EDGES
 from automedsam.errors import Faults, InputError
 
-EDGES = ("x_min", "y_min", "x_max", "y_max")
 REQUIRED = ("image", *EDGES)
 OPTIONAL = ("slice", "class", "ends")
 ENDS = {"": 0, "exclusive": 0, "inclusive": 1}  # px to add to x_max and y_max

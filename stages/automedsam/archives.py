@@ -140,10 +140,8 @@ def _read_camus_splits(folder: Path, patient: Path) -> dict[str, Split]:
         if path.is_file():
             _check_watched(folder, path)
             for listed in path.read_text(encoding="utf-8", errors="replace").split():
-                with faults.gather():
-                    if splits.setdefault(listed, split) != split:
-                        found = f"found {listed} in {splits[listed]} too"
-                        raise InputError(f"{path}: expected each patient in one split, {found}")
+                if splits.setdefault(listed, split) != split:
+                    faults.add(f"{path}: expected each patient in one split, found {listed} in {splits[listed]} too")
     faults.raise_all()
     return splits
 
@@ -184,8 +182,11 @@ def _each(paths: Iterable[Path], read: Callable[[Path], RawScan]) -> list[RawSca
 
 
 def _check_files(*paths: Path) -> None:
-    if missing := [path for path in paths if not path.is_file()]:
-        raise InputError("; ".join(f"{path}: expected a file, found none" for path in missing))
+    faults = Faults()
+    for path in paths:
+        if not path.is_file():
+            faults.add(f"{path}: expected a file, found none")
+    faults.raise_all()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from scipy.ndimage import find_objects, label
 
 Box = tuple[int, int, int, int]
 EMPTY: Box = (0, 0, 0, 0)
+EDGES = ("x_min", "y_min", "x_max", "y_max")  # what its numbers are called in tables
 
 
 def tight_box(mask: np.ndarray) -> Box:

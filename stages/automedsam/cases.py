@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from automedsam.boxes import Box
+from automedsam.boxes import EDGES, Box
 from automedsam.errors import InputError
 
 Split = Literal["train", "val", "test"]
@@ -46,7 +46,7 @@ class Case:
 
 
 BOX_FILES = ("boxes.csv", "test_boxes.csv")
-BOX_COLUMNS = ["case", "x_min", "y_min", "x_max", "y_max"]
+BOX_COLUMNS = ["case", *EDGES]
 COLUMNS = ["case", "group", "split", "volume", "slice", "of_slices", "height", "width", "mask",
            "slice_mm", "row_mm", "column_mm", "value_low", "value_high"]  # fmt: skip
 TEXT = dict.fromkeys(["case", "group", "split", "volume"], str)

@@ -20,7 +20,11 @@ class Faults:
         try:
             yield
         except InputError as error:
-            self.found.append(str(error))
+            self.add(str(error))
+
+    def add(self, fault: str) -> None:
+        """Keep a line for later."""
+        self.found.append(fault)
 
     def raise_all(self) -> None:
         """Raise one InputError for all that was gathered, if anything was."""

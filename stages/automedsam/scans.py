@@ -9,7 +9,7 @@ import numpy as np
 
 from automedsam import dicom, images, nifti, tiff
 from automedsam.dicom import DicomScan
-from automedsam.errors import InputError
+from automedsam.errors import Faults, InputError
 from automedsam.images import ImageScan
 from automedsam.nifti import NiftiScan
 from automedsam.slicing import SliceAxis, Slicing
@@ -90,9 +90,11 @@ def name_scans(folder: Path) -> dict[str, Path]:
         raise InputError(
             f"{folder}: expected {', '.join(SUFFIXES)} files, found none; see dataset, data_dir and annotations"
         )
-    twice = [paths for paths in found.values() if len(paths) > 1]
-    if twice:
-        raise InputError("; ".join(f"{', '.join(map(str, paths))}: expected one file a scan" for paths in twice))
+    faults = Faults()
+    for paths in found.values():
+        if len(paths) > 1:
+            faults.add(f"{', '.join(map(str, paths))}: expected one file a scan")
+    faults.raise_all()
     return {name: paths[0] for name, paths in sorted(found.items())}
 
 

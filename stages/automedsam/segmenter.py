@@ -4,10 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from automedsam.boxes import EDGES
 from automedsam.device import Compute
 from automedsam.model import AutoMedSAM
-
-BOX_NAMES = ("x_min", "y_min", "x_max", "y_max")
 
 
 class Segmenter:
@@ -30,7 +29,7 @@ class Segmenter:
             place = prompts.points_xy[:, 0].repeat(1, 2)
         preprocessing = self.model.preprocessing
         found = [] if place is None else preprocessing.box_to_image(place, image_size)[0].tolist()
-        prompt = dict(zip(BOX_NAMES, found, strict=False))
+        prompt = dict(zip(EDGES, found, strict=False))
         return preprocessing.mask_to_image(logits, image_size), prompt
 
     @torch.inference_mode()

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from automedsam.cases import SPLITS
-from automedsam.errors import Faults, InputError
+from automedsam.errors import Faults
 from automedsam.splits import rank
 from automedsam.survey import SurveyedSlice, tell
 
@@ -34,13 +34,12 @@ def check_splits(slices: list[SurveyedSlice], chosen: list[SurveyedSlice], class
     too_small = Counter(surveyed.split for surveyed in slices if surveyed.is_too_small)
     faults = Faults()
     for split in SPLITS:
-        with faults.gather():
-            if split not in boxed:
-                raise InputError(
-                    f"class_ids, val_fraction, test_fraction: expected an object in the {split} images, found none in "
-                    f"{sum(s.split == split for s in slices)}, of the classes {', '.join(map(str, classes)) or 'none'}"
-                    + (f", and {tell(too_small[split], 'object')} below min_object_px" if too_small[split] else "")
-                )
+        if split not in boxed:
+            faults.add(
+                f"class_ids, val_fraction, test_fraction: expected an object in the {split} images, found none in "
+                f"{sum(s.split == split for s in slices)}, of the classes {', '.join(map(str, classes)) or 'none'}"
+                + (f", and {tell(too_small[split], 'object')} below min_object_px" if too_small[split] else "")
+            )
     faults.raise_all()
 
 

@@ -102,9 +102,8 @@ def _draw_labels(draw: Callable[[], Phantom]) -> np.ndarray:
 def _check_masks(images: Mapping[str, Path], masks: Mapping[str, Path], folder: Path, is_needed: bool) -> None:
     faults = Faults()
     for name, path in images.items():
-        with faults.gather():
-            if is_needed and name not in masks:
-                raise InputError(f"{path}: expected a mask of the same name in {folder}, or annotations, found none")
+        if is_needed and name not in masks:
+            faults.add(f"{path}: expected a mask of the same name in {folder}, or annotations, found none")
     if not is_needed and masks and not masks.keys() & images.keys():
         raise InputError(f"{folder}: expected masks of the same names as images, found no such name in {len(masks)}")
     faults.raise_all()
@@ -114,10 +113,10 @@ def _groups(images: Mapping[str, Path], group_by: str | None) -> dict[str, str]:
     groups, faults = {}, Faults()
     for name, path in images.items():
         found = re.search(group_by or "(.+)", name)
-        with faults.gather():
-            if not found or not found[1]:
-                raise InputError(f"{path}: expected group_by {group_by!r} to match its name {name}, found no group")
+        if found and found[1]:
             groups[name] = found[1]
+        else:
+            faults.add(f"{path}: expected group_by {group_by!r} to match its name {name}, found no group")
     faults.raise_all()
     return groups
 

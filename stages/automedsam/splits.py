@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from automedsam.cases import SPLITS, Split
-from automedsam.errors import InputError
+from automedsam.errors import Faults, InputError
 
 
 def assign_splits(
@@ -50,13 +50,12 @@ def _splits_of_groups(groups: Mapping[str, str], fixed: Mapping[str, Split]) -> 
     given: dict[str, set[Split]] = {}
     for scan, split in fixed.items():
         given.setdefault(groups[scan], set()).add(split)
-    faults = [
-        f"{group}: expected one split for all of the group, found {', '.join(s for s in SPLITS if s in splits)}"
-        for group, splits in sorted(given.items())
-        if len(splits) > 1
-    ]
-    if faults:
-        raise InputError("; ".join(faults))
+    faults = Faults()
+    for group, splits in sorted(given.items()):
+        if len(splits) > 1:
+            found = ", ".join(s for s in SPLITS if s in splits)
+            faults.add(f"{group}: expected one split for all of the group, found {found}")
+    faults.raise_all()
     return {group: split for group, (split,) in given.items()}
 
 

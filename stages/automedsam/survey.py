@@ -10,7 +10,7 @@ import numpy as np
 from automedsam.box_rules import BoxRules
 from automedsam.boxes import Box
 from automedsam.cases import SPLITS, Spacing, Split
-from automedsam.errors import Faults, InputError
+from automedsam.errors import Faults
 from automedsam.framing import Framing, Size
 from automedsam.preparation import pixel_spacing_mm
 from automedsam.scans import slice_name
@@ -61,9 +61,8 @@ def survey_scans(
         with faults.gather():
             survey.slices += _survey_scan(survey, scan, splits[scan.name], framing, rules, mask_ids)
     for name, count in Counter(surveyed.name for surveyed in survey.slices).items():
-        with faults.gather():
-            if count > 1:
-                raise InputError(f"{name}: expected a name of its own for each image and slice, found {count}")
+        if count > 1:
+            faults.add(f"{name}: expected a name of its own for each image and slice, found {count}")
     faults.raise_all()
     return survey
 
@@ -119,11 +118,12 @@ def _survey_scan(
         if masks is not None:
             mask = framing.frame_mask(masks[number], pixel_spacing_mm(spacing_mm))
             is_disputed = number in drawn and bool(boxes) != bool(mask.any())
-            is_too_small = bool(mask.any()) and not rules.simulate(mask)
+            simulated = rules.simulate(mask)
+            is_too_small = bool(mask.any()) and not simulated
             if split == "test":
                 boxes = replace(rules, min_object_px=1).simulate(mask)
             else:
-                boxes = rules.jitter(rules.simulate(mask), mask.shape, name)
+                boxes = rules.jitter(simulated, mask.shape, name)
         slices.append(
             SurveyedSlice(
                 scan=scan,
