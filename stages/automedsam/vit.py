@@ -63,8 +63,9 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, grid, grid, dim), fp32, to the same."""
-        x = x + self._attend(self.norm1(x).to(self.dtype))
-        return x + self.mlp(self.norm2(x).to(self.dtype))
+        x += self._attend(self.norm1(x).to(self.dtype))
+        x += self.mlp(self.norm2(x).to(self.dtype))
+        return x
 
     def _attend(self, x: Tensor) -> Tensor:
         batch, height, width, dim = x.shape
@@ -81,7 +82,7 @@ class _Block(nn.Module):
         attended = self._attend_windows(queries, keys, values)  # (windows, heads, window, window, dim / heads)
         attended = attended.reshape(batch, across, across, heads, window, window, dim // heads)
         attended = attended.permute(0, 1, 4, 2, 5, 3, 6).reshape(batch, padded, padded, dim)
-        return self.proj(attended[:, :height, :width])
+        return self.proj(attended[:, :height, :width].contiguous())  # else it copies its weights for every row
 
     def _attend_windows(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """All (windows, heads, window, window, d): attention of each cell of a window to all of its cells."""
