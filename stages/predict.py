@@ -7,18 +7,16 @@ A scan that cannot be read is told of and left out; the others get their masks, 
 
 import argparse
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 from tqdm import tqdm
 
 from automedsam.boxes import EDGES, tight_box
 from automedsam.checkpoints import load_model
-from automedsam.device import Compute, choose_compute
+from automedsam.device import choose_compute
 from automedsam.encoder import Encoder
 from automedsam.errors import Faults, InputError
 from automedsam.images import write_image
@@ -35,7 +33,6 @@ from automedsam.tensors import load_header
 
 ASIDE = ("soft", "overlays")  # folders beside the masks
 PROJECT = Path(__file__).parent.parent
-Embedder = Callable[[np.ndarray], Tensor]
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def main() -> None:
     weights = Weights(header.get("backbone", "sam_tiny"), arguments.medsam_checkpoint or used_checkpoint(header))
     compute = choose_compute(arguments.device, use_amp=header.get("use_amp") == "True")
     segmenter = Segmenter(load_model(arguments.model, weights, compute.device), compute)
-    embed = embedder(weights, compute, header)
+    encoder, dtype = Encoder(weights, compute), header.get("embedding_dtype", "float16")
     preparation = used_preparation(arguments.model, header)
     print(f"{weights.name} on {compute}: {len(jobs)} scans")
 
@@ -65,7 +62,7 @@ def main() -> None:
     for target, path in tqdm(jobs.items(), "predict", unit="scan"):
         with faults.gather():
             scan = open_scan(path, preparation.slice_axis)
-            prediction = predict(scan, preparation, embed, segmenter, arguments.overlay)
+            prediction = predict(scan, preparation, encoder, dtype, segmenter, arguments.overlay)
             write_prediction(scan, prediction, target, arguments.out, arguments.soft)
             named = {"image": str(path), "mask": target.as_posix()}
             rows += [named | row for row in describe_slices(scan, prediction)]
@@ -138,21 +135,15 @@ def used_checkpoint(header: dict[str, str]) -> Path | None:
     return None if checkpoint == "None" else PROJECT / checkpoint
 
 
-def embedder(weights: Weights, compute: Compute, header: dict[str, str]) -> Embedder:
-    """From an image to its embedding (C, grid, grid), fp32, as it would come back from disk in the model's training."""
-    encoder, dtype = Encoder(weights, compute), header.get("embedding_dtype", "float16")
-    return lambda image: unpack(pack(encoder(image), dtype))
-
-
 def predict(
-    scan: ScanFile, preparation: Preparation, embed: Embedder, segmenter: Segmenter, with_overlays: bool
+    scan: ScanFile, preparation: Preparation, encoder: Encoder, dtype: str, segmenter: Segmenter, with_overlays: bool
 ) -> Prediction:
-    """Segment every slice, and bring the masks back to the scan's own pixels."""
+    """Segment every slice, from embeddings as `dtype` stores them, and bring the masks back to the scan's own pixels."""
     prepared = PreparedScan(scan, preparation)
     masks, soft_masks, overlays = [], [], []
     for number in range(scan.shape[0]):
         image = prepared.slice(number)
-        embedding = embed(image)[None].to(segmenter.compute.device)
+        embedding = unpack(pack(encoder(image), dtype))[None].to(segmenter.compute.device)
         logits = prepared.unframe(segmenter.segment(embedding, image.shape[:2])[0])
         masks.append(to_mask(logits))
         soft_masks.append(to_soft_mask(logits))

@@ -13,7 +13,7 @@ def ahead(function: Callable[[T], R], items: Iterable[T], lookahead: int) -> Ite
     """The function's results, in the items' order; the next `lookahead` ones are being made, in one thread.
 
     Whatever the function raises is raised here, in its result's place. However the loop over this ends, by ctrl-C too,
-    what the thread has been given is finished before.
+    the thread finishes what it has been given.
     """
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(max_workers=1) as thread:
