@@ -138,7 +138,7 @@ def used_checkpoint(header: dict[str, str]) -> Path | None:
 def predict(
     scan: ScanFile, preparation: Preparation, encoder: Encoder, dtype: str, segmenter: Segmenter, with_overlays: bool
 ) -> Prediction:
-    """Segment every slice, from embeddings as `dtype` stores them, and bring the masks back to the scan's own pixels."""
+    """Segment every slice, seen as `dtype` stores it, and bring the masks back to the scan's own pixels."""
     prepared = PreparedScan(scan, preparation)
     masks, soft_masks, overlays = [], [], []
     for number in range(scan.shape[0]):

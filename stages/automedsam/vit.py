@@ -62,7 +62,7 @@ class _Block(nn.Module):
         self.register_buffer("places", torch.cat([rows, columns], 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, grid, grid, dim), fp32, to the same."""
+        """(B, grid, grid, dim), fp32, to the same, in its place."""
         x += self._attend(self.norm1(x).to(self.dtype))
         x += self.mlp(self.norm2(x).to(self.dtype))
         return x
