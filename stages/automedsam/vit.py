@@ -35,7 +35,8 @@ class FastImageEncoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, S, S), fp32, to embeddings (B, C, grid, grid), fp32."""
         with torch.autocast(images.device.type, enabled=False):
-            x = self.patch_embed(images) + self.pos_embed  # (B, grid, grid, dim)
+            # The patches come with their channels far apart, which would slow down all that follows.
+            x = (self.pos_embed + self.patch_embed(images)).contiguous()  # (B, grid, grid, dim)
             for block in self.blocks:
                 x = block(x)
             return self.neck(x.permute(0, 3, 1, 2))
