@@ -292,6 +292,7 @@ def test_a_stage_refuses_a_wrong_file_before_it_reads_anything_else(
     (tmp_path / "params.yaml").write_text("medsam_checkpoint: cut.pth\n", encoding="utf-8")
     (tmp_path / "cut.pth").write_bytes(SAM_TINY_WEIGHTS.read_bytes()[:-1000])
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["stage"])
     with pytest.raises(InputError, match=r"^cut\.pth: expected a PyTorch checkpoint, found one cut short"):
         stage.main()
 
