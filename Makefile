@@ -14,6 +14,7 @@ test: .venv/installed
 bench: .venv/installed
 	.venv/bin/python benchmarks/tightbox.py
 	.venv/bin/python benchmarks/embed.py
+	.venv/bin/python benchmarks/embed_set.py
 	.venv/bin/python benchmarks/step.py
 
 lint: .venv/installed

@@ -57,7 +57,7 @@ def main() -> None:
     params = load_params("evaluate")
     compute = choose_compute(params.device, params.use_amp)
     weights = Weights(params.backbone, params.medsam_checkpoint)
-    embeddings = EmbeddingFolder(EMBEDDINGS, weights)
+    embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
     cases, mean_box = read_index(INDEX, "test"), mean_relative_box(read_index(INDEX, "train"))
     embeddings.check(cases)
     segmenter = Segmenter(load_model(PROMPT_MODULE, weights, compute.device), compute)

@@ -24,6 +24,7 @@ from automedsam.outputs import write_table
 from automedsam.overlays import draw_overlay
 from automedsam.paths import PROMPT_MODULE
 from automedsam.preparation import Preparation, PreparedScan
+from automedsam.quantization import pack, unpack
 from automedsam.sam import Weights
 from automedsam.scans import SUFFIXES, ScanFile, find_scans, mask_place, open_scan
 from automedsam.segmenter import Segmenter, to_mask, to_soft_mask
@@ -51,7 +52,7 @@ def main() -> None:
     weights = Weights(header.get("backbone", "sam_tiny"), arguments.medsam_checkpoint or used_checkpoint(header))
     compute = choose_compute(arguments.device, use_amp=header.get("use_amp") == "True")
     segmenter = Segmenter(load_model(arguments.model, weights, compute.device), compute)
-    encoder = Encoder(weights, compute)
+    encoder, dtype = Encoder(weights, compute), header.get("embedding_dtype", "float16")
     preparation = used_preparation(arguments.model, header)
     print(f"{weights.name} on {compute}: {len(jobs)} scans")
 
@@ -61,7 +62,7 @@ def main() -> None:
     for target, path in tqdm(jobs.items(), "predict", unit="scan"):
         with faults.gather():
             scan = open_scan(path, preparation.slice_axis)
-            prediction = predict(scan, preparation, encoder, segmenter, arguments.overlay)
+            prediction = predict(scan, preparation, encoder, dtype, segmenter, arguments.overlay)
             write_prediction(scan, prediction, target, arguments.out, arguments.soft)
             named = {"image": str(path), "mask": target.as_posix()}
             rows += [named | row for row in describe_slices(scan, prediction)]
@@ -135,14 +136,14 @@ def used_checkpoint(header: dict[str, str]) -> Path | None:
 
 
 def predict(
-    scan: ScanFile, preparation: Preparation, encoder: Encoder, segmenter: Segmenter, with_overlays: bool
+    scan: ScanFile, preparation: Preparation, encoder: Encoder, dtype: str, segmenter: Segmenter, with_overlays: bool
 ) -> Prediction:
-    """Segment every slice, and bring the masks back to the scan's own pixels."""
+    """Segment every slice, seen as `dtype` stores it, and bring the masks back to the scan's own pixels."""
     prepared = PreparedScan(scan, preparation)
     masks, soft_masks, overlays = [], [], []
     for number in range(scan.shape[0]):
         image = prepared.slice(number)
-        embedding = encoder(image)[None].to(segmenter.compute.device).float()
+        embedding = unpack(pack(encoder(image), dtype))[None].to(segmenter.compute.device)
         logits = prepared.unframe(segmenter.segment(embedding, image.shape[:2])[0])
         masks.append(to_mask(logits))
         soft_masks.append(to_soft_mask(logits))

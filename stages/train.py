@@ -41,7 +41,7 @@ def main() -> None:
     be_deterministic(params.seed)
     train_cases, val_cases = read_index(INDEX, "train"), read_index(INDEX, "val")
     weights = Weights(params.backbone, params.medsam_checkpoint)
-    embeddings = EmbeddingFolder(EMBEDDINGS, weights)
+    embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
     embeddings.check([*train_cases, *val_cases])
 
     model = AutoMedSAM(weights, params.sparse_prompt).to(compute.device)

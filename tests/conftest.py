@@ -78,8 +78,8 @@ def cases() -> list[Case]:
 @pytest.fixture
 def embeddings(tiny_weights: Weights, cases: list[Case], tmp_path: Path) -> EmbeddingFolder:
     """The tiny SAM's embeddings of pictures of the cases' boxes."""
-    folder = EmbeddingFolder(tmp_path / "embeddings", tiny_weights)
-    store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights), "float32")
+    folder = EmbeddingFolder(tmp_path / "embeddings", tiny_weights, "float16")
+    store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights, "float16"), "float32")
     encoder = Encoder(tiny_weights, Compute(torch.device("cpu"), torch.float32))
     rng = np.random.default_rng(0)
     for case in cases:

@@ -16,6 +16,7 @@ from automedsam.embeddings import FORMAT, EmbeddingFolder, EmbeddingStore, descr
 from automedsam.encoder import Encoder
 from automedsam.errors import InputError
 from automedsam.phantoms import draw_phantom
+from automedsam.quantization import pack, unpack
 from automedsam.sam import BACKBONES, Weights
 from automedsam.tensors import load_header, load_tensors
 
@@ -29,8 +30,8 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-def store_path(weights: Weights, image: Path, precision: str = "float32") -> Path:
-    return EmbeddingStore(Path("store"), describe_encoder(weights), precision).path(image)
+def store_path(weights: Weights, image: Path, precision: str = "float32", dtype: str = "float16") -> Path:
+    return EmbeddingStore(Path("store"), describe_encoder(weights, dtype), precision).path(image)
 
 
 def test_an_embedding_is_found_by_the_images_content(tiny_weights: Weights, picture: Path, tmp_path: Path) -> None:
@@ -68,17 +69,39 @@ def test_an_embedding_is_found_by_its_precision(tiny_weights: Weights, picture: 
     assert store_path(tiny_weights, picture, "bfloat16") != store_path(tiny_weights, picture, "float32")
 
 
+def test_an_embedding_is_found_by_the_type_that_it_is_stored_in(tiny_weights: Weights, picture: Path) -> None:
+    assert store_path(tiny_weights, picture, dtype="int8") != store_path(tiny_weights, picture)
+
+
 def test_a_stored_embedding_is_fp16_and_says_what_made_it(tiny_weights: Weights, picture: Path, tmp_path: Path) -> None:
-    store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights), "bfloat16")
+    store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights, "float16"), "bfloat16")
     embedding = torch.randn(32, 8, 8).half()
     store.write(store.path(picture), embedding)
     stored = load_tensors(store.path(picture))["embedding"]
     assert stored.dtype == torch.float16
     assert torch.equal(stored, embedding.half())
     header = load_header(store.path(picture))
-    assert header == {**describe_encoder(tiny_weights), "precision": "bfloat16"}
+    assert header == {**describe_encoder(tiny_weights, "float16"), "precision": "bfloat16"}
     assert header["weights"] == tiny_weights.sha256()
     assert header["backbone"] == "sam_test"
+
+
+def test_an_embedding_stored_in_int8_says_so_and_comes_back_in_fp32_from_half_of_the_space(
+    tiny_weights: Weights, picture: Path, cases: list[Case], tmp_path: Path
+) -> None:
+    embedding = torch.randn(32, 8, 8).half()
+    sizes = {}
+    for dtype in ("float16", "int8"):
+        folder = EmbeddingFolder(tmp_path / dtype, tiny_weights, dtype)
+        path = folder.path(cases[0])
+        EmbeddingStore(tmp_path / "store", folder.encoder, "float32").write(path, embedding)
+        folder.check(cases[:1])
+        assert load_header(path)["embedding_dtype"] == dtype
+        sizes[dtype] = sum(value.nbytes for value in load_tensors(path).values())
+    assert sizes == {"float16": 32 * 8 * 8 * 2, "int8": 32 * 8 * 8 + 32 * 4}
+    loaded = folder.load(cases[:1], CPU)
+    assert loaded.dtype == torch.float32
+    assert torch.equal(loaded[0], unpack(pack(embedding, "int8")))
 
 
 def test_embeddings_come_in_the_order_of_the_cases_in_fp32(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
@@ -97,14 +120,14 @@ def test_check_refuses_embeddings_of_other_weights(
     embeddings: EmbeddingFolder, other_weights: Weights, cases: list[Case]
 ) -> None:
     with pytest.raises(InputError, match=r"a\.safetensors: expected an embedding with weights [0-9a-f]{64}, found"):
-        EmbeddingFolder(embeddings.folder, other_weights).check(cases)
+        EmbeddingFolder(embeddings.folder, other_weights, "float16").check(cases)
 
 
 def test_check_refuses_embeddings_of_another_backbone(
     embeddings: EmbeddingFolder, tiny_weights: Weights, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(BACKBONES, "sam_twin", tiny_weights.backbone)
-    twin = EmbeddingFolder(embeddings.folder, Weights("sam_twin", tiny_weights.path))
+    twin = EmbeddingFolder(embeddings.folder, Weights("sam_twin", tiny_weights.path), "float16")
     with pytest.raises(InputError, match=r"a\.safetensors: .* backbone sam_twin, found sam_test; run `dvc repro"):
         twin.check(cases)
 
@@ -114,9 +137,16 @@ def test_check_refuses_embeddings_of_another_preprocessing(
 ) -> None:
     padded = replace(tiny_weights.backbone.preprocessing, kind="sam")
     monkeypatch.setitem(BACKBONES, "sam_test", replace(tiny_weights.backbone, preprocessing=padded))
-    folder = EmbeddingFolder(embeddings.folder, Weights("sam_test", tiny_weights.path))
+    folder = EmbeddingFolder(embeddings.folder, Weights("sam_test", tiny_weights.path), "float16")
     with pytest.raises(InputError, match=r'a\.safetensors: .* preprocessing .*"sam".*, found .*"medsam"'):
         folder.check(cases)
+
+
+def test_check_refuses_embeddings_stored_in_another_type(
+    embeddings: EmbeddingFolder, tiny_weights: Weights, cases: list[Case]
+) -> None:
+    with pytest.raises(InputError, match=r"a\.safetensors: .* embedding_dtype int8, found float16; run `dvc repro"):
+        EmbeddingFolder(embeddings.folder, tiny_weights, "int8").check(cases)
 
 
 def test_check_looks_at_every_case(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
@@ -184,7 +214,7 @@ def test_pruning_leaves_what_is_in_use_and_what_is_linked_to(
     for image in images:
         image.write_bytes(image.name.encode())
     store, other = (
-        EmbeddingStore(tmp_path / "store", describe_encoder(weights), "float32")
+        EmbeddingStore(tmp_path / "store", describe_encoder(weights, "float16"), "float32")
         for weights in (tiny_weights, other_weights)
     )
     kept, gone, of_other = store.path(images[0]), store.path(images[1]), other.path(images[0])
@@ -202,4 +232,5 @@ def test_pruning_leaves_what_is_in_use_and_what_is_linked_to(
 
 
 def test_pruning_where_nothing_was_ever_stored_drops_nothing(tiny_weights: Weights, tmp_path: Path) -> None:
-    assert EmbeddingStore(tmp_path / "none", describe_encoder(tiny_weights), "float32").prune([]) == (0, 0)
+    nowhere = EmbeddingStore(tmp_path / "none", describe_encoder(tiny_weights, "float16"), "float32")
+    assert nowhere.prune([]) == (0, 0)

@@ -7,10 +7,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from automedsam.images import read_pixels, write_image
 from automedsam.phantoms import draw_phantom
+from automedsam.tensors import load_tensors
 from workspace import Workspace, copy_project
 
 pytestmark = pytest.mark.slow
@@ -130,6 +132,24 @@ def test_the_models_own_window_is_used(trained: Workspace, tmp_path: Path):
         assert (windowed.root / "out" / mask.name).read_bytes() == mask.read_bytes()
     case = sorted((windowed.root / "data/prepared/images").iterdir())[0]
     assert np.array_equal(read_pixels(case), read_pixels(windowed.root / "data/raw/images" / case.name))
+
+
+def test_embeddings_in_int8_are_used_where_the_model_learned_from_such(trained: Workspace, tmp_path: Path):
+    quantized = trained.clone(tmp_path / "project")
+    shutil.copytree(trained.root / "data/raw", quantized.root / "data/raw", dirs_exist_ok=True)
+    quantized.set_params(embedding_dtype="int8")
+    for stage in ("prepare", "embed", "train", "evaluate"):
+        quantized.python(f"stages/{stage}.py")
+    quantized.run("python", "stages/predict.py", "data/raw/images", "--out", "out", "--soft")
+    evaluated = sorted((quantized.root / "data/predictions/soft").iterdir())
+    assert len(evaluated) == 4
+    for soft in evaluated:
+        assert (quantized.root / "out/soft" / soft.name).read_bytes() == soft.read_bytes()
+        mask = (quantized.root / "data/predictions/masks" / soft.name).read_bytes()
+        assert (quantized.root / "out" / soft.name).read_bytes() == mask
+        assert (
+            load_tensors(quantized.root / f"data/embeddings/{soft.stem}.safetensors")["embedding"].dtype == torch.int8
+        )
 
 
 @pytest.mark.parametrize(

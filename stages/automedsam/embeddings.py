@@ -1,8 +1,8 @@
-"""Image embeddings on disk: one fp16 file an image, found again by what went into it.
+"""Image embeddings on disk: one file an image, fp16 or int8, found again by what went into it.
 
 The store, `.cache/embeddings/<fingerprint>/<image sha256>.safetensors`, outlives runs, branches and DVC's temporary
 workspaces; the stage's output holds links into it. Each file's header repeats what made it, so that embeddings of
-another backbone are refused, never used.
+another backbone, or stored in another type, are refused, never used.
 """
 
 import hashlib
@@ -17,16 +17,18 @@ from torch import Tensor
 
 from automedsam.cases import Case
 from automedsam.errors import InputError
+from automedsam.quantization import pack, unpack
 from automedsam.sam import Weights
 from automedsam.tensors import load_header, load_tensors, save_tensors
 
 FORMAT = "2"  # count up when code changes what an embedding holds
 
 
-def describe_encoder(weights: Weights) -> dict[str, str]:
-    """What an embedding depends on beside the image and the precision, as the header has it."""
+def describe_encoder(weights: Weights, embedding_dtype: str) -> dict[str, str]:
+    """What a stored embedding depends on beside the image and the precision, as the header has it."""
     preprocessing = json.dumps(weights.backbone.preprocessing.header(), sort_keys=True)
-    return {"format": FORMAT, "backbone": weights.name, "weights": weights.sha256(), "preprocessing": preprocessing}
+    made_from = {"backbone": weights.name, "weights": weights.sha256(), "preprocessing": preprocessing}
+    return {"format": FORMAT, "embedding_dtype": embedding_dtype, **made_from}
 
 
 class EmbeddingStore:
@@ -49,8 +51,8 @@ class EmbeddingStore:
             return False
 
     def write(self, path: Path, embedding: Tensor) -> None:
-        """Store an embedding (C, grid, grid), fp16, at once and whole."""
-        save_tensors(path, {"embedding": embedding}, self.header)
+        """Store an embedding (C, grid, grid), fp16, at once and whole, in the type of this store."""
+        save_tensors(path, pack(embedding, self.header["embedding_dtype"]), self.header)
 
     def prune(self, used: Iterable[Path]) -> tuple[int, int]:
         """Delete all embeddings, of this and every other encoder, but the used ones; returns how many, and their bytes.
@@ -79,15 +81,15 @@ def link_or_copy(stored: Path, path: Path) -> None:
 class EmbeddingFolder:
     """The embed stage's output, read by case and checked against the weights that decode it."""
 
-    def __init__(self, folder: Path, weights: Weights) -> None:
+    def __init__(self, folder: Path, weights: Weights, embedding_dtype: str) -> None:
         self.folder = folder
-        self.encoder = describe_encoder(weights)
+        self.encoder = describe_encoder(weights, embedding_dtype)
 
     def path(self, case: Case) -> Path:
         return self.folder / f"{case.name}.safetensors"
 
     def check(self, cases: list[Case]) -> None:
-        """Raises InputError if a case has no embedding, or one of another encoder than this."""
+        """Raises InputError if a case has no embedding, or one of another encoder or type than this."""
         for case in cases:
             found = load_header(self.path(case))
             for key, expected in self.encoder.items():
@@ -99,5 +101,5 @@ class EmbeddingFolder:
 
     def load(self, cases: list[Case], device: torch.device) -> Tensor:
         """Embeddings (B, C, grid, grid), fp32, of these cases in this order."""
-        embeddings = [load_tensors(self.path(case))["embedding"] for case in cases]
-        return torch.stack([embedding.to(device).float() for embedding in embeddings])
+        stored = [load_tensors(self.path(case)) for case in cases]
+        return torch.stack([unpack({key: value.to(device) for key, value in packed.items()}) for packed in stored])

@@ -1,5 +1,7 @@
 """The frozen image encoder behind its preprocessing: the one way from pixels to an embedding."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,8 +19,22 @@ class Encoder:
         self.compute = compute
         self.network = FastImageEncoder(weights.load_encoder(), compute.dtype).to(compute.device)
 
-    @torch.inference_mode()
     def __call__(self, image: np.ndarray) -> Tensor:
         """Image (H, W) or (H, W, 3), uint8, to its embedding (C, grid, grid), fp16, on the CPU."""
-        pixels = self.preprocessing(image)[None].to(self.compute.device)  # (1, 3, S, S)
-        return self.network(pixels)[0].half().cpu().contiguous()
+        return self.encode([self.prepare(image)])[0]
+
+    @property
+    def batch_size(self) -> int:
+        """How many images at once are worth it: one on a CPU, which is busy with that, a few on an accelerator."""
+        return 1 if self.compute.device.type == "cpu" else 4
+
+    def prepare(self, image: np.ndarray) -> Tensor:
+        """Image (H, W) or (H, W, 3), uint8, to the network's input (3, S, S), fp32, on the CPU."""
+        pixels = self.preprocessing(image)
+        return pixels.pin_memory() if self.compute.device.type == "cuda" else pixels
+
+    @torch.inference_mode()
+    def encode(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Inputs (3, S, S) from `prepare` to their embeddings (B, C, grid, grid), fp16, on the CPU."""
+        moved = [pixels.to(self.compute.device, non_blocking=pixels.is_pinned()) for pixels in inputs]
+        return self.network(torch.stack(moved)).half().cpu().contiguous()

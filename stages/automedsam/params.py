@@ -51,6 +51,7 @@ class AutoMedSAMConfig(BaseModel):
     medsam_checkpoint: Path | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     use_amp: bool = True
+    embedding_dtype: Literal["float16", "int8"] = "float16"
 
     sparse_prompt: Literal["box", "point", "tokens"] = "box"
     epochs: int = Field(100, ge=1)

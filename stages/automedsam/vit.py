@@ -35,7 +35,8 @@ class FastImageEncoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, S, S), fp32, to embeddings (B, C, grid, grid), fp32."""
         with torch.autocast(images.device.type, enabled=False):
-            x = self.patch_embed(images) + self.pos_embed  # (B, grid, grid, dim)
+            # The patches come with their channels far apart, which would slow down all that follows.
+            x = (self.pos_embed + self.patch_embed(images)).contiguous()  # (B, grid, grid, dim)
             for block in self.blocks:
                 x = block(x)
             return self.neck(x.permute(0, 3, 1, 2))
@@ -62,9 +63,10 @@ class _Block(nn.Module):
         self.register_buffer("places", torch.cat([rows, columns], 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, grid, grid, dim), fp32, to the same."""
-        x = x + self._attend(self.norm1(x).to(self.dtype))
-        return x + self.mlp(self.norm2(x).to(self.dtype))
+        """(B, grid, grid, dim), fp32, to the same, in its place."""
+        x += self._attend(self.norm1(x).to(self.dtype))
+        x += self.mlp(self.norm2(x).to(self.dtype))
+        return x
 
     def _attend(self, x: Tensor) -> Tensor:
         batch, height, width, dim = x.shape
@@ -81,7 +83,7 @@ class _Block(nn.Module):
         attended = self._attend_windows(queries, keys, values)  # (windows, heads, window, window, dim / heads)
         attended = attended.reshape(batch, across, across, heads, window, window, dim // heads)
         attended = attended.permute(0, 1, 4, 2, 5, 3, 6).reshape(batch, padded, padded, dim)
-        return self.proj(attended[:, :height, :width])
+        return self.proj(attended[:, :height, :width].contiguous())  # else it copies its weights for every row
 
     def _attend_windows(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """All (windows, heads, window, window, d): attention of each cell of a window to all of its cells."""

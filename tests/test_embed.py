@@ -1,0 +1,114 @@
+"""The embed stage's loop: what is read, embedded and written at the same time is what the encoder gives one by one."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from automedsam.device import Compute
+from automedsam.embeddings import EmbeddingStore, describe_encoder
+from automedsam.encoder import Encoder
+from automedsam.errors import InputError
+from automedsam.images import read_pixels, write_image
+from automedsam.sam import Weights
+from automedsam.tensors import load_tensors
+from embed import embed
+from workspace import Workspace, copy_project
+
+CPU = Compute(torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture
+def store(tiny_weights: Weights, tmp_path: Path) -> EmbeddingStore:
+    return EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights, "float16"), CPU.precision)
+
+
+@pytest.fixture
+def missing(store: EmbeddingStore, tmp_path: Path) -> dict[Path, Path]:
+    """Seven images, no two alike, to their places in the store."""
+    rng = np.random.default_rng(0)
+    images = [tmp_path / f"{number}.png" for number in range(7)]
+    for number, image in enumerate(images):
+        write_image(image, rng.integers(0, 256, (40 + number, 50), np.uint8))
+    return {image: store.path(image) for image in images}
+
+
+def test_every_image_gets_its_own_embedding(
+    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Path, Path]
+) -> None:
+    encoder = Encoder(tiny_weights, CPU)
+    embed(missing, encoder, store)
+    for image, path in missing.items():
+        assert store.holds(path)
+        assert torch.equal(load_tensors(path)["embedding"], encoder(read_pixels(image)))
+
+
+def test_batches_give_what_single_images_do(
+    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Encoder, "batch_size", 3)
+    encoder = Encoder(tiny_weights, CPU)
+    sizes = []
+    encode = encoder.encode
+    monkeypatch.setattr(encoder, "encode", lambda inputs: [sizes.append(len(inputs)), encode(inputs)][1])
+    embed(missing, encoder, store)
+    assert sizes == [3, 3, 1]
+    for image, path in missing.items():
+        expected = encoder(read_pixels(image)).float()
+        assert torch.allclose(load_tensors(path)["embedding"].float(), expected, atol=1e-3)
+
+
+def test_an_image_that_cannot_be_read_is_named_and_those_before_it_are_kept(
+    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Path, Path]
+) -> None:
+    broken = list(missing)[4]
+    broken.write_bytes(broken.read_bytes()[:60])
+    with pytest.raises(InputError, match=r"4\.png: expected an image, found a file that cannot be read"):
+        embed(missing, Encoder(tiny_weights, CPU), store)
+    assert [store.holds(path) for path in missing.values()] == [True] * 4 + [False] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize(("sent", "status"), [("SIGINT", 130), ("SIGKILL", -9)])
+def test_a_stopped_run_leaves_whole_files_and_a_later_one_goes_on(tmp_path: Path, sent: str, status: int) -> None:
+    workspace = copy_project(tmp_path)
+    workspace.python("stages/prepare.py")
+    running = subprocess.Popen(
+        [sys.executable, "stages/embed.py"],
+        cwd=workspace.root,
+        env=workspace.environment,
+        # a background job of a shell, as tests may be, hands on that it ignores the signal
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    deadline = time.monotonic() + 120
+    while not stored(workspace):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    started = time.monotonic()
+    running.send_signal(getattr(signal, sent))
+    _, printed = running.communicate(timeout=60)
+    assert time.monotonic() - started < 5
+    assert running.returncode == status
+    assert "Traceback" not in printed
+    assert not (workspace.root / "data/embeddings").exists()
+    whole = {path: path.read_bytes() for path in stored(workspace)}
+
+    images = len(list((workspace.root / "data/prepared/images").iterdir()))
+    found = re.search(r"(\d+) images to embed, (\d+) in the store", workspace.python("stages/embed.py"))
+    assert found is not None
+    assert (int(found[1]), int(found[2])) == (images - len(whole), len(whole))
+    assert {path: path.read_bytes() for path in whole} == whole
+
+
+def stored(workspace: Workspace) -> list[Path]:
+    return list((workspace.root / ".cache/embeddings").glob("*/*.safetensors"))
