@@ -5,14 +5,16 @@ python stages/embed.py --prune      drops from .cache/embeddings what the presen
 """
 
 import argparse
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from automedsam.cases import read_names
 from automedsam.device import choose_compute
-from automedsam.embeddings import EmbeddingStore, describe_encoder, link_or_copy
+from automedsam.embeddings import EmbeddingStore, describe_encoder, embedding_place, link_or_copy
 from automedsam.encoder import Encoder
 from automedsam.images import read_pixels
 from automedsam.outputs import fresh_folder
@@ -21,6 +23,7 @@ from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, cache_folder
 from automedsam.pipelining import ahead
 from automedsam.sam import Weights
 from automedsam.stage import run
+from automedsam.views import Augmentation, stored_view
 
 
 def main() -> None:
@@ -30,25 +33,52 @@ def main() -> None:
     weights = Weights(params.backbone, params.medsam_checkpoint)
     encoder_id = describe_encoder(weights, params.embedding_dtype)
     store = EmbeddingStore(cache_folder() / "embeddings", encoder_id, compute.precision)
-    images = [IMAGES / f"{name}.png" for name in read_names(INDEX)]
-    stored = {image: store.path(image) for image in images}
+    sights = list_sights(params.views)
+    stored = {sight: store.path(sight.image, sight.describe(params.augmentations)) for sight in sights}
     if arguments.prune:
         files, size = store.prune(stored.values())
         print(f"dropped {files} embeddings that are not in use, {size / 2**20:.1f} MiB")
         return
-    missing = [image for image in images if not store.holds(stored[image])]
-    print(f"{params.backbone} on {compute}: {len(missing)} images to embed, {len(images) - len(missing)} in the store")
+    missing = {sight: path for sight, path in stored.items() if not store.holds(path)}
+    print(f"{params.backbone} on {compute}: {len(missing)} images to embed, {len(sights) - len(missing)} in the store")
     if missing:
-        embed({image: stored[image] for image in missing}, Encoder(weights, compute), store)
+        embed(missing, params.augmentations, Encoder(weights, compute), store)
     with fresh_folder(EMBEDDINGS) as folder:
-        for image in images:
-            link_or_copy(stored[image], folder / f"{image.stem}.safetensors")
+        for sight, path in stored.items():
+            link_or_copy(path, embedding_place(folder, sight.case, sight.view))
 
 
-def embed(missing: dict[Path, Path], encoder: Encoder, store: EmbeddingStore) -> None:
+@dataclass(frozen=True)
+class Sight:
+    """An image as it is, view 0, or one of its other views."""
+
+    case: str
+    view: int
+
+    @property
+    def image(self) -> Path:
+        return IMAGES / f"{self.case}.png"
+
+    def describe(self, kinds: list[Augmentation]) -> str:
+        """What tells a view from another of the same image; nothing, of the image as it is."""
+        return f"{self.case} view {self.view}: {' '.join(sorted(kinds))}" if self.view else ""
+
+    def see(self, kinds: list[Augmentation]) -> np.ndarray:
+        """(H, W) or (H, W, 3), uint8."""
+        pixels = read_pixels(self.image)
+        return stored_view(self.case, self.view, kinds).of_8_bits(pixels) if self.view else pixels
+
+
+def list_sights(views: int) -> list[Sight]:
+    """Every image as it is, then the other views of those to train on."""
+    others = [Sight(name, view) for name in read_names(INDEX, "train") for view in range(1, views + 1)]
+    return [Sight(name, 0) for name in read_names(INDEX)] + others
+
+
+def embed(missing: dict[Sight, Path], kinds: list[Augmentation], encoder: Encoder, store: EmbeddingStore) -> None:
     """Embed images to files of the store; the next ones are read, and the last ones written, meanwhile."""
     lookahead = 2 * encoder.batch_size
-    inputs = ahead(lambda image: encoder.prepare(read_pixels(image)), missing, lookahead)
+    inputs = ahead(lambda sight: encoder.prepare(sight.see(kinds)), missing, lookahead)
     batches = iter(lambda: list(islice(inputs, encoder.batch_size)), [])
     embeddings = (embedding for batch in batches for embedding in encoder.encode(batch))
     results = zip(missing.values(), tqdm(embeddings, "embed", len(missing), unit="image"), strict=True)

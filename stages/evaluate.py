@@ -23,6 +23,7 @@ from automedsam.outputs import fresh_folder, write_metrics, write_table
 from automedsam.params import load_params
 from automedsam.paths import (
     EMBEDDINGS,
+    IMAGES,
     INDEX,
     PER_CASE,
     PER_VOLUME,
@@ -73,7 +74,7 @@ def main() -> None:
         for case in tqdm(cases, "evaluate", unit="case"):
             truth = read_pixels(TEST_MASKS / f"{case.name}.png") > 0 if case.has_mask else None
             embedding = embeddings.load([case], compute.device)
-            logits, prompt = segmenter.segment(embedding, case.image_size)
+            logits, prompt = segmenter.segment(embedding, read_pixels(IMAGES / f"{case.name}.png"))
             mask = to_mask(logits)
             of_case = score_mask(mask, truth, case, mean_box) | score_losses(criterion, logits, case)
             if truth is not None:
@@ -84,7 +85,7 @@ def main() -> None:
             write_image(folder / PREDICTED_MASKS.name / f"{case.name}.png", mask)
             write_image(folder / SOFT_MASKS.name / f"{case.name}.png", to_soft_mask(logits))
         volumes = score_volumes(cases, overlaps)
-        write_table(folder / PROMPTS.name, with_names(cases, prompts), [*NAMES, *EDGES])
+        write_table(folder / PROMPTS.name, with_names(cases, prompts), [*NAMES, *EDGES, "presence"])
         write_table(PER_CASE, with_names(cases, scores), [*NAMES, *COLUMNS])
         write_table(PER_VOLUME, volumes, VOLUME_COLUMNS)
         summary = mean_scores(scores) | {"n_cases": len(cases), "n_masks": len(overlaps)}

@@ -144,7 +144,7 @@ def predict(
     for number in range(scan.shape[0]):
         image = prepared.slice(number)
         embedding = unpack(pack(encoder(image), dtype))[None].to(segmenter.compute.device)
-        logits = prepared.unframe(segmenter.segment(embedding, image.shape[:2])[0])
+        logits = prepared.unframe(segmenter.segment(embedding, image)[0])
         masks.append(to_mask(logits))
         soft_masks.append(to_soft_mask(logits))
         if with_overlays:

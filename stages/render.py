@@ -5,6 +5,7 @@ python stages/render.py
 
 import pandas as pd
 
+from automedsam.boxes import EDGES
 from automedsam.cases import Case, read_index
 from automedsam.images import read_pixels
 from automedsam.outputs import fresh_folder
@@ -62,7 +63,7 @@ def draw_snapshots(test_cases: list[Case], per_case: pd.DataFrame) -> None:
     fixed = test_cases[:: max(len(test_cases) // FIXED_SNAPSHOTS, 1)][:FIXED_SNAPSHOTS]
     chosen |= {f"fixed_{number}": case.name for number, case in enumerate(fixed, start=1)}
     cases = {case.name: case for case in test_cases}
-    prompts = pd.read_csv(PROMPTS, converters={"case": str}).set_index("case").drop(columns="group")
+    prompts = pd.read_csv(PROMPTS, converters={"case": str}).set_index("case")[list(EDGES)]
     with fresh_folder(SNAPSHOTS) as folder:
         for role, name in chosen.items():
             row, prompt = per_case.loc[name], prompts.loc[name]

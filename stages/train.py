@@ -5,13 +5,18 @@
 A run that was stopped goes on after its last whole epoch, if nothing that it depends on has changed since.
 """
 
+from pathlib import Path
+
 from tqdm import tqdm
 
+from automedsam.case_inputs import CaseInputs
 from automedsam.cases import Case, read_index
 from automedsam.checkpoints import TrainingFolder
-from automedsam.device import be_deterministic, choose_compute
+from automedsam.device import Compute, be_deterministic, choose_compute
+from automedsam.direct_training import DirectTraining
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.fingerprint import hash_files, hash_sources
+from automedsam.locating_training import LocatingTraining
 from automedsam.losses import AutoMedSAMLoss
 from automedsam.model import AutoMedSAM
 from automedsam.outputs import write_metrics, write_table
@@ -20,11 +25,13 @@ from automedsam.paths import (
     BOXES,
     EMBEDDINGS,
     HISTORY,
+    IMAGES,
     INDEX,
     MODEL,
     PREPARATION,
     PROGRESS,
     PROMPT_MODULE,
+    PSEUDO_LABELS,
     TRAIN_METRICS,
     cache_folder,
 )
@@ -42,26 +49,44 @@ def main() -> None:
     train_cases, val_cases = read_index(INDEX, "train"), read_index(INDEX, "val")
     weights = Weights(params.backbone, params.medsam_checkpoint)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
-    embeddings.check([*train_cases, *val_cases])
+    embeddings.check(val_cases)
+    embeddings.check(train_cases, params.views)
 
-    model = AutoMedSAM(weights, params.sparse_prompt).to(compute.device)
-    loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper",
-                 "box_margin")  # fmt: skip
-    criterion = AutoMedSAMLoss(**params.pick(*loss_keys))
-    recipe = params.pick("epochs", "batch_size", "learning_rate", "weight_decay", "seed")
-    training = Training(model, criterion, compute, embeddings, **recipe)
+    model = AutoMedSAM(weights, **params.pick("prompting", "prompt_source", "sparse_prompt")).to(compute.device)
+    inputs = CaseInputs(model, embeddings, IMAGES, compute.device)
+    training = create_training(model, compute, inputs, params)
     trainable = sum(parameter.numel() for parameter in model.prompt_module.parameters())
     print(f"{params.backbone} on {compute}: {trainable:,} trainable parameters, {len(train_cases)} training cases")
 
     header = {**params.as_text(), **embeddings.encoder, "precision": compute.precision}
     header["preparation"] = PREPARATION.read_text(encoding="utf-8")  # for `predict`, to see images the same way
-    inputs = hash_files([INDEX, BOXES, *(embeddings.path(case) for case in [*train_cases, *val_cases])])
-    fingerprint = {**header, "inputs": inputs, "sources": hash_sources("train")}
+    seen = [INDEX, BOXES, *(path for case in [*train_cases, *val_cases] for path in files_of(case, embeddings, params))]
+    fingerprint = {**header, "inputs": hash_files(seen), "sources": hash_sources("train")}
     folder = TrainingFolder(cache_folder() / "train", fingerprint)
     fit(training, train_cases, val_cases, folder, header, params)
+    training.finish(val_cases)
     save_tensors(folder.results / PROMPT_MODULE.name, training.best, header)
     folder.finish(MODEL)
     print(f"best epoch {training.best_row['epoch']}: validation box IoU {training.best_row['val_box_iou']:.3f}")
+
+
+def create_training(model: AutoMedSAM, compute: Compute, inputs: CaseInputs, params: StageParams) -> Training:
+    """The one that `prompting` asks for."""
+    loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper",
+                 "box_margin")  # fmt: skip
+    given = (model, AutoMedSAMLoss(**params.pick(*loss_keys)), compute, inputs, PSEUDO_LABELS)
+    recipe = params.pick("epochs", "batch_size", "learning_rate", "weight_decay", "seed")
+    if params.prompting == "direct":
+        return DirectTraining(*given, **recipe, lambda_pseudo=params.lambda_pseudo)
+    return LocatingTraining(*given, **recipe, **params.pick("steps_per_epoch", "views", "augmentations"))
+
+
+def files_of(case: Case, embeddings: EmbeddingFolder, params: StageParams) -> list[Path]:
+    """All that is read of a case."""
+    views = range(1 + (params.views if case.split == "train" else 0))
+    label = PSEUDO_LABELS / f"{case.name}.png"
+    image = IMAGES / f"{case.name}.png"
+    return [image, *([label] if label.is_file() else []), *(embeddings.path(case, view) for view in views)]
 
 
 def fit(

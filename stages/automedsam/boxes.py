@@ -22,6 +22,12 @@ def tight_box(mask: np.ndarray) -> Box:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
+def largest_box(mask: np.ndarray) -> Box:
+    """Tight box round the largest connected part (4 neighbours) of a bool mask (H, W); none gives the empty box."""
+    parts, count = label(mask)
+    return tight_box(parts == 1 + np.bincount(parts.ravel())[1:].argmax()) if count else EMPTY
+
+
 def component_boxes(mask: np.ndarray, min_px: int = 1) -> list[Box]:
     """A tight box round each connected part (8 neighbours) of at least `min_px` of a bool mask (H, W), from the top."""
     parts, _ = label(mask, structure=np.ones((3, 3)))

@@ -68,13 +68,14 @@ def write_index(path: Path, cases: list[Case]) -> None:
         pd.DataFrame(of_file, columns=BOX_COLUMNS).to_csv(path.with_name(name), index=False, lineterminator="\n")
 
 
-def read_names(path: Path) -> list[str]:
-    """The names of all cases, sorted: all that is to be known to embed their images.
+def read_names(path: Path, split: Split | None = None) -> list[str]:
+    """The names of the cases of one split, or all, sorted: all that is to be known to embed their images.
 
     Raises:
       InputError: as `read_index`.
     """
-    return _read(path, COLUMNS)["case"].tolist()
+    table = _read(path, COLUMNS)
+    return table["case"][(table["split"] == split) | (split is None)].tolist()
 
 
 def read_index(path: Path, split: Split | None = None) -> list[Case]:

@@ -23,12 +23,13 @@ def load_model(path: Path, weights: Weights, device: torch.device) -> AutoMedSAM
       InputError: no such file, or one trained on another backbone than `weights`.
     """
     header, found = load_header(path), weights.sha256()
-    if "sparse_prompt" not in header:
+    if "prompting" not in header:
         raise InputError(f"{path}: expected a trained PromptModule, found a file made from {', '.join(header)}")
     expected = header.get("weights")
     if expected != found:
         raise InputError(f"{path}: expected the weights with sha256 {expected}, found {weights.path}, {found}")
-    model = AutoMedSAM(weights, header["sparse_prompt"])  # type: ignore[arg-type]
+    kind = (header[key] for key in ("prompting", "prompt_source", "sparse_prompt"))
+    model = AutoMedSAM(weights, *kind)  # type: ignore[arg-type]
     model.prompt_module.load_state_dict(load_tensors(path))
     return model.to(device).eval()
 

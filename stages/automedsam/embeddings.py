@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -39,9 +39,9 @@ class EmbeddingStore:
         self.header = {**encoder, "precision": precision}
         self.folder = root / hashlib.sha256(json.dumps(self.header, sort_keys=True).encode()).hexdigest()[:16]
 
-    def path(self, image: Path) -> Path:
-        """Where the embedding of this image file is, or will be."""
-        return self.folder / f"{hashlib.sha256(image.read_bytes()).hexdigest()}.safetensors"
+    def path(self, image: Path, view: str = "") -> Path:
+        """Where the embedding of this image file is, or will be; `view` tells which other view of it, if one is."""
+        return self.folder / f"{hashlib.sha256(image.read_bytes() + view.encode()).hexdigest()}.safetensors"
 
     def holds(self, path: Path) -> bool:
         """Whether the embedding is there and sound; one that is torn or of another format is made anew."""
@@ -70,8 +70,14 @@ class EmbeddingStore:
         return len(dropped), size
 
 
+def embedding_place(folder: Path, name: str, view: int) -> Path:
+    """Where the embed stage puts the embedding of a case; view 0 is the image as it is."""
+    return (folder / "views" / str(view) if view else folder) / f"{name}.safetensors"
+
+
 def link_or_copy(stored: Path, path: Path) -> None:
     """Let `path` be the stored file, by a hard link, or by a copy where there are none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(stored, path)
     except OSError:
@@ -85,21 +91,26 @@ class EmbeddingFolder:
         self.folder = folder
         self.encoder = describe_encoder(weights, embedding_dtype)
 
-    def path(self, case: Case) -> Path:
-        return self.folder / f"{case.name}.safetensors"
+    def path(self, case: Case, view: int = 0) -> Path:
+        return embedding_place(self.folder, case.name, view)
 
-    def check(self, cases: list[Case]) -> None:
-        """Raises InputError if a case has no embedding, or one of another encoder or type than this."""
-        for case in cases:
-            found = load_header(self.path(case))
+    def check(self, cases: list[Case], views: int = 0) -> None:
+        """Raises InputError if a case, or a view of it, has no embedding, or one of another encoder or type than this."""
+        for path in [self.path(case, view) for case in cases for view in range(views + 1)]:
+            found = load_header(path)
             for key, expected in self.encoder.items():
                 if found.get(key) != expected:
                     raise InputError(
-                        f"{self.path(case)}: expected an embedding with {key} {expected}, found {found.get(key)}; "
+                        f"{path}: expected an embedding with {key} {expected}, found {found.get(key)}; "
                         "run `dvc repro --force embed`"
                     )
 
-    def load(self, cases: list[Case], device: torch.device) -> Tensor:
-        """Embeddings (B, C, grid, grid), fp32, of these cases in this order."""
-        stored = [load_tensors(self.path(case)) for case in cases]
+    def load(self, cases: list[Case], device: torch.device, views: Sequence[int] | None = None) -> Tensor:
+        """Embeddings (B, C, grid, grid), fp32, of these cases in this order.
+
+        Args:
+          views: which view of each; None for the images as they are.
+        """
+        numbers = views or [0] * len(cases)
+        stored = [load_tensors(self.path(case, view)) for case, view in zip(cases, numbers, strict=True)]
         return torch.stack([unpack({key: value.to(device) for key, value in packed.items()}) for packed in stored])

@@ -1,53 +1,80 @@
 """AutoMedSAM: the PromptModule prompts, SAM's frozen prompt encoder and mask decoder answer."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from automedsam.decoder import PromptableDecoder
 from automedsam.errors import InputError
-from automedsam.prompt_module import PromptModule, Prompts, SparsePrompt
+from automedsam.image_locator import SIDE
+from automedsam.locating_module import LocatingModule, PromptSource
+from automedsam.prompt_module import PromptModule, SparsePrompt
+from automedsam.prompts import Prompts
 from automedsam.sam import Weights
+
+
+Prompting = Literal["locate", "direct"]
 
 
 class AutoMedSAM(nn.Module):
     """A trainable PromptModule before a frozen decoder; the image encoder is not part of it."""
 
-    def __init__(self, weights: Weights, sparse_prompt: SparsePrompt = "box") -> None:
-        """Load the frozen parts from `weights`; the PromptModule starts at random."""
-        super().__init__()
-        self.preprocessing = weights.backbone.preprocessing
-        self.embedding_shape = (weights.backbone.channels, weights.backbone.grid, weights.backbone.grid)
-        self.decoder = PromptableDecoder(weights.load_prompt_encoder(), weights.load_mask_decoder())
-        self.prompt_module = PromptModule(weights.backbone.channels, self.preprocessing.size, sparse_prompt)
+    def __init__(
+        self,
+        weights: Weights,
+        prompting: Prompting = "locate",
+        prompt_source: PromptSource = "both",
+        sparse_prompt: SparsePrompt = "box",
+    ) -> None:
+        """Load the frozen parts from `weights`; the PromptModule starts at random.
 
-    def forward(self, image_embeddings: Tensor) -> tuple[Tensor, Prompts]:
+        Args:
+          prompting: `locate` the object and prompt with its box, or predict prompts `direct`ly, as in the paper.
+          prompt_source: what the object is located in.
+          sparse_prompt: what is predicted directly.
+        """
+        super().__init__()
+        backbone = weights.backbone
+        self.preprocessing = backbone.preprocessing
+        self.embedding_shape = (backbone.channels, backbone.grid, backbone.grid)
+        self.decoder = PromptableDecoder(weights.load_prompt_encoder(), weights.load_mask_decoder())
+        self.prompt_module: PromptModule | LocatingModule
+        if prompting == "direct":
+            self.prompt_module = PromptModule(backbone.channels, self.preprocessing.size, sparse_prompt)
+        else:
+            self.prompt_module = LocatingModule(backbone.channels, prompt_source)
+
+    def forward(self, image_embeddings: Tensor, thumbnails: Tensor | None = None) -> tuple[Tensor, Prompts]:
         """Mask logits (B, 1, 4 grid, 4 grid) in the backbone's input frame, and the prompts that led to them.
 
         Args:
           image_embeddings: (B, C, grid, grid) from the frozen image encoder.
+          thumbnails: (B, 3, side, side) of the same images, if the PromptModule looks at images: see `thumbnail`.
 
         Raises:
-          InputError: embeddings of another shape than this backbone's.
+          InputError: embeddings of another shape than this backbone's, or no thumbnails where they are needed.
         """
         expected, found = self.embedding_shape, tuple(image_embeddings.shape)
         if len(found) != 4 or found[1:] != expected:
             shape = ", ".join(map(str, expected))
             raise InputError(f"image_embeddings: expected the shape (B, {shape}), found {found}")
-        prompts = self.prompt_module(image_embeddings)
-        logits = self.decoder(
-            image_embeddings,
-            boxes_xyxy=prompts.boxes_xyxy,
-            points_xy=prompts.points_xy,
-            tokens=prompts.tokens,
-            dense=prompts.dense,
-        )
-        return logits, prompts
+        if thumbnails is None and self.prompt_module.needs_thumbnails:
+            raise InputError("thumbnails: expected those of the images, as prompt_source is not embedding; found none")
+        return self.prompt_module.drive(self.decoder, image_embeddings, thumbnails)
+
+    def thumbnail(self, image: np.ndarray) -> Tensor:
+        """What the PromptModule sees of an image (H, W) or (H, W, 3), uint8: (3, side, side), fp32, 0 to 1."""
+        return self.preprocessing.thumbnail(image, SIDE)
 
     def forward_with_embeddings(
-        self, image_embeddings: Tensor, return_prompts: bool = False, image_size: tuple[int, int] | None = None
+        self,
+        image_embeddings: Tensor,
+        return_prompts: bool = False,
+        image_size: tuple[int, int] | None = None,
+        thumbnails: Tensor | None = None,
     ) -> dict[str, Any]:
         """Segment with no prompt from outside.
 
@@ -55,12 +82,13 @@ class AutoMedSAM(nn.Module):
           image_embeddings: (B, C, grid, grid) from the frozen image encoder.
           return_prompts: add what the module says, a Prompts.
           image_size: (height, width) of the images, all alike; None gives masks in the backbone's input frame.
+          thumbnails: as for `forward`.
 
         Returns:
           `masks`: (B, 1, H, W) logits, fp32; over 0 is the object.
           `prompts`: if asked for.
         """
-        logits, prompts = self(image_embeddings)
+        logits, prompts = self(image_embeddings, thumbnails)
         input_frame = (self.preprocessing.size, self.preprocessing.size)
         output: dict[str, Any] = {"masks": self.preprocessing.mask_to_image(logits, image_size or input_frame)}
         if return_prompts:
@@ -73,6 +101,8 @@ def create_model(
     backbone: str = "medsam_vit_b",
     sparse_prompt: SparsePrompt = "box",
     device: str | torch.device = "cpu",
+    prompting: Prompting = "locate",
+    prompt_source: PromptSource = "embedding",
 ) -> AutoMedSAM:
     """An untrained AutoMedSAM on `device`; `create_model(backbone="sam_tiny")` needs no file.
 
@@ -83,4 +113,4 @@ def create_model(
       InputError: the checkpoint is missing and cannot be downloaded, or is not one of this backbone.
     """
     checkpoint = None if medsam_checkpoint_path is None else Path(medsam_checkpoint_path)
-    return AutoMedSAM(Weights(backbone, checkpoint), sparse_prompt).to(device)
+    return AutoMedSAM(Weights(backbone, checkpoint), prompting, prompt_source, sparse_prompt).to(device)

@@ -53,14 +53,23 @@ class AutoMedSAMConfig(BaseModel):
     use_amp: bool = True
     embedding_dtype: Literal["float16", "int8"] = "float16"
 
+    augmentations: list[Literal["flip", "turn", "rotate", "scale", "shift", "intensity"]] = Field(
+        ["flip", "rotate", "scale", "shift", "intensity"]
+    )
+    views: int = Field(8, ge=0)
+
+    prompting: Literal["locate", "direct"] = "locate"
+    prompt_source: Literal["embedding", "image", "both"] = "both"
     sparse_prompt: Literal["box", "point", "tokens"] = "box"
-    epochs: int = Field(100, ge=1)
-    batch_size: int = Field(4, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
+    epochs: int = Field(20, ge=1)
+    steps_per_epoch: int = Field(30, ge=1)
+    batch_size: int = Field(8, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
     seed: int = Field(0, ge=0)
     save_every: int | None = Field(None, ge=1)
 
+    lambda_pseudo: float = Field(1.0, ge=0)
     lambda_tightness: float = Field(1e-4, ge=0)
     lambda_size: float = Field(1e-2, ge=0)
     barrier_t: float = Field(5.0, gt=0)

@@ -83,7 +83,15 @@ def draw_loss_curves(path: Path, history: pd.DataFrame) -> None:
     figure = Figure(figsize=(13, 3.8), layout="constrained")
     total, parts, choice = figure.subplots(1, 3)
     _draw_curves(total, history, {"loss": (BLUE, "-"), "val_loss": (ORANGE, "--")}, "weighted sum of the losses")
-    styles = {"loss_empty": (GREEN, "-"), "loss_tightbox": (RED, "--"), "loss_size": (BLUE, ":")}
+    looks = {
+        "loss_empty": (GREEN, "-"),
+        "loss_tightbox": (RED, "--"),
+        "loss_size": (BLUE, ":"),
+        "loss_pseudo": (ORANGE, "-."),
+        "loss_embedding": (GREEN, "-"),
+        "loss_image": (BLUE, "--"),
+    }
+    styles = {column: look for column, look in looks.items() if column in history}
     _draw_curves(parts, history, styles, "parts, unweighted (training)")
     parts.set_yscale("symlog")
     _draw_curves(choice, history, {"val_box_iou": (BLACK, "-")}, "overlap with the validation boxes")

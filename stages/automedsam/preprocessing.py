@@ -1,6 +1,6 @@
 """From an image to the backbone's input frame and back: the one preprocessing that every stage shares."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +39,16 @@ class Preprocessing:
         mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
         pixels = (pixels - mean) / std
         return F.pad(pixels, (0, self.size - width, 0, self.size - height))  # (3, size, size)
+
+    def thumbnail(self, image: np.ndarray, side: int) -> Tensor:
+        """Image (H, W) or (H, W, 3), uint8, in a smaller copy of the input frame: (3, side, side), 0 to 1."""
+        return replace(self, size=side, mean=(0.0,) * 3, std=(1.0,) * 3)(image)
+
+    def map_to_input(self, values: Tensor, side: int) -> Tensor:
+        """Values (C, H, W) of an image's pixels to a copy of the input frame, (C, side, side); 0 past the image."""
+        height, width = replace(self, size=side).content_size(values.shape[-2:])
+        fitted = F.interpolate(values[None], (height, width), mode="bilinear", antialias=True)[0]
+        return F.pad(fitted, (0, side - width, 0, side - height))
 
     def content_size(self, image_size: tuple[int, ...]) -> tuple[int, int]:
         """(height, width) that an image of (height, width) takes up in the input frame."""

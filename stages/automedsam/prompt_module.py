@@ -3,28 +3,22 @@
 Gaillochet et al., arXiv 2409.20293: one shared 1x1 convolution, then a dense and a sparse branch.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from automedsam.decoder import PromptableDecoder
+from automedsam.prompts import Prompts
+
 SparsePrompt = Literal["box", "point", "tokens"]
 POOLED = 8  # cells a side that the sparse branch sees
 
 
-@dataclass(frozen=True)
-class Prompts:
-    """What the module says of a batch; exactly one of the sparse kinds is there."""
-
-    dense: Tensor  # (B, C, grid, grid)
-    boxes_xyxy: Tensor | None = None  # (B, 4) px of the backbone's input frame
-    points_xy: Tensor | None = None  # (B, 1, 2) px of the backbone's input frame
-    tokens: Tensor | None = None  # (B, 2, C)
-
-
 class PromptModule(nn.Module):
     """Embedding (B, C, grid, grid) to Prompts; every size comes from the backbone."""
+
+    needs_thumbnails = False
 
     def __init__(self, channels: int, input_size: int, sparse_prompt: SparsePrompt = "box") -> None:
         """
@@ -62,3 +56,17 @@ class PromptModule(nn.Module):
             return Prompts(dense, points_xy=placed[:, None])
         centre, extent = placed.split(2, dim=1)  # (B, 2) each
         return Prompts(dense, boxes_xyxy=torch.cat([centre - extent / 2, centre + extent / 2], dim=1))
+
+    def drive(
+        self, decoder: PromptableDecoder, image_embeddings: Tensor, thumbnails: Tensor | None = None
+    ) -> tuple[Tensor, Prompts]:
+        """Mask logits (B, 1, 4 grid, 4 grid), and the prompts that led to them; thumbnails are not looked at."""
+        prompts = self(image_embeddings)
+        logits = decoder(
+            image_embeddings,
+            boxes_xyxy=prompts.boxes_xyxy,
+            points_xy=prompts.points_xy,
+            tokens=prompts.tokens,
+            dense=prompts.dense,
+        )
+        return logits, prompts

@@ -17,19 +17,26 @@ class Segmenter:
         self.compute = compute
 
     @torch.inference_mode()
-    def segment(self, embedding: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, dict[str, float]]:
+    def segment(self, embedding: Tensor, image: np.ndarray) -> tuple[Tensor, dict[str, float]]:
         """With no prompt: mask logits (1, 1, H, W), and where the model's own prompt lies, in px of the image.
 
-        The prompt is `x_min`, `y_min`, `x_max`, `y_max`; a point is a box of no extent, tokens are nowhere: empty.
+        The prompt is `x_min`, `y_min`, `x_max`, `y_max`; a point is a box of no extent, tokens are nowhere, and so is
+        what was not found: empty. `presence`, 0 to 1, tells how surely the object is there, if the model does.
+
+        Args:
+          image: (H, W) or (H, W, 3), uint8.
         """
+        image_size = image.shape[0], image.shape[1]
         with self.compute.autocast():
-            logits, prompts = self.model(embedding)
+            logits, prompts = self.model(embedding, self.model.thumbnail(image)[None].to(self.compute.device))
         place = prompts.boxes_xyxy
         if prompts.points_xy is not None:
             place = prompts.points_xy[:, 0].repeat(1, 2)
         preprocessing = self.model.preprocessing
-        found = [] if place is None else preprocessing.box_to_image(place, image_size)[0].tolist()
+        found = [] if place is None or not place.any() else preprocessing.box_to_image(place, image_size)[0].tolist()
         prompt = dict(zip(EDGES, found, strict=False))
+        if prompts.presence is not None:
+            prompt["presence"] = prompts.presence.item()
         return preprocessing.mask_to_image(logits, image_size), prompt
 
     @torch.inference_mode()

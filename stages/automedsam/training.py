@@ -1,53 +1,63 @@
 """One training of the PromptModule, from cached embeddings and boxes; it can be stopped and taken up again."""
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from automedsam.boxes import mask_box_iou
+from automedsam.case_inputs import CaseInputs
 from automedsam.cases import Case
 from automedsam.device import Compute
-from automedsam.embeddings import EmbeddingFolder
 from automedsam.errors import InputError
-from automedsam.losses import AutoMedSAMLoss, BoxLoss, given_boxes, mean_loss
+from automedsam.losses import AutoMedSAMLoss, given_boxes
 from automedsam.model import AutoMedSAM
-from automedsam.segmenter import to_mask
+
+Terms = dict[str, Tensor]  # the loss, which is minimised, and its parts, each a scalar
 
 
-class Training:
-    """Model, optimiser and history, moved on epoch by epoch.
+class Training(ABC):
+    """Model and history, moved on epoch by epoch; what a step is, is told by those who inherit.
 
-    Adam, learning rate x 0.1 after half of the epochs, as in arXiv 2409.20293. The best epoch is the one whose masks'
-    boxes overlap the given boxes of the validation cases most; there is no mask to ask.
+    The best epoch is the one whose masks' boxes overlap the given boxes of the validation cases most; there is no mask
+    to ask.
     """
+
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
 
     def __init__(
         self,
         model: AutoMedSAM,
         criterion: AutoMedSAMLoss,
         compute: Compute,
-        embeddings: EmbeddingFolder,
-        *,
-        epochs: int,
+        inputs: CaseInputs,
         batch_size: int,
-        learning_rate: float,
-        weight_decay: float,
         seed: int,
     ) -> None:
         self.model = model
         self.criterion = criterion
         self.compute = compute
-        self.embeddings = embeddings
+        self.inputs = inputs
         self.batch_size = batch_size
         self.seed = seed
-        self.optimizer = torch.optim.Adam(model.prompt_module.parameters(), learning_rate, weight_decay=weight_decay)
-        self.schedule = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, [max(epochs // 2, 1)], gamma=0.1)
         self.scaler = compute.scaler()
         self.history: list[dict[str, float]] = []  # one row an epoch
         self.best: dict[str, Tensor] = {}  # the PromptModule's state after the best epoch
+
+    @abstractmethod
+    def take_steps(self, train_cases: list[Case], epoch: int) -> Iterator[Terms]:
+        """Take the steps of one epoch, telling the losses of each."""
+
+    @abstractmethod
+    def judge(self, cases: list[Case]) -> tuple[list[Tensor], list[float]]:
+        """Mask logits (1, 1, H, W) of a batch in the images' own sizes, and each mask's overlap with the given boxes."""
+
+    def finish(self, val_cases: list[Case]) -> None:
+        """What is left to settle of the best epoch's PromptModule when all epochs are done."""
 
     @property
     def best_row(self) -> dict[str, float]:
@@ -55,29 +65,18 @@ class Training:
         return max(self.history, key=lambda row: row["val_box_iou"])
 
     def run_epoch(self, train_cases: list[Case], val_cases: list[Case]) -> None:
-        """Train on every case once, validate, and add a row to the history.
+        """Train, validate, and add a row to the history.
 
         Raises:
           InputError: the loss is no number any more.
         """
         epoch = len(self.history) + 1
         learning_rate = float(self.schedule.get_last_lr()[0])
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(train_cases))  # the same in a resumed run
-        steps = [self._step(batch, epoch) for batch in self._batches([train_cases[i] for i in order])]
-        self.schedule.step()
+        steps = [{name: term.item() for name, term in terms.items()} for terms in self.take_steps(train_cases, epoch)]
+        losses = {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
         val_loss, val_box_iou = self._validate(val_cases)
-        self.history.append(
-            {
-                "epoch": epoch,
-                "loss": float(np.mean([loss.total.item() for loss in steps])),
-                "loss_empty": float(np.mean([loss.empty.item() for loss in steps])),
-                "loss_tightbox": float(np.mean([loss.tightbox.item() for loss in steps])),
-                "loss_size": float(np.mean([loss.size.item() for loss in steps])),
-                "val_loss": val_loss,
-                "val_box_iou": val_box_iou,
-                "learning_rate": learning_rate,
-            }
-        )
+        validation = {"val_loss": val_loss, "val_box_iou": val_box_iou, "learning_rate": learning_rate}
+        self.history.append({"epoch": epoch, **losses, **validation})
         if self.best_row is self.history[-1]:
             state = self.model.prompt_module.state_dict()
             self.best = {key: value.detach().cpu().clone() for key, value in state.items()}
@@ -85,7 +84,7 @@ class Training:
     @torch.inference_mode()
     def segment(self, cases: list[Case]) -> list[Tensor]:
         """Mask logits (1, 1, H, W) of each case, in its image's own size."""
-        return [logits for batch in self._batches(cases) for logits in self._segment_batch(batch)]
+        return [logits for batch in self.batches(cases) for logits in self.segment_batch(batch)]
 
     def state_dict(self) -> dict[str, Any]:
         """All that a later process needs to go on as if nothing had happened."""
@@ -106,41 +105,35 @@ class Training:
         self.scaler.load_state_dict(state["scaler"])
         self.history, self.best = state["history"], state["best"]
 
-    def _batches(self, cases: list[Case]) -> list[list[Case]]:
+    def batches(self, cases: list[Case]) -> list[list[Case]]:
         return [cases[at : at + self.batch_size] for at in range(0, len(cases), self.batch_size)]
 
-    def _segment_batch(self, cases: list[Case]) -> list[Tensor]:
-        embeddings = self.embeddings.load(cases, self.compute.device)  # (B, C, grid, grid)
+    def segment_batch(self, cases: list[Case]) -> list[Tensor]:
+        """Mask logits (1, 1, H, W) of a batch, in the images' own sizes."""
         with self.compute.autocast():
-            logits, _ = self.model(embeddings)  # (B, 1, 4 grid, 4 grid)
+            logits, _ = self.model(*self.inputs.load(cases))  # (B, 1, 4 grid, 4 grid)
+        return self.to_images(logits, cases)
+
+    def to_images(self, logits: Tensor, cases: list[Case]) -> list[Tensor]:
+        """Of a batch in the input frame, (B, 1, h, w), to the images' own sizes, (1, 1, H, W) each."""
         to_image = self.model.preprocessing.mask_to_image
         return [to_image(one[None], case.image_size) for one, case in zip(logits, cases, strict=True)]
 
-    def _box_loss(self, masks: list[Tensor], cases: list[Case]) -> BoxLoss:
-        """Mean over the cases; one by one, as images differ in size."""
-        pairs = zip(masks, cases, strict=True)
-        return mean_loss([self.criterion(mask, given_boxes(case, mask.device)) for mask, case in pairs])
-
-    def _step(self, cases: list[Case], epoch: int) -> BoxLoss:
-        loss = self._box_loss(self._segment_batch(cases), cases)
-        if not math.isfinite(loss.total.item()):
-            names = ", ".join(case.name for case in cases)
+    def check_finite(self, loss: Tensor, names: list[str], epoch: int) -> None:
+        """Raises InputError, naming the cases, if the loss is no number."""
+        if not math.isfinite(loss.item()):
             raise InputError(
-                f"epoch {epoch}: expected a finite loss, found {loss.total.item()} on {names}; "
+                f"epoch {epoch}: expected a finite loss, found {loss.item()} on {', '.join(names)}; "
                 "a lower learning_rate, or use_amp: false, may help"
             )
-        self.optimizer.zero_grad()
-        self.scaler.scale(loss.total).backward()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        return loss
 
     @torch.inference_mode()
     def _validate(self, cases: list[Case]) -> tuple[float, float]:
-        """Mean loss, and mean overlap of the masks' boxes with the given ones; by batches, as volumes are long."""
+        """Mean box loss and mean overlap; by batches, as volumes are long."""
         losses, overlaps = [], []
-        for batch in self._batches(cases):
-            masks = self._segment_batch(batch)
-            losses.append(len(batch) * self._box_loss(masks, batch).total.item())
-            overlaps += [mask_box_iou(to_mask(mask), case.boxes_xyxy) for mask, case in zip(masks, batch, strict=True)]
-        return sum(losses) / len(cases), float(np.mean(overlaps))
+        for batch in self.batches(cases):
+            masks, of_batch = self.judge(batch)
+            overlaps += of_batch
+            for mask, case in zip(masks, batch, strict=True):
+                losses.append(self.criterion(mask, given_boxes(case, mask.device)).total.item())
+        return float(np.mean(losses)), float(np.mean(overlaps))

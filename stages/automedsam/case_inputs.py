@@ -1,0 +1,36 @@
+"""What the model is given of a case: the cached embedding, and the thumbnail if it looks at images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from automedsam.cases import Case
+from automedsam.embeddings import EmbeddingFolder
+from automedsam.images import read_pixels
+from automedsam.model import AutoMedSAM
+
+
+class CaseInputs:
+    """Read from the folders of embeddings and images, by case; thumbnails are small, and kept."""
+
+    def __init__(self, model: AutoMedSAM, embeddings: EmbeddingFolder, images: Path, device: torch.device) -> None:
+        self.model = model
+        self.embeddings = embeddings
+        self.images = images
+        self.device = device
+        self._thumbnails: dict[str, Tensor] = {}
+
+    def load(self, cases: Sequence[Case]) -> tuple[Tensor, Tensor | None]:
+        """Embeddings (B, C, grid, grid), fp32, and thumbnails (B, 3, side, side), or None if they are not looked at."""
+        embeddings = self.embeddings.load(list(cases), self.device)
+        if not self.model.prompt_module.needs_thumbnails:
+            return embeddings, None
+        return embeddings, torch.stack([self.thumbnail(case) for case in cases]).to(self.device)
+
+    def thumbnail(self, case: Case) -> Tensor:
+        """(3, side, side), fp32, 0 to 1, on the CPU."""
+        if case.name not in self._thumbnails:
+            self._thumbnails[case.name] = self.model.thumbnail(read_pixels(self.images / f"{case.name}.png"))
+        return self._thumbnails[case.name]

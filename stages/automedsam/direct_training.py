@@ -1,0 +1,78 @@
+"""Training end to end through the frozen decoder, as published: box losses on the masks that the prompts lead to."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from automedsam.boxes import mask_box_iou
+from automedsam.case_inputs import CaseInputs
+from automedsam.cases import Case
+from automedsam.device import Compute
+from automedsam.losses import AutoMedSAMLoss, BoxLoss, given_boxes, mean_loss
+from automedsam.model import AutoMedSAM
+from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
+from automedsam.segmenter import to_mask
+from automedsam.training import Terms, Training
+
+
+class DirectTraining(Training):
+    """Adam, learning rate x 0.1 after half of the epochs, as in arXiv 2409.20293; pseudo-labels on top, if wanted."""
+
+    def __init__(
+        self,
+        model: AutoMedSAM,
+        criterion: AutoMedSAMLoss,
+        compute: Compute,
+        inputs: CaseInputs,
+        pseudo_labels: Path,
+        *,
+        epochs: int,
+        batch_size: int,
+        learning_rate: float,
+        weight_decay: float,
+        seed: int,
+        lambda_pseudo: float = 0.0,
+    ) -> None:
+        super().__init__(model, criterion, compute, inputs, batch_size, seed)
+        self.pseudo_labels = pseudo_labels
+        self.lambda_pseudo = lambda_pseudo
+        self.optimizer = torch.optim.Adam(model.prompt_module.parameters(), learning_rate, weight_decay=weight_decay)
+        self.schedule = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, [max(epochs // 2, 1)], gamma=0.1)
+
+    def take_steps(self, train_cases: list[Case], epoch: int) -> Iterator[Terms]:
+        """Every case once, in an order that is the same in a resumed run."""
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(train_cases))
+        for batch in self.batches([train_cases[i] for i in order]):
+            yield self._step(batch, epoch)
+        self.schedule.step()
+
+    def judge(self, cases: list[Case]) -> tuple[list[Tensor], list[float]]:
+        masks = self.segment_batch(cases)
+        pairs = zip(masks, cases, strict=True)
+        return masks, [mask_box_iou(to_mask(mask), case.boxes_xyxy) for mask, case in pairs]
+
+    def _step(self, cases: list[Case], epoch: int) -> Terms:
+        masks = self.segment_batch(cases)
+        loss = self._box_loss(masks, cases)
+        terms = {"loss": loss.total, "loss_empty": loss.empty, "loss_tightbox": loss.tightbox, "loss_size": loss.size}
+        if self.lambda_pseudo:
+            terms["loss_pseudo"] = self._pseudo_loss(masks, cases)
+            terms["loss"] = loss.total + self.lambda_pseudo * terms["loss_pseudo"]
+        self.check_finite(terms["loss"], [case.name for case in cases], epoch)
+        self.optimizer.zero_grad()
+        self.scaler.scale(terms["loss"]).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return terms
+
+    def _box_loss(self, masks: list[Tensor], cases: list[Case]) -> BoxLoss:
+        """Mean over the cases; one by one, as images differ in size."""
+        pairs = zip(masks, cases, strict=True)
+        return mean_loss([self.criterion(mask, given_boxes(case, mask.device)) for mask, case in pairs])
+
+    def _pseudo_loss(self, masks: list[Tensor], cases: list[Case]) -> Tensor:
+        known = [read_supervision(self.pseudo_labels, case)[None].to(self.compute.device) for case in cases]
+        return torch.stack([pseudo_label_loss(mask, of) for mask, of in zip(masks, known, strict=True)]).mean()

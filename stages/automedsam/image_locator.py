@@ -1,0 +1,46 @@
+"""Finding the object in the image itself: a light U-Net, which can be shown the image in ever new views.
+
+Ronneberger et al., arXiv 1505.04597, with strided convolutions, group norm (batches are small) and few channels.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+WIDTHS = (16, 32, 48, 64, 96)  # channels at each scale, from the finest
+SIDE = 128  # px of the frame that it sees
+
+
+class ImageLocator(nn.Module):
+    """Images (B, 3, SIDE, SIDE), 0 to 1, to a map of the object, logits (B, 1, SIDE, SIDE)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        inputs = (3, *WIDTHS)
+        self.down = nn.ModuleList(
+            nn.Sequential(_convolution(inputs[scale], width, stride=1 if scale == 0 else 2), _convolution(width, width))
+            for scale, width in enumerate(WIDTHS)
+        )
+        self.up = nn.ModuleList(
+            nn.Sequential(_convolution(coarse + fine, fine), _convolution(fine, fine))
+            for fine, coarse in reversed(list(zip(WIDTHS, WIDTHS[1:], strict=False)))
+        )
+        self.out = nn.Conv2d(WIDTHS[0], 1, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features, passed = images, []
+        for down in self.down:
+            features = down(features)
+            passed.append(features)
+        for up, finer in zip(self.up, reversed(passed[:-1]), strict=True):
+            coarse = F.interpolate(features, scale_factor=2, mode="bilinear")
+            features = up(torch.cat([coarse, finer], dim=1))
+        return self.out(features)
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+        nn.GroupNorm(min(8, outputs // 4), outputs),
+        nn.LeakyReLU(0.1),
+    )

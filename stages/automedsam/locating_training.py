@@ -1,0 +1,175 @@
+"""Training of the locators on pseudo-labels: maps of the object, drawn from ever new views of the boxed images."""
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from automedsam.boxes import box_iou, enclosing_box, largest_box
+from automedsam.case_inputs import CaseInputs
+from automedsam.cases import Case
+from automedsam.device import Compute
+from automedsam.image_locator import SIDE
+from automedsam.losses import AutoMedSAMLoss
+from automedsam.model import AutoMedSAM
+from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
+from automedsam.training import Terms, Training
+from automedsam.views import Augmentation, draw_view, stored_view
+
+WARM_UP = 0.15  # of all steps
+EMA_DECAY = 0.99
+MAX_GRADIENT = 1.0  # norm
+CALIBRATED_CASES = 100
+
+
+class LocatingTraining(Training):
+    """AdamW in one cycle, gradients clipped; the model is the running mean of what learns.
+
+    The image locator sees a new view each time. The frozen encoder is too slow for that: the embedding locator draws from
+    the views that were embedded once.
+    """
+
+    def __init__(
+        self,
+        model: AutoMedSAM,
+        criterion: AutoMedSAMLoss,
+        compute: Compute,
+        inputs: CaseInputs,
+        pseudo_labels: Path,
+        *,
+        epochs: int,
+        steps_per_epoch: int,
+        batch_size: int,
+        learning_rate: float,
+        weight_decay: float,
+        seed: int,
+        views: int,
+        augmentations: list[Augmentation],
+    ) -> None:
+        super().__init__(model, criterion, compute, inputs, batch_size, seed)
+        self.pseudo_labels = pseudo_labels
+        self.steps_per_epoch = steps_per_epoch
+        self.views = views
+        self.augmentations = augmentations
+        self.learner = copy.deepcopy(model.prompt_module)
+        self.optimizer = torch.optim.AdamW(self.learner.parameters(), learning_rate, weight_decay=weight_decay)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, learning_rate, total_steps=epochs * steps_per_epoch + 1, pct_start=WARM_UP
+        )
+        self._known: dict[tuple[str, int, int], Tensor] = {}
+
+    def take_steps(self, train_cases: list[Case], epoch: int) -> Iterator[Terms]:
+        """As many cases as the steps take, each as often as any other, in an order that is the same in a resumed run."""
+        rng = np.random.default_rng([self.seed, epoch])
+        count = self.steps_per_epoch * self.batch_size
+        rounds = -(-count // len(train_cases))
+        order = [i for _ in range(rounds) for i in rng.permutation(len(train_cases))]
+        for batch in self.batches([train_cases[i] for i in order[:count]]):
+            yield self._step(batch, rng, epoch)
+
+    def judge(self, cases: list[Case]) -> tuple[list[Tensor], list[float]]:
+        """By the map alone, whose part of most promise is the prompt's box: the decoder would take long."""
+        with self.compute.autocast():
+            maps = self.model.prompt_module(*self.inputs.load(cases))
+        masks = self.to_images(maps.logit(eps=1e-4), cases)
+        overlaps = [
+            box_iou(largest_box(mask[0, 0].cpu().numpy() > 0), enclosing_box(case.boxes_xyxy))
+            for mask, case in zip(masks, cases, strict=True)
+        ]
+        return masks, overlaps
+
+    @torch.inference_mode()
+    def finish(self, val_cases: list[Case]) -> None:
+        """Settle how present the object must be for a mask that is not empty: as fits the validation boxes best."""
+        module = self.model.prompt_module
+        module.load_state_dict(self.best)
+        found = []
+        for case in val_cases[:: -(-len(val_cases) // CALIBRATED_CASES)]:
+            with self.compute.autocast():
+                _, prompts = self.model(*self.inputs.load([case]))
+            box = self.model.preprocessing.box_to_image(prompts.boxes_xyxy, case.image_size)[0].tolist()
+            found.append(
+                (prompts.presence.item(), box_iou(tuple(box), enclosing_box(case.boxes_xyxy)), case.has_object)
+            )
+        self.best["presence_threshold"] = torch.tensor(best_threshold(found))
+        module.load_state_dict(self.best)
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"learner": self.learner.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.learner.load_state_dict(state["learner"])
+
+    def _step(self, cases: list[Case], rng: np.random.Generator, epoch: int) -> Terms:
+        terms = {}
+        with self.compute.autocast():
+            for name, locator in self.learner.locators.items():
+                seen, known = self._embedded_views(cases, rng) if name == "embedding" else self._new_views(cases, rng)
+                terms[f"loss_{name}"] = pseudo_label_loss(
+                    locator(seen.to(self.compute.device)), known.to(self.compute.device)
+                )
+        loss = torch.stack(list(terms.values())).sum()
+        self.check_finite(loss, [case.name for case in cases], epoch)
+        self.optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimizer)
+        nn.utils.clip_grad_norm_(self.learner.parameters(), MAX_GRADIENT)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.schedule.step()
+        self._average()
+        return {"loss": loss, **terms}
+
+    def _average(self) -> None:
+        """Let the model follow the learner, closely at first."""
+        taken = self.schedule.last_epoch
+        decay = min(EMA_DECAY, (1 + taken) / (10 + taken))
+        with torch.no_grad():
+            for mean, value in zip(self.model.prompt_module.parameters(), self.learner.parameters(), strict=True):
+                mean.lerp_(value, 1 - decay)
+
+    def _embedded_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, C, grid, grid) of views of the cases, and what is known of them, (B, 2, grid, grid)."""
+        numbers = rng.integers(self.views + 1, size=len(cases)).tolist()
+        embeddings = self.inputs.embeddings.load(cases, self.compute.device, numbers)
+        side = embeddings.shape[-1]
+        return embeddings, torch.stack([self._known_of(case, n, side) for case, n in zip(cases, numbers, strict=True)])
+
+    def _new_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """New views (B, 3, side, side) of the cases, and what is known of them, (B, 2, side, side)."""
+        views = [draw_view(rng, self.augmentations) for _ in cases]
+        pairs = list(zip(views, cases, strict=True))
+        seen = torch.stack([view.of_image(self.inputs.thumbnail(case)) for view, case in pairs])
+        return seen, torch.stack([view.of_map(self._known_of(case, 0, SIDE)) for view, case in pairs])
+
+    def _known_of(self, case: Case, view: int, side: int) -> Tensor:
+        """What is known of a view of a case, (2, side, side): see `read_supervision`."""
+        key = case.name, view, side
+        if key not in self._known:
+            known = read_supervision(self.pseudo_labels, case)
+            if view:
+                known = stored_view(case.name, view, self.augmentations).of_map(known)
+            self._known[key] = self.model.preprocessing.map_to_input(known, side)
+        return self._known[key]
+
+
+def best_threshold(found: list[tuple[float, float, bool]]) -> float:
+    """The least presence from which on a mask is worth more than none; the lowest of equals.
+
+    Args:
+      found: of each case presence, overlap of the located box with the given one, and whether there is an object: an
+        empty mask is worth 1 without, and 0 with.
+    """
+    candidates = sorted({0.0, *(presence + 1e-6 for presence, _, has_object in found if not has_object)})
+    worth = [
+        sum(
+            overlap * has_object if presence >= threshold else not has_object for presence, overlap, has_object in found
+        )
+        for threshold in candidates
+    ]
+    return candidates[worth.index(max(worth))]

@@ -1,0 +1,52 @@
+"""Boxes and embeddings -> data/pseudo_labels: the masks that the frozen backbone makes of the training boxes.
+
+    python stages/label.py
+
+No true mask is read. What does not fit its box is dropped and told of; plots/pseudo_labels.png shows them all.
+"""
+
+import numpy as np
+from tqdm import tqdm
+
+from automedsam.cases import read_index
+from automedsam.decoder import PromptableDecoder
+from automedsam.device import choose_compute
+from automedsam.embeddings import EmbeddingFolder
+from automedsam.images import read_pixels, write_image
+from automedsam.label_report import Labelled, draw_labels
+from automedsam.outputs import fresh_folder
+from automedsam.params import load_params
+from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
+from automedsam.pseudo_labels import find_fault, make_pseudo_label
+from automedsam.sam import Weights
+from automedsam.stage import run
+
+
+def main() -> None:
+    params = load_params("label")
+    compute = choose_compute(params.device, params.use_amp)
+    weights = Weights(params.backbone, params.medsam_checkpoint)
+    embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
+    cases = [case for case in read_index(INDEX, "train") if case.has_object]
+    embeddings.check(cases)
+    decoder = PromptableDecoder(weights.load_prompt_encoder(), weights.load_mask_decoder()).to(compute.device).eval()
+    preprocessing = weights.backbone.preprocessing
+
+    shown = []
+    with fresh_folder(PSEUDO_LABELS) as folder:
+        for case in tqdm(cases, "label", unit="case"):
+            embedding = embeddings.load([case], compute.device)
+            label = make_pseudo_label(decoder, preprocessing, compute, embedding, case)
+            fault = find_fault(label, case.boxes_xyxy)
+            if fault is None:
+                write_image(folder / f"{case.name}.png", (255 * label).round().astype(np.uint8))
+            shown.append(Labelled(case, read_pixels(IMAGES / f"{case.name}.png"), label, fault))
+    draw_labels(LABEL_REPORT, shown)
+    dropped = [of for of in shown if of.fault]
+    print(f"{len(shown) - len(dropped)} pseudo-labels kept, {len(dropped)} dropped")
+    for of in dropped:
+        print(f"{of.case.name}: dropped, it {of.fault}")
+
+
+if __name__ == "__main__":
+    run(main, __doc__)
