@@ -77,8 +77,8 @@ def create_training(model: AutoMedSAM, compute: Compute, inputs: CaseInputs, par
     given = (model, AutoMedSAMLoss(**params.pick(*loss_keys)), compute, inputs, PSEUDO_LABELS)
     recipe = params.pick("epochs", "batch_size", "learning_rate", "weight_decay", "seed")
     if params.prompting == "direct":
-        return DirectTraining(*given, **recipe, lambda_pseudo=params.lambda_pseudo)
-    return LocatingTraining(*given, **recipe, **params.pick("steps_per_epoch", "views", "augmentations"))
+        return DirectTraining(*given, **recipe | params.pick("lambda_pseudo"))
+    return LocatingTraining(*given, **recipe | params.pick("steps_per_epoch", "views", "augmentations"))
 
 
 def files_of(case: Case, embeddings: EmbeddingFolder, params: StageParams) -> list[Path]:

@@ -50,6 +50,7 @@ def be_deterministic(seed: int) -> None:
     """Seed torch, and have it take only algorithms that give the same result each time."""
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # all is written before it is read
 
 
 def _amp_dtype(device: str) -> torch.dtype:

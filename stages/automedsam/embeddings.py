@@ -95,7 +95,7 @@ class EmbeddingFolder:
         return embedding_place(self.folder, case.name, view)
 
     def check(self, cases: list[Case], views: int = 0) -> None:
-        """Raises InputError if a case, or a view of it, has no embedding, or one of another encoder or type than this."""
+        """Raises InputError if a case or a view of it has no embedding, or one of another encoder or type than this."""
         for path in [self.path(case, view) for case in cases for view in range(views + 1)]:
             found = load_header(path)
             for key, expected in self.encoder.items():

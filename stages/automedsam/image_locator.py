@@ -3,6 +3,8 @@
 Ronneberger et al., arXiv 1505.04597, with strided convolutions, group norm (batches are small) and few channels.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,7 +25,7 @@ class ImageLocator(nn.Module):
         )
         self.up = nn.ModuleList(
             nn.Sequential(_convolution(coarse + fine, fine), _convolution(fine, fine))
-            for fine, coarse in reversed(list(zip(WIDTHS, WIDTHS[1:], strict=False)))
+            for fine, coarse in reversed(list(pairwise(WIDTHS)))
         )
         self.out = nn.Conv2d(WIDTHS[0], 1, 1)
 
@@ -33,7 +35,7 @@ class ImageLocator(nn.Module):
             features = down(features)
             passed.append(features)
         for up, finer in zip(self.up, reversed(passed[:-1]), strict=True):
-            coarse = F.interpolate(features, scale_factor=2, mode="bilinear")
+            coarse = F.interpolate(features, scale_factor=2)
             features = up(torch.cat([coarse, finer], dim=1))
         return self.out(features)
 
@@ -42,5 +44,5 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
         nn.GroupNorm(min(8, outputs // 4), outputs),
-        nn.LeakyReLU(0.1),
+        nn.LeakyReLU(0.1, inplace=True),
     )

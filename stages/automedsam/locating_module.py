@@ -71,7 +71,7 @@ class LocatingModule(nn.Module):
     def drive(
         self, decoder: PromptableDecoder, image_embeddings: Tensor, thumbnails: Tensor | None
     ) -> tuple[Tensor, Prompts]:
-        """Mask logits (B, 1, 4 grid, 4 grid), fp32, and the boxes that led to them; both empty where nothing is found."""
+        """Mask logits (B, 1, 4 grid, 4 grid), fp32, and the boxes that led to them; empty where nothing is found."""
         maps = self(image_embeddings, thumbnails)
         masks, boxes, presences = [], [], []
         for embedding, one in zip(image_embeddings.split(1), maps.split(1), strict=True):

@@ -14,6 +14,7 @@ from automedsam.case_inputs import CaseInputs
 from automedsam.cases import Case
 from automedsam.device import Compute
 from automedsam.image_locator import SIDE
+from automedsam.locating_module import LocatingModule
 from automedsam.losses import AutoMedSAMLoss
 from automedsam.model import AutoMedSAM
 from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
@@ -29,8 +30,8 @@ CALIBRATED_CASES = 100
 class LocatingTraining(Training):
     """AdamW in one cycle, gradients clipped; the model is the running mean of what learns.
 
-    The image locator sees a new view each time. The frozen encoder is too slow for that: the embedding locator draws from
-    the views that were embedded once.
+    The image locator sees a new view each time. The frozen encoder is too slow for that: the embedding locator
+    draws from the views that were embedded once.
     """
 
     def __init__(
@@ -55,6 +56,8 @@ class LocatingTraining(Training):
         self.steps_per_epoch = steps_per_epoch
         self.views = views
         self.augmentations = augmentations
+        if not isinstance(model.prompt_module, LocatingModule):
+            raise TypeError("expected a model that locates")
         self.learner = copy.deepcopy(model.prompt_module)
         self.optimizer = torch.optim.AdamW(self.learner.parameters(), learning_rate, weight_decay=weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -63,7 +66,7 @@ class LocatingTraining(Training):
         self._known: dict[tuple[str, int, int], Tensor] = {}
 
     def take_steps(self, train_cases: list[Case], epoch: int) -> Iterator[Terms]:
-        """As many cases as the steps take, each as often as any other, in an order that is the same in a resumed run."""
+        """As many cases as the steps take, each as often as any other; in the same order in a resumed run."""
         rng = np.random.default_rng([self.seed, epoch])
         count = self.steps_per_epoch * self.batch_size
         rounds = -(-count // len(train_cases))
@@ -85,8 +88,7 @@ class LocatingTraining(Training):
     @torch.inference_mode()
     def finish(self, val_cases: list[Case]) -> None:
         """Settle how present the object must be for a mask that is not empty: as fits the validation boxes best."""
-        module = self.model.prompt_module
-        module.load_state_dict(self.best)
+        super().finish(val_cases)
         found = []
         for case in val_cases[:: -(-len(val_cases) // CALIBRATED_CASES)]:
             with self.compute.autocast():
@@ -96,7 +98,7 @@ class LocatingTraining(Training):
                 (prompts.presence.item(), box_iou(tuple(box), enclosing_box(case.boxes_xyxy)), case.has_object)
             )
         self.best["presence_threshold"] = torch.tensor(best_threshold(found))
-        module.load_state_dict(self.best)
+        super().finish(val_cases)
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"learner": self.learner.state_dict()}

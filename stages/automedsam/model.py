@@ -15,7 +15,6 @@ from automedsam.prompt_module import PromptModule, SparsePrompt
 from automedsam.prompts import Prompts
 from automedsam.sam import Weights
 
-
 Prompting = Literal["locate", "direct"]
 
 

@@ -19,7 +19,7 @@ class Proposal:
 
 
 def propose_boxes(probability: np.ndarray) -> list[Proposal]:
-    """Proposals from a map (h, w), 0 to 1: the largest parts of each level, none twice; of a map below all levels, none."""
+    """Proposals from a map (h, w), 0 to 1: the largest parts of each level, no box twice; perhaps none."""
     found: dict[Box, Proposal] = {}
     for level in LEVELS:
         parts, _ = label(probability >= level)

@@ -54,10 +54,11 @@ class Training(ABC):
 
     @abstractmethod
     def judge(self, cases: list[Case]) -> tuple[list[Tensor], list[float]]:
-        """Mask logits (1, 1, H, W) of a batch in the images' own sizes, and each mask's overlap with the given boxes."""
+        """Mask logits (1, 1, H, W) of a batch, sized as the images, and each mask's overlap with its given boxes."""
 
     def finish(self, val_cases: list[Case]) -> None:
-        """What is left to settle of the best epoch's PromptModule when all epochs are done."""
+        """Let the model be that of the best epoch."""
+        self.model.prompt_module.load_state_dict(self.best)
 
     @property
     def best_row(self) -> dict[str, float]:
