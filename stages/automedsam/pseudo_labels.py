@@ -21,7 +21,7 @@ from automedsam.images import read_pixels
 from automedsam.preprocessing import Preprocessing
 
 VOTES = 8
-SLACK = 0.1  # of the box's height or width: how far from each side a sound label may end
+SLACK = 0.25  # of the box's height or width: how far from each side a sound label may end
 LEAST_FILL = 0.2  # of the box's area; a thin crescent fills more
 
 
