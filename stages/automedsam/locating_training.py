@@ -25,6 +25,8 @@ WARM_UP = 0.15  # of all steps
 EMA_DECAY = 0.99
 MAX_GRADIENT = 1.0  # norm
 CALIBRATED_CASES = 100
+AFFORDABLE = 0.02  # of the validation boxes' overlap may be lost for the sake of empty masks
+VIEWS_PER_CASE = 4  # embedded views of a case in one step: they are cheap to look at, and the head wants many
 
 
 class LocatingTraining(Training):
@@ -87,7 +89,7 @@ class LocatingTraining(Training):
 
     @torch.inference_mode()
     def finish(self, val_cases: list[Case]) -> None:
-        """Settle how present the object must be for a mask that is not empty: as fits the validation boxes best."""
+        """Let the model be that of the best epoch, and settle below which presence a mask is left empty."""
         super().finish(val_cases)
         found = []
         for case in val_cases[:: -(-len(val_cases) // CALIBRATED_CASES)]:
@@ -97,7 +99,7 @@ class LocatingTraining(Training):
             found.append(
                 (prompts.presence.item(), box_iou(tuple(box), enclosing_box(case.boxes_xyxy)), case.has_object)
             )
-        self.best["presence_threshold"] = torch.tensor(best_threshold(found))
+        self.best["presence_threshold"] = torch.tensor(affordable_threshold(found))
         super().finish(val_cases)
 
     def state_dict(self) -> dict[str, Any]:
@@ -136,7 +138,8 @@ class LocatingTraining(Training):
                 mean.lerp_(value, 1 - decay)
 
     def _embedded_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Embeddings (B, C, grid, grid) of views of the cases, and what is known of them, (B, 2, grid, grid)."""
+        """Embeddings (N, C, grid, grid) of several views of each case, and what is known of them, (N, 2, grid, grid)."""
+        cases = cases * VIEWS_PER_CASE
         numbers = rng.integers(self.views + 1, size=len(cases)).tolist()
         embeddings = self.inputs.embeddings.load(cases, self.compute.device, numbers)
         side = embeddings.shape[-1]
@@ -160,18 +163,20 @@ class LocatingTraining(Training):
         return self._known[key]
 
 
-def best_threshold(found: list[tuple[float, float, bool]]) -> float:
-    """The least presence from which on a mask is worth more than none; the lowest of equals.
+def affordable_threshold(found: list[tuple[float, float, bool]]) -> float:
+    """The presence below which a mask is left empty: the highest that pays, and that costs hardly any object.
 
     Args:
-      found: of each case presence, overlap of the located box with the given one, and whether there is an object: an
-        empty mask is worth 1 without, and 0 with.
+      found: of each case presence, overlap of the located box with the given one, and whether there is an object.
+
+    Returns:
+      Just over the presence found in a case without an object, such that `AFFORDABLE` of the overlap is not lost; 0 if
+      there is none.
     """
-    candidates = sorted({0.0, *(presence + 1e-6 for presence, _, has_object in found if not has_object)})
-    worth = [
-        sum(
-            overlap * has_object if presence >= threshold else not has_object for presence, overlap, has_object in found
-        )
+    whole = sum(overlap for _, overlap, has_object in found if has_object)
+    candidates = [0.0, *(presence + 1e-6 for presence, _, has_object in found if not has_object)]
+    lost = {
+        threshold: sum(overlap for presence, overlap, has_object in found if has_object and presence < threshold)
         for threshold in candidates
-    ]
-    return candidates[worth.index(max(worth))]
+    }
+    return max(threshold for threshold in candidates if lost[threshold] <= AFFORDABLE * whole)
