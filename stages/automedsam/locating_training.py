@@ -138,7 +138,7 @@ class LocatingTraining(Training):
                 mean.lerp_(value, 1 - decay)
 
     def _embedded_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Embeddings (N, C, grid, grid) of several views of each case, and what is known of them, (N, 2, grid, grid)."""
+        """Embeddings (N, C, grid, grid) of several views a case, and what is known of them, (N, 2, grid, grid)."""
         cases = cases * VIEWS_PER_CASE
         numbers = rng.integers(self.views + 1, size=len(cases)).tolist()
         embeddings = self.inputs.embeddings.load(cases, self.compute.device, numbers)
