@@ -70,9 +70,7 @@ def test_boxes_stay_inside_of_the_frame(decoder: PromptableDecoder, embedding: T
     assert torch.equal(asked[0], torch.tensor([[0.0, 0.0, 64.0, 64.0]] * 5))
 
 
-def test_votes_are_the_same_in_every_call_and_leave_chance_alone(
-    decoder: PromptableDecoder, embedding: Tensor
-) -> None:
+def test_votes_are_the_same_in_every_call_and_leave_chance_alone(decoder: PromptableDecoder, embedding: Tensor) -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)

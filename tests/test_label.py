@@ -1,4 +1,4 @@
-"""The label stage on phantoms: a label a box that is sound, those dropped told of, and no mask, nor other split, read."""
+"""The label stage on phantoms: a label for each sound box, the others told of; no mask and no other split is read."""
 
 import shutil
 from dataclasses import replace

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from automedsam.boxes import box_iou, largest_box
-from automedsam.cases import Case
 from automedsam.case_inputs import CaseInputs
+from automedsam.cases import Case
 from automedsam.image_locator import SIDE
 from automedsam.locating_training import LocatingTraining, best_threshold
-from automedsam.model import AutoMedSAM
 from automedsam.losses import AutoMedSAMLoss
+from automedsam.model import AutoMedSAM
 from automedsam.prompts import Prompts
 from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
 from automedsam.views import stored_view
@@ -192,9 +192,7 @@ def test_the_validation_overlap_is_that_of_the_maps_largest_part(material: Mater
         ([(0.9, 0.8, True), (0.0, 0.0, False)], 0.0),
     ],
 )
-def test_the_threshold_is_where_masks_are_worth_most(
-    found: list[tuple[float, float, bool]], threshold: float
-) -> None:
+def test_the_threshold_is_where_masks_are_worth_most(found: list[tuple[float, float, bool]], threshold: float) -> None:
     assert best_threshold(found) == pytest.approx(threshold, abs=1e-5)
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from automedsam.errors import InputError
+from automedsam.image_locator import SIDE
 from automedsam.locating_module import PromptSource
 from automedsam.losses import AutoMedSAMLoss
 from automedsam.model import AutoMedSAM, Prompting, create_model
-from automedsam.image_locator import SIDE
 from automedsam.prompt_module import SparsePrompt
 from automedsam.prompts import Prompts
 from automedsam.sam import BACKBONES, Weights

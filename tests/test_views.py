@@ -1,4 +1,4 @@
-"""Views: what each kind does, by numpy's own turns and flips; that image and label move alike; and the same each time."""
+"""Views: what each kind does, by numpy's own turns and flips; image and label move alike; the same each time."""
 
 import math
 from dataclasses import replace
