@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from automedsam.boxes import box_iou, largest_box
-from automedsam.case_inputs import CaseInputs
 from automedsam.cases import Case
 from automedsam.image_locator import SIDE
 from automedsam.locating_training import LocatingTraining, best_threshold
@@ -228,6 +227,6 @@ def test_finishing_settles_the_threshold_by_the_validation_boxes(
 
 def test_a_model_that_does_not_locate_is_refused(material: Material) -> None:
     model = AutoMedSAM(material.weights, "direct")
-    inputs = CaseInputs(model, material.embeddings, material.images, CPU.device)
+    inputs = material.inputs_of(model)
     with pytest.raises(TypeError, match="expected a model that locates"):
         LocatingTraining(model, AutoMedSAMLoss(), CPU, inputs, material.pseudo_labels, **RECIPE | LOCATING)

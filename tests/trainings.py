@@ -47,9 +47,11 @@ class Material:
         model = AutoMedSAM(self.weights, "locate", source)
         return LocatingTraining(*self._given(model, compute), **RECIPE | LOCATING | changes)
 
+    def inputs_of(self, model: AutoMedSAM) -> CaseInputs:
+        return CaseInputs(model, self.embeddings, self.images, CPU.device)
+
     def _given(self, model: AutoMedSAM, compute: Compute) -> tuple[Any, ...]:
-        inputs = CaseInputs(model, self.embeddings, self.images, CPU.device)
-        return model, AutoMedSAMLoss(), compute, inputs, self.pseudo_labels
+        return model, AutoMedSAMLoss(), compute, self.inputs_of(model), self.pseudo_labels
 
 
 def run(training: Training, cases: list[Case], epochs: int) -> Any:
