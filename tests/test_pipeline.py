@@ -56,9 +56,9 @@ def test_fresh_clone_without_cache_gives_the_same_bytes(reproduced: Workspace, t
     assert clone.git("status", "--porcelain") == ""
 
 
-def test_lambda_size_reruns_train_evaluate_and_render_only(reproduced: Workspace, tmp_path: Path):
+def test_a_lambda_and_epochs_rerun_train_evaluate_and_render_only(reproduced: Workspace, tmp_path: Path):
     workspace = with_cache(reproduced, tmp_path / "clone")
-    printed = workspace.dvc("exp", "run", "--set-param", "lambda_size=0.05")
+    printed = workspace.dvc("exp", "run", "--set-param", "lambda_size=0.05", "--set-param", "epochs=3")
     assert stages_run(printed) == ["train", "evaluate", "render"]
 
 

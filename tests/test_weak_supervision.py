@@ -65,10 +65,10 @@ def test_one_more_image_embeds_one_image_and_its_view_if_it_is_to_train_on(works
     before = trained_on(workspace)
     add_phantom(workspace.root / "data/raw", 12)
     workspace.python("stages/prepare.py")
-    views = trained_on(workspace) - before
-    assert views <= {"case_12"}
-    printed = workspace.python("stages/embed.py")
-    assert f"{1 + len(views)} images to embed, {12 + len(before)} in the store" in printed
+    after = trained_on(workspace)
+    assert after - before <= {"case_12"}  # another may have gone to validate with
+    found = f"{1 + len(after - before)} images to embed, {12 + len(after & before)} in the store"
+    assert found in workspace.python("stages/embed.py")
 
 
 def trained_on(workspace: Workspace) -> set[str]:
