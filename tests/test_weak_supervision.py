@@ -16,10 +16,10 @@ MODEL = "data/model/prompt_module.safetensors"
 PROMPTINGS = ("locate", "direct")
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A clone with twelve phantoms as a user's folder, prepared, embedded and labelled."""
-    root = tmp_path / "project"
+    root = tmp_path_factory.mktemp("weak") / "project"
     root.mkdir()
     workspace = copy_project(root, dataset="folder", **SMALL)
     for number in range(12):
@@ -29,6 +29,13 @@ def workspace(tmp_path: Path) -> Workspace:
     assert "14 images to embed, 0 in the store" in printed  # ten that are used, and a view of the four to train on
     workspace.python("stages/label.py")
     return workspace
+
+
+@pytest.fixture
+def workspace(labelled: Workspace, tmp_path: Path) -> Workspace:
+    """The same, of one test's own."""
+    shutil.copytree(labelled.root, tmp_path / "project")
+    return Workspace(tmp_path / "project")
 
 
 def test_labels_and_training_read_no_mask(workspace: Workspace):
