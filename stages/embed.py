@@ -61,7 +61,7 @@ class Sight:
 
     def describe(self, kinds: list[Augmentation]) -> str:
         """What tells a view from another of the same image; nothing, of the image as it is."""
-        return f"{self.case} view {self.view}: {' '.join(sorted(kinds))}" if self.view else ""
+        return stored_view(self.case, self.view, kinds).describe() if self.view else ""
 
     def see(self, kinds: list[Augmentation]) -> np.ndarray:
         """(H, W) or (H, W, 3), uint8."""

@@ -14,9 +14,12 @@ from automedsam.cases import Case
 from automedsam.device import Compute
 from automedsam.embeddings import EmbeddingFolder, EmbeddingStore, describe_encoder
 from automedsam.encoder import Encoder
+from automedsam.images import read_pixels, write_image
 from automedsam.preprocessing import Preprocessing
 from automedsam.sam import BACKBONES, Backbone, Weights
+from automedsam.views import AUGMENTATIONS, stored_view
 from loopback import Server, serve
+from trainings import Material
 
 TINY = Backbone(
     Preprocessing("medsam", 64, mean=(0.4,) * 3, std=(0.25,) * 3), 32, 1, 2, (0,), patch_size=8, window_size=4,
@@ -76,16 +79,42 @@ def cases() -> list[Case]:
 
 
 @pytest.fixture
-def embeddings(tiny_weights: Weights, cases: list[Case], tmp_path: Path) -> EmbeddingFolder:
-    """The tiny SAM's embeddings of pictures of the cases' boxes."""
-    folder = EmbeddingFolder(tmp_path / "embeddings", tiny_weights, "float16")
-    store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights, "float16"), "float32")
-    encoder = Encoder(tiny_weights, Compute(torch.device("cpu"), torch.float32))
+def images(cases: list[Case], tmp_path: Path) -> Path:
+    """A folder with pictures of the cases' boxes."""
+    folder = tmp_path / "images"
     rng = np.random.default_rng(0)
     for case in cases:
         image = rng.integers(0, 100, case.image_size) + 150 * fill_boxes(case.boxes_xyxy, case.image_size)
-        store.write(folder.path(case), encoder(image.astype(np.uint8)))
+        write_image(folder / f"{case.name}.png", image.astype(np.uint8))
     return folder
+
+
+@pytest.fixture
+def embeddings(tiny_weights: Weights, cases: list[Case], images: Path, tmp_path: Path) -> EmbeddingFolder:
+    """The tiny SAM's embeddings of those pictures, and of two other views of the training cases'."""
+    folder = EmbeddingFolder(tmp_path / "embeddings", tiny_weights, "float16")
+    store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights, "float16"), "float32")
+    encoder = Encoder(tiny_weights, Compute(torch.device("cpu"), torch.float32))
+    for case in cases:
+        image = read_pixels(images / f"{case.name}.png")
+        store.write(folder.path(case), encoder(image))
+        for number in (1, 2) if case.split == "train" else ():
+            seen = stored_view(case.name, number, AUGMENTATIONS).of_8_bits(image)
+            store.write(folder.path(case, number), encoder(seen))
+    return folder
+
+
+@pytest.fixture
+def pseudo_labels(cases: list[Case], tmp_path: Path) -> Path:
+    """A folder with labels of the training cases: of `a` its box, rather surely; `b`'s was dropped; `c` has none."""
+    folder = tmp_path / "pseudo_labels"
+    write_image(folder / "a.png", (230 * fill_boxes(cases[0].boxes_xyxy, cases[0].image_size)).astype(np.uint8))
+    return folder
+
+
+@pytest.fixture
+def material(tiny_weights: Weights, embeddings: EmbeddingFolder, images: Path, pseudo_labels: Path) -> Material:
+    return Material(tiny_weights, embeddings, images, pseudo_labels)
 
 
 def write_weights(path: Path, backbone: Backbone = TINY) -> Path:

@@ -60,7 +60,7 @@ def test_import_of_an_unknown_name_is_an_import_error():
         from automedsam import AutoSAM  # noqa: F401
 
 
-@pytest.mark.parametrize("script", ["embed", "train", "evaluate", "predict"])
+@pytest.mark.parametrize("script", ["embed", "label", "train", "evaluate", "predict"])
 def test_scripts_settle_how_threads_wait_before_torch_comes(script):
     tree = ast.parse((STAGES / f"{script}.py").read_text(encoding="utf-8"))
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -10,6 +10,7 @@ from automedsam.boxes import (
     component_boxes,
     enclosing_box,
     fill_boxes,
+    largest_box,
     mask_box_iou,
     tight_box,
 )
@@ -96,6 +97,24 @@ def test_a_part_is_counted_by_its_own_pixels_not_by_its_box():
 
 def test_a_part_inside_another_has_a_box_of_its_own():
     assert component_boxes(read_drawing("#####", "#...#", "#.#.#", "#...#", "#####")) == [(0, 0, 5, 5), (2, 2, 3, 3)]
+
+
+def test_the_largest_part_has_its_box_alone():
+    assert largest_box(PARTS) == (1, 1, 3, 3)
+    assert largest_box(fill_boxes([(0, 0, 3, 3), (5, 1, 9, 6)], (8, 12))) == (5, 1, 9, 6)
+
+
+def test_a_part_is_the_largest_by_its_pixels_not_by_its_box():
+    assert largest_box(read_drawing("#....##", "#....##", "####.##")) == (0, 0, 4, 3)
+    assert largest_box(read_drawing("#...###", "#...###", "###.###")) == (4, 0, 7, 3)
+
+
+def test_parts_that_touch_at_a_corner_alone_are_two():
+    assert largest_box(read_drawing("##..", "##..", "..#.")) == (0, 0, 2, 2)
+
+
+def test_without_a_part_the_largest_box_is_empty():
+    assert largest_box(np.zeros((4, 6), bool)) == EMPTY
 
 
 def test_empty_mask_has_no_parts():

@@ -12,7 +12,7 @@ from automedsam.boxes import Box, tight_box
 from automedsam.cases import BOX_COLUMNS
 from automedsam.images import write_image
 from automedsam.phantoms import draw_phantom
-from workspace import Workspace, copy_project, stages_run
+from workspace import SMALL, Workspace, copy_project, stages_run
 
 pytestmark = pytest.mark.slow
 COUNT = 12
@@ -61,11 +61,11 @@ def test_boxes_alone_are_enough(tmp_path: Path, boxes_of, write: Callable[[Path,
     boxes = boxes_of(root / "data/raw")
     annotations = write(root / "data/raw", boxes)
     workspace = copy_project(
-        root, dataset="folder", annotations=annotations, class_ids=class_ids, epochs=2, train_cases="null"
+        root, dataset="folder", annotations=annotations, class_ids=class_ids, **SMALL | {"train_cases": "null"}
     )
     assert not [*root.rglob("*mask*.png")]
     printed = workspace.dvc("repro")
-    assert len(stages_run(printed)) == 5
+    assert len(stages_run(printed)) == 6
     assert "no test image has a mask" in printed
     assert not [*(root / "data/prepared/test_masks").iterdir()]
 
@@ -87,7 +87,9 @@ def test_a_changed_box_runs_everything_again_but_embeds_nothing(tmp_path: Path, 
     root.mkdir()
     boxes = boxes_of(root / "data/raw")
     annotations = write_csv(root / "data/raw", boxes)
-    workspace = copy_project(root, dataset="folder", annotations=annotations, epochs=1, train_cases="null")
+    workspace = copy_project(
+        root, dataset="folder", annotations=annotations, **SMALL | {"epochs": 1, "train_cases": "null"}
+    )
     workspace.dvc("repro")
     x0, y0, x1, y1 = boxes["case_03.png"]
     write_csv(root / "data/raw", boxes | {"case_03.png": (x0 - 1, y0, x1, y1)})

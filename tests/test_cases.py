@@ -53,6 +53,12 @@ def test_names_are_known_without_any_box(tmp_path):
     assert read_names(tmp_path / "index.csv") == ["a", "b", "c", "v_s000", "v_s002"]
 
 
+@pytest.mark.parametrize(("split", "names"), [("train", ["b"]), ("val", ["c"]), ("test", ["a", "v_s000", "v_s002"])])
+def test_names_are_those_of_one_split_if_one_is_asked_for(tmp_path, split, names):
+    write_index(tmp_path / "index.csv", CASES)
+    assert read_names(tmp_path / "index.csv", split) == names
+
+
 def test_cases_come_back_sorted_and_unchanged(tmp_path):
     write_index(tmp_path / "index.csv", CASES)
     assert read_index(tmp_path / "index.csv") == sorted(CASES, key=lambda case: case.name)

@@ -1,6 +1,7 @@
 """A trained PromptModule as a file, and the folder that an unfinished training leaves."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,28 +10,33 @@ from automedsam.cases import Case
 from automedsam.checkpoints import TrainingFolder, load_model
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.errors import InputError
+from automedsam.image_locator import SIDE
 from automedsam.model import AutoMedSAM
-from automedsam.prompt_module import SparsePrompt
 from automedsam.sam import Weights
 from automedsam.tensors import save_tensors
 
 CPU = torch.device("cpu")
 
 
-def save(path: Path, weights: Weights, kind: SparsePrompt = "box") -> AutoMedSAM:
-    model = AutoMedSAM(weights, kind)
-    header = {"weights": weights.sha256(), "sparse_prompt": kind}
-    save_tensors(path, model.prompt_module.state_dict(), header)
+def save(path: Path, weights: Weights, **kind: Any) -> AutoMedSAM:
+    """A model of some kind, saved as training does."""
+    model = AutoMedSAM(weights, **kind)
+    header = {"prompting": "locate", "prompt_source": "both", "sparse_prompt": "box", **kind}
+    save_tensors(path, model.prompt_module.state_dict(), {"weights": weights.sha256(), **header})
     return model.eval()
 
 
-@pytest.mark.parametrize("kind", ["box", "point", "tokens"])
-def test_a_saved_model_answers_as_before(tiny_weights: Weights, tmp_path: Path, kind: SparsePrompt) -> None:
-    model = save(tmp_path / "module.safetensors", tiny_weights, kind)
+@pytest.mark.parametrize(
+    "kind",
+    [{"prompting": "direct", "sparse_prompt": sparse} for sparse in ("box", "point", "tokens")]
+    + [{"prompt_source": source} for source in ("embedding", "image", "both")],
+)
+def test_a_saved_model_answers_as_before(tiny_weights: Weights, tmp_path: Path, kind: dict[str, str]) -> None:
+    model = save(tmp_path / "module.safetensors", tiny_weights, **kind)
     loaded = load_model(tmp_path / "module.safetensors", tiny_weights, CPU)
-    embeddings = torch.randn(2, 32, 8, 8)
+    given = torch.randn(2, 32, 8, 8), torch.rand(2, 3, SIDE, SIDE)
     assert not loaded.training
-    assert torch.equal(loaded(embeddings)[0], model(embeddings)[0])
+    assert torch.equal(loaded(*given)[0], model(*given)[0])
 
 
 def test_a_model_is_refused_on_other_weights(tiny_weights: Weights, other_weights: Weights, tmp_path: Path) -> None:

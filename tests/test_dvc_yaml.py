@@ -31,8 +31,8 @@ def keys_read(script: Path) -> set[str]:
     return (attributes | texts) & set(AutoMedSAMConfig.model_fields)
 
 
-def test_five_stages_in_order():
-    assert list(PIPELINE) == ["prepare", "embed", "train", "evaluate", "render"]
+def test_six_stages_in_order():
+    assert list(PIPELINE) == ["prepare", "embed", "label", "train", "evaluate", "render"]
 
 
 @pytest.mark.parametrize("stage", PIPELINE)
@@ -60,10 +60,11 @@ def test_a_key_of_another_stage_cannot_be_read():
         load_params("embed", ROOT).epochs  # noqa: B018
 
 
-def test_no_mask_reaches_embed_or_train():
-    for stage in ("embed", "train"):
-        assert not [dep for dep in listed(stage, "deps") if "mask" in dep]
-    assert "data/raw" not in str(PIPELINE["train"])
+@pytest.mark.parametrize("stage", ["embed", "label", "train"])
+def test_no_mask_reaches_what_comes_before_evaluate(stage):
+    assert not [dep for dep in listed(stage, "deps") if "mask" in dep]
+    assert not {"data/raw", "data/prepared", "data"} & listed(stage, "deps")
+    assert "data_dir" not in str(PIPELINE[stage])
 
 
 def test_artifacts_lie_where_the_code_puts_them():

@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 import torch
 
+from automedsam.cases import Case, write_index
 from automedsam.device import Compute
 from automedsam.embeddings import EmbeddingStore, describe_encoder
 from automedsam.encoder import Encoder
 from automedsam.errors import InputError
 from automedsam.images import read_pixels, write_image
+from automedsam.paths import INDEX
 from automedsam.sam import Weights
 from automedsam.tensors import load_tensors
-from embed import embed
+from automedsam.views import AUGMENTATIONS, stored_view
+from embed import Sight, embed, list_sights
 from workspace import Workspace, copy_project
 
 CPU = Compute(torch.device("cpu"), torch.float32)
@@ -30,47 +33,84 @@ def store(tiny_weights: Weights, tmp_path: Path) -> EmbeddingStore:
 
 
 @pytest.fixture
-def missing(store: EmbeddingStore, tmp_path: Path) -> dict[Path, Path]:
+def missing(store: EmbeddingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Sight, Path]:
     """Seven images, no two alike, to their places in the store."""
+    monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    images = [tmp_path / f"{number}.png" for number in range(7)]
-    for number, image in enumerate(images):
-        write_image(image, rng.integers(0, 256, (40 + number, 50), np.uint8))
-    return {image: store.path(image) for image in images}
+    sights = [Sight(str(number), 0) for number in range(7)]
+    for number, sight in enumerate(sights):
+        write_image(sight.image, rng.integers(0, 256, (40 + number, 50), np.uint8))
+    return {sight: store.path(sight.image) for sight in sights}
 
 
 def test_every_image_gets_its_own_embedding(
-    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Path, Path]
+    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Sight, Path]
 ) -> None:
     encoder = Encoder(tiny_weights, CPU)
-    embed(missing, encoder, store)
-    for image, path in missing.items():
+    embed(missing, [], encoder, store)
+    for sight, path in missing.items():
         assert store.holds(path)
-        assert torch.equal(load_tensors(path)["embedding"], encoder(read_pixels(image)))
+        assert torch.equal(load_tensors(path)["embedding"], encoder(read_pixels(sight.image)))
+
+
+def test_every_view_gets_the_embedding_of_what_it_shows(
+    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Sight, Path]
+) -> None:
+    encoder, kinds = Encoder(tiny_weights, CPU), list(AUGMENTATIONS)
+    sights = [Sight(case, view) for case in "25" for view in range(3)]
+    stored = {sight: store.path(sight.image, sight.describe(kinds)) for sight in sights}
+    assert len(set(stored.values())) == 6
+    assert [stored[Sight(case, 0)] for case in "25"] == [missing[Sight(case, 0)] for case in "25"]
+    embed(stored, kinds, encoder, store)
+    for sight, path in stored.items():
+        image = read_pixels(sight.image)
+        seen = stored_view(sight.case, sight.view, kinds).of_8_bits(image) if sight.view else image
+        assert torch.equal(load_tensors(path)["embedding"], encoder(seen))
+
+
+def test_a_view_is_found_by_what_it_shows(missing: dict[Sight, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another strength of a kind that is used makes another view; of one that is not used, it does not."""
+    described = Sight("2", 1).describe(["scale"])
+    monkeypatch.setattr("automedsam.views.ROTATION", 0.1)
+    assert Sight("2", 1).describe(["scale"]) == described
+    monkeypatch.setattr("automedsam.views.SCALE", 0.1)
+    assert Sight("2", 1).describe(["scale"]) != described
+    assert Sight("2", 1).describe(["scale", "flip"]) != described
+    assert Sight("2", 0).describe(["scale"]) == Sight("2", 0).describe([]) == ""
+
+
+def test_training_images_alone_have_views(cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    INDEX.parent.mkdir(parents=True)
+    write_index(INDEX, cases)
+    sights = list_sights(2)
+    assert sights[:5] == [Sight(name, 0) for name in "abcde"]
+    assert sights[5:] == [Sight(name, view) for name in "abc" for view in (1, 2)]
+    assert list_sights(0) == sights[:5]
 
 
 def test_batches_give_what_single_images_do(
-    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Path, Path], monkeypatch: pytest.MonkeyPatch
+    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Sight, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Encoder, "batch_size", 3)
     encoder = Encoder(tiny_weights, CPU)
     sizes = []
     encode = encoder.encode
     monkeypatch.setattr(encoder, "encode", lambda inputs: [sizes.append(len(inputs)), encode(inputs)][1])
-    embed(missing, encoder, store)
+    embed(missing, [], encoder, store)
     assert sizes == [3, 3, 1]
-    for image, path in missing.items():
-        expected = encoder(read_pixels(image)).float()
+    for sight, path in missing.items():
+        expected = encoder(read_pixels(sight.image)).float()
         assert torch.allclose(load_tensors(path)["embedding"].float(), expected, atol=1e-3)
 
 
 def test_an_image_that_cannot_be_read_is_named_and_those_before_it_are_kept(
-    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Path, Path]
+    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Sight, Path]
 ) -> None:
-    broken = list(missing)[4]
+    broken = list(missing)[4].image
     broken.write_bytes(broken.read_bytes()[:60])
     with pytest.raises(InputError, match=r"4\.png: expected an image, found a file that cannot be read"):
-        embed(missing, Encoder(tiny_weights, CPU), store)
+        embed(missing, [], Encoder(tiny_weights, CPU), store)
     assert [store.holds(path) for path in missing.values()] == [True] * 4 + [False] * 3
 
 
@@ -78,7 +118,7 @@ def test_an_image_that_cannot_be_read_is_named_and_those_before_it_are_kept(
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 @pytest.mark.parametrize(("sent", "status"), [("SIGINT", 130), ("SIGKILL", -9)])
 def test_a_stopped_run_leaves_whole_files_and_a_later_one_goes_on(tmp_path: Path, sent: str, status: int) -> None:
-    workspace = copy_project(tmp_path)
+    workspace = copy_project(tmp_path, views=1)
     workspace.python("stages/prepare.py")
     running = subprocess.Popen(
         [sys.executable, "stages/embed.py"],
@@ -103,7 +143,7 @@ def test_a_stopped_run_leaves_whole_files_and_a_later_one_goes_on(tmp_path: Path
     assert not (workspace.root / "data/embeddings").exists()
     whole = {path: path.read_bytes() for path in stored(workspace)}
 
-    images = len(list((workspace.root / "data/prepared/images").iterdir()))
+    images = len(list((workspace.root / "data/prepared/images").iterdir())) + 10  # and a view of each to train on
     found = re.search(r"(\d+) images to embed, (\d+) in the store", workspace.python("stages/embed.py"))
     assert found is not None
     assert (int(found[1]), int(found[2])) == (images - len(whole), len(whole))

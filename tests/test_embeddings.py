@@ -12,7 +12,14 @@ from safetensors.torch import save_file
 
 from automedsam.cases import Case
 from automedsam.device import Compute
-from automedsam.embeddings import FORMAT, EmbeddingFolder, EmbeddingStore, describe_encoder, link_or_copy
+from automedsam.embeddings import (
+    FORMAT,
+    EmbeddingFolder,
+    EmbeddingStore,
+    describe_encoder,
+    embedding_place,
+    link_or_copy,
+)
 from automedsam.encoder import Encoder
 from automedsam.errors import InputError
 from automedsam.phantoms import draw_phantom
@@ -71,6 +78,45 @@ def test_an_embedding_is_found_by_its_precision(tiny_weights: Weights, picture: 
 
 def test_an_embedding_is_found_by_the_type_that_it_is_stored_in(tiny_weights: Weights, picture: Path) -> None:
     assert store_path(tiny_weights, picture, dtype="int8") != store_path(tiny_weights, picture)
+
+
+def test_a_view_is_stored_apart_from_the_image_and_from_other_views(tiny_weights: Weights, picture: Path) -> None:
+    store = EmbeddingStore(Path("store"), describe_encoder(tiny_weights, "float16"), "float32")
+    assert store.path(picture, "") == store.path(picture)
+    assert len({store.path(picture, view) for view in ("", "one", "other")}) == 3
+    assert store.path(picture, "one") == store.path(picture, "one")
+
+
+def test_views_lie_in_folders_of_their_own(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
+    folder = embeddings.folder
+    assert embedding_place(folder, "a", 0) == embeddings.path(cases[0]) == folder / "a.safetensors"
+    assert embedding_place(folder, "a", 2) == embeddings.path(cases[0], 2) == folder / "views/2/a.safetensors"
+
+
+def test_views_are_loaded_as_they_are_asked_for(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
+    loaded = embeddings.load([cases[0], cases[1], cases[0]], CPU, [2, 0, 1])
+    for found, case, view in zip(loaded, (cases[0], cases[1], cases[0]), (2, 0, 1), strict=True):
+        assert torch.equal(found, load_tensors(embeddings.path(case, view))["embedding"].float())
+    assert not torch.equal(loaded[0], loaded[2])
+
+
+def test_check_looks_at_every_view_that_is_used(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
+    embeddings.check(cases[:3], 2)
+    with pytest.raises(InputError, match=r"views/3/a\.safetensors: expected a file that this pipeline wrote"):
+        embeddings.check(cases[:3], 3)
+    embeddings.path(cases[1], 2).unlink()
+    embeddings.check(cases[:3], 1)
+    with pytest.raises(InputError, match=r"views/2/b\.safetensors: expected a file that this pipeline wrote"):
+        embeddings.check(cases[:3], 2)
+
+
+def test_check_refuses_views_of_other_weights(
+    embeddings: EmbeddingFolder, other_weights: Weights, cases: list[Case], tmp_path: Path
+) -> None:
+    other = EmbeddingStore(tmp_path, describe_encoder(other_weights, "float16"), "float32")
+    other.write(embeddings.path(cases[2], 1), torch.zeros(32, 8, 8).half())
+    with pytest.raises(InputError, match=r"views/1/c\.safetensors: expected an embedding with weights"):
+        embeddings.check(cases[:3], 2)
 
 
 def test_a_stored_embedding_is_fp16_and_says_what_made_it(tiny_weights: Weights, picture: Path, tmp_path: Path) -> None:

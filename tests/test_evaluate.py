@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from automedsam.phantoms import draw_phantom
-from workspace import Workspace, copy_project
+from workspace import SMALL, Workspace, copy_project
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Six volumes of two phantoms, and a third slice of which the object is missing."""
     root = tmp_path_factory.mktemp("evaluate") / "project"
     root.mkdir()
-    workspace = copy_project(root, dataset="folder", epochs=1, train_cases=2)
+    workspace = copy_project(root, dataset="folder", **SMALL | {"epochs": 1, "train_cases": 2})
     for kind in ("images", "masks"):
         (root / "data/raw" / kind).mkdir(parents=True)
     for number in range(6):
@@ -31,7 +31,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def run_all(project: Workspace) -> tuple[str, dict[str, float], list[dict[str, str]]]:
-    for stage in ("prepare", "embed", "train"):
+    for stage in ("prepare", "embed", "label", "train"):
         project.python(f"stages/{stage}.py")
     printed = project.python("stages/evaluate.py")
     volumes = list(csv.DictReader(project.read("metrics/per_volume.csv").decode().splitlines()))

@@ -35,7 +35,7 @@ def test_defaults_read_like_the_committed_file():
 
 def test_every_key_has_a_comment_on_its_line():
     lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
-    commented = [found[1] for line in lines if (found := re.match(r"(\w+): \S+\s+# \S", line))]
+    commented = [found[1] for line in lines if (found := re.match(r"(\w+):(?: \S+)?\s+# \S", line))]
     assert sorted(commented) == sorted(AutoMedSAMConfig.model_fields)
 
 
@@ -97,9 +97,15 @@ def test_all_faults_are_named_in_one_error(load):
         ("backbone", "vit_b"),
         ("device", "gpu"),
         ("use_amp", "maybe"),
+        ("augmentations", "flip"),
+        ("augmentations", "[mirror]"),
+        ("views", "-1"),
+        ("prompting", "guess"),
+        ("prompt_source", "null"),
         ("sparse_prompt", "null"),
         ("epochs", "2.5"),
         ("epochs", "true"),
+        ("steps_per_epoch", "0"),
         ("batch_size", "null"),
         ("learning_rate", "0"),
         ("learning_rate", ".inf"),
@@ -107,6 +113,7 @@ def test_all_faults_are_named_in_one_error(load):
         ("weight_decay", "-1"),
         ("seed", "-1"),
         ("save_every", "0"),
+        ("lambda_pseudo", "-1"),
         ("lambda_tightness", "-0.1"),
         ("lambda_size", ".nan"),
         ("barrier_t", "0"),
@@ -116,7 +123,7 @@ def test_all_faults_are_named_in_one_error(load):
     ],
 )
 def test_value_out_of_range_or_type_is_refused_by_key(load, key, value):
-    with pytest.raises(InputError, match=rf"params\.yaml: {key}(\.0\.int)?: .*found"):
+    with pytest.raises(InputError, match=rf"params\.yaml: {key}(\.0(\.int)?)?: .*found"):
         load(f"{key}: {value}\n")
 
 
@@ -239,7 +246,7 @@ def test_stage_gets_the_keys_that_dvc_yaml_gives_it(tmp_path):
         _ = params.batch_size
 
 
-@pytest.mark.parametrize("stage", ["prepare", "embed", "train", "evaluate"])
+@pytest.mark.parametrize("stage", ["prepare", "embed", "label", "train", "evaluate"])
 def test_each_stage_loads_its_own_keys_from_the_committed_files(stage):
     declared = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]["params"]
     params = load_params(stage, ROOT)

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from workspace import Workspace, copy_project, stages_run
+from workspace import SMALL, Workspace, copy_project, stages_run
 
 pytestmark = pytest.mark.slow
-STAGES = ["prepare", "embed", "train", "evaluate", "render"]
+STAGES = ["prepare", "embed", "label", "train", "evaluate", "render"]
 
 
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A clone in which `dvc repro` has run, with few epochs, and its results are committed."""
+    """A clone in which `dvc repro` has run, with few steps, and its results are committed."""
     root = tmp_path_factory.mktemp("pipeline") / "project"
     root.mkdir()
-    workspace = copy_project(root, epochs=2, train_cases=4)
+    workspace = copy_project(root, **SMALL)
     workspace.dvc("repro")
     workspace.commit("results")
     return workspace
@@ -36,6 +36,8 @@ def test_results_are_complete_and_sound(reproduced: Workspace):
     assert summary["true_box_dice"] >= 0.95
     assert len(reproduced.read("metrics/per_case.csv").splitlines()) == 61
     assert len(reproduced.read("plots/train.csv").splitlines()) == 3
+    assert len(list((reproduced.root / "data/pseudo_labels").iterdir())) == 4
+    assert reproduced.read("plots/pseudo_labels.png").startswith(b"\x89PNG")
     snapshots = {path.name for path in (reproduced.root / "plots/snapshots").iterdir()}
     assert snapshots == {f"{name}.png" for name in ("worst", "median", "best", "fixed_1", "fixed_2", "fixed_3")}
 
@@ -43,20 +45,20 @@ def test_results_are_complete_and_sound(reproduced: Workspace):
 def test_second_repro_runs_nothing(reproduced: Workspace):
     printed = reproduced.dvc("repro")
     assert stages_run(printed) == []
-    assert [f"Stage '{stage}' didn't change, skipping" in printed for stage in STAGES] == [True] * 5
+    assert [f"Stage '{stage}' didn't change, skipping" in printed for stage in STAGES] == [True] * 6
     assert reproduced.git("status", "--porcelain") == ""
 
 
 def test_fresh_clone_without_cache_gives_the_same_bytes(reproduced: Workspace, tmp_path: Path):
     clone = reproduced.clone(tmp_path / "clone")
     printed = clone.dvc("repro")
-    assert set(stages_run(printed)) >= {"prepare", "embed", "train", "evaluate"}
+    assert set(stages_run(printed)) >= {"prepare", "embed", "label", "train", "evaluate"}
     assert clone.git("status", "--porcelain") == ""
 
 
-def test_lambda_size_reruns_train_evaluate_and_render_only(reproduced: Workspace, tmp_path: Path):
+def test_a_lambda_and_epochs_rerun_train_evaluate_and_render_only(reproduced: Workspace, tmp_path: Path):
     workspace = with_cache(reproduced, tmp_path / "clone")
-    printed = workspace.dvc("exp", "run", "--set-param", "lambda_size=0.05")
+    printed = workspace.dvc("exp", "run", "--set-param", "lambda_size=0.05", "--set-param", "epochs=3")
     assert stages_run(printed) == ["train", "evaluate", "render"]
 
 
@@ -76,7 +78,7 @@ def test_metrics_of_two_branches_differ_in_a_clone_without_cache(reproduced: Wor
 
 def test_temporary_experiment_leaves_the_workspace_alone_and_embeds_nothing(reproduced: Workspace, tmp_path: Path):
     workspace = with_cache(reproduced, tmp_path / "clone")
-    printed = workspace.dvc("exp", "run", "--temp", "--name", "aside", "--set-param", "weight_decay=0.001")
+    printed = workspace.dvc("exp", "run", "--temp", "--name", "aside", "--set-param", "prompting=direct")
     assert stages_run(printed) == ["train", "evaluate", "render"]
     assert workspace.git("status", "--porcelain") == ""
     assert "aside" in workspace.dvc("exp", "show", "--csv")
@@ -123,7 +125,14 @@ def test_comment_in_the_encoder_code_embeds_nothing(reproduced: Workspace, tmp_p
         file.write("# a comment\n")
     printed = workspace.dvc("repro", "embed")
     assert stages_run(printed) == ["embed"]
-    assert "0 images to embed, 84 in the store" in printed
+    assert "0 images to embed, 88 in the store" in printed
+
+
+def test_one_view_more_embeds_that_view_alone(reproduced: Workspace, tmp_path: Path):
+    workspace = with_cache(reproduced, tmp_path / "clone")
+    workspace.set_params(views=2)
+    assert "4 images to embed, 88 in the store" in workspace.dvc("repro", "embed")
+    assert len(list((workspace.root / "data/embeddings/views/2").iterdir())) == 4
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals a process group")

@@ -13,7 +13,7 @@ from PIL import Image
 from automedsam.images import read_pixels, write_image
 from automedsam.phantoms import draw_phantom
 from automedsam.tensors import load_tensors
-from workspace import Workspace, copy_project
+from workspace import SMALL, Workspace, copy_project
 
 pytestmark = pytest.mark.slow
 
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.slow
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     root = tmp_path_factory.mktemp("predict") / "project"
     root.mkdir()
-    workspace = copy_project(root, dataset="folder", epochs=2, train_cases=4)
+    workspace = copy_project(root, dataset="folder", **SMALL | {"steps_per_epoch": 20})
     for number in range(12):
         phantom = draw_phantom(np.random.default_rng([5, number]))
         write_image(root / f"data/raw/images/case_{number:02d}.png", phantom.image[: 200 + number])
         write_image(root / f"data/raw/masks/case_{number:02d}.png", phantom.mask[: 200 + number])
-    for stage in ("prepare", "embed", "train", "evaluate"):
+    for stage in ("prepare", "embed", "label", "train", "evaluate"):
         workspace.python(f"stages/{stage}.py")
     return workspace
 
@@ -125,7 +125,7 @@ def test_the_models_own_window_is_used(trained: Workspace, tmp_path: Path):
     windowed = trained.clone(tmp_path / "project")
     shutil.copytree(trained.root / "data/raw", windowed.root / "data/raw", dirs_exist_ok=True)
     windowed.set_params(window_low=0, window_high=255)
-    for stage in ("prepare", "embed", "train", "evaluate"):
+    for stage in ("prepare", "embed", "label", "train", "evaluate"):
         windowed.python(f"stages/{stage}.py")
     windowed.run("python", "stages/predict.py", "data/raw/images", "--out", "out")
     for mask in sorted((windowed.root / "data/predictions/masks").iterdir()):
@@ -135,10 +135,11 @@ def test_the_models_own_window_is_used(trained: Workspace, tmp_path: Path):
 
 
 def test_embeddings_in_int8_are_used_where_the_model_learned_from_such(trained: Workspace, tmp_path: Path):
+    """Which here is one that prompts directly, as both promptings must give what evaluate saw."""
     quantized = trained.clone(tmp_path / "project")
     shutil.copytree(trained.root / "data/raw", quantized.root / "data/raw", dirs_exist_ok=True)
-    quantized.set_params(embedding_dtype="int8")
-    for stage in ("prepare", "embed", "train", "evaluate"):
+    quantized.set_params(embedding_dtype="int8", prompting="direct")
+    for stage in ("prepare", "embed", "label", "train", "evaluate"):
         quantized.python(f"stages/{stage}.py")
     quantized.run("python", "stages/predict.py", "data/raw/images", "--out", "out", "--soft")
     evaluated = sorted((quantized.root / "data/predictions/soft").iterdir())

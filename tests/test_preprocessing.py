@@ -141,6 +141,56 @@ def test_an_object_is_found_where_the_input_shows_it(preprocessing: Preprocessin
 
 
 @pytest.mark.parametrize("preprocessing", BOTH)
+@pytest.mark.parametrize("shape", [(50, 90), (90, 50, 3)])
+def test_a_thumbnail_is_a_smaller_frame_of_values_from_0_to_1(
+    preprocessing: Preprocessing, shape: tuple[int, ...]
+) -> None:
+    image = noise(*shape)
+    small = preprocessing.thumbnail(image, 32)
+    assert small.shape == (3, 32, 32)
+    assert small.dtype == torch.float32
+    assert 0 <= small.min() <= small.max() <= 1
+    in_full = preprocessing.thumbnail(image, preprocessing.size)
+    mean, std = (torch.tensor(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
+    height, width = preprocessing.content_size(image.shape[:2])
+    torch.testing.assert_close(((in_full - mean) / std)[:, :height, :width], preprocessing(image)[:, :height, :width])
+
+
+def test_a_thumbnail_has_its_image_where_the_frame_does_and_black_past_it() -> None:
+    small = SAM.thumbnail(np.full((20, 40), 200, np.uint8), 32)
+    torch.testing.assert_close(small[:, :16], torch.full((3, 16, 32), 200 / 255), atol=1e-4, rtol=0)
+    assert not small[:, 16:].any()
+    black_and_white = np.repeat(np.array([[10], [90]], np.uint8), 40, axis=0).repeat(30, axis=1)
+    assert (MEDSAM.thumbnail(black_and_white, 32).min(), MEDSAM.thumbnail(black_and_white, 32).max()) == (0, 1)
+
+
+@pytest.mark.parametrize("preprocessing", BOTH)
+@pytest.mark.parametrize(
+    ("size", "box_xyxy"), [((64, 128), (32, 16, 96, 48)), ((128, 64), (16, 64, 48, 112)), ((64, 64), (8, 16, 40, 64))]
+)
+def test_a_map_goes_where_boxes_go(preprocessing: Preprocessing, size: tuple[int, int], box_xyxy: Box) -> None:
+    values = torch.zeros(2, *size)
+    values[1] = 1
+    x0, y0, x1, y1 = box_xyxy
+    values[0, y0:y1, x0:x1] = 1
+    found = preprocessing.map_to_input(values, 32)
+    assert found.shape == (2, 32, 32)
+    expected = preprocessing.box_to_input(torch.tensor(box_xyxy).float(), size) / (preprocessing.size / 32)
+    assert tight_box(found[0].numpy() > 0.5) == tuple(expected.int().tolist())
+    height, width = (side // (preprocessing.size // 32) for side in preprocessing.content_size(size))
+    torch.testing.assert_close(found[1, :height, :width], torch.ones(height, width))
+    assert found[1].sum().item() == pytest.approx(height * width)
+
+
+@pytest.mark.parametrize("preprocessing", BOTH)
+def test_a_map_and_a_thumbnail_of_one_image_lie_on_each_other(preprocessing: Preprocessing) -> None:
+    image = np.zeros((45, 150), np.uint8)
+    image[12:33, 30:99] = 255
+    mask = preprocessing.map_to_input(torch.tensor(image > 0).float()[None], 32)[0]
+    assert torch.equal(preprocessing.thumbnail(image, 32)[0] > 0.5, mask > 0.5)
+
+
+@pytest.mark.parametrize("preprocessing", BOTH)
 def test_the_header_tells_preprocessings_apart(preprocessing: Preprocessing) -> None:
     header = json.loads(json.dumps(preprocessing.header()))
     assert header.keys() == {"kind", "size", "mean", "std"}

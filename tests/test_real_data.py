@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from automedsam.images import read_pixels
-from workspace import Workspace, copy_project
+from workspace import SMALL, Workspace, copy_project
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not DATA.is_dir(), reason=f"no real images in {DATA}")]
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not DATA.is_dir(), reason=f"n
 
 def project(root: Path, **params: object) -> Workspace:
     root.mkdir()
-    return copy_project(root, dataset="folder", epochs=2, train_cases=4, **params)
+    return copy_project(root, dataset="folder", **SMALL, **params)
 
 
 def copy_pairs(name: str, to: Path, pattern: str) -> None:
@@ -38,7 +38,7 @@ def cut_brats(to: Path) -> None:
 
 
 def run(workspace: Workspace) -> dict[str, float]:
-    for stage in ("prepare", "embed", "train", "evaluate", "render"):
+    for stage in ("prepare", "embed", "label", "train", "evaluate", "render"):
         workspace.python(f"stages/{stage}.py")
     return json.loads(workspace.read("metrics/summary.json"))
 

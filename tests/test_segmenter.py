@@ -10,6 +10,7 @@ from torch import Tensor
 from automedsam.cases import Case
 from automedsam.device import Compute
 from automedsam.embeddings import EmbeddingFolder
+from automedsam.locating_module import LocatingModule
 from automedsam.model import AutoMedSAM
 from automedsam.prompt_module import SparsePrompt
 from automedsam.sam import Weights
@@ -20,12 +21,16 @@ CPU = Compute(torch.device("cpu"), torch.float32)
 
 @pytest.fixture
 def make_segmenter(tiny_weights: Weights) -> Callable[[SparsePrompt], Segmenter]:
-    return lambda kind: Segmenter(AutoMedSAM(tiny_weights, kind).eval(), CPU)
+    return lambda kind: Segmenter(AutoMedSAM(tiny_weights, "direct", sparse_prompt=kind).eval(), CPU)
 
 
 @pytest.fixture
 def embedding_of(embeddings: EmbeddingFolder) -> Callable[[Case], Tensor]:
     return lambda case: embeddings.load([case], CPU.device)
+
+
+def image_of(case: Case) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, case.image_size, np.uint8)
 
 
 @pytest.mark.parametrize("kind", ["box", "point", "tokens"])
@@ -37,7 +42,7 @@ def test_a_mask_is_the_models_in_the_images_size(
 ) -> None:
     segmenter = make_segmenter(kind)
     for case in cases:
-        logits, _ = segmenter.segment(embedding_of(case), case.image_size)
+        logits, _ = segmenter.segment(embedding_of(case), image_of(case))
         embedding = embedding_of(case)
         expected = segmenter.model.forward_with_embeddings(embedding, image_size=case.image_size)["masks"]
         assert logits.shape == (1, 1, case.height, case.width)
@@ -55,7 +60,7 @@ def test_a_prompt_is_told_in_pixels_of_the_image(
     segmenter, case = make_segmenter(kind), cases[4]
     prompts = segmenter.model.prompt_module(embedding_of(case))
     x_and_y = getattr(prompts, name).reshape(-1, 2) * torch.tensor([71 / 64, 33 / 64])
-    _, prompt = segmenter.segment(embedding_of(case), case.image_size)
+    _, prompt = segmenter.segment(embedding_of(case), image_of(case))
     assert list(prompt) == ["x_min", "y_min", "x_max", "y_max"]
     assert list(prompt.values()) == pytest.approx([*x_and_y[0].tolist(), *x_and_y[-1].tolist()], rel=1e-5)
 
@@ -63,7 +68,34 @@ def test_a_prompt_is_told_in_pixels_of_the_image(
 def test_tokens_lie_nowhere(
     make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case], embedding_of: Callable[[Case], Tensor]
 ) -> None:
-    assert make_segmenter("tokens").segment(embedding_of(cases[0]), cases[0].image_size)[1] == {}
+    assert make_segmenter("tokens").segment(embedding_of(cases[0]), image_of(cases[0]))[1] == {}
+
+
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_where_the_object_was_located_is_told_in_pixels_of_the_image(
+    tiny_weights: Weights, cases: list[Case], embedding_of: Callable[[Case], Tensor], channels: tuple[int, ...]
+) -> None:
+    segmenter, case = Segmenter(AutoMedSAM(tiny_weights).eval(), CPU), cases[4]
+    image = np.random.default_rng(0).integers(0, 256, (*case.image_size, *channels), np.uint8)
+    logits, prompt = segmenter.segment(embedding_of(case), image)
+    small_logits, prompts = segmenter.model(embedding_of(case), segmenter.model.thumbnail(image)[None])
+    assert prompts.boxes_xyxy is not None
+    assert prompts.presence is not None
+    torch.testing.assert_close(logits, segmenter.model.preprocessing.mask_to_image(small_logits, case.image_size))
+    expected = prompts.boxes_xyxy[0] * torch.tensor([71 / 64, 33 / 64] * 2)
+    assert list(prompt) == ["x_min", "y_min", "x_max", "y_max", "presence"]
+    assert list(prompt.values()) == pytest.approx([*expected.tolist(), prompts.presence.item()], rel=1e-5)
+
+
+def test_what_was_not_found_lies_nowhere(
+    tiny_weights: Weights, cases: list[Case], embedding_of: Callable[[Case], Tensor]
+) -> None:
+    segmenter = Segmenter(AutoMedSAM(tiny_weights).eval(), CPU)
+    assert isinstance(segmenter.model.prompt_module, LocatingModule)
+    segmenter.model.prompt_module.presence_threshold.fill_(2)
+    logits, prompt = segmenter.segment(embedding_of(cases[0]), image_of(cases[0]))
+    assert not to_mask(logits).any()
+    assert list(prompt) == ["presence"]
 
 
 def test_a_box_prompts_the_bare_backbone_in_its_own_frame(
@@ -90,7 +122,7 @@ def test_the_bare_backbone_does_not_ask_the_prompt_module(
 def test_segmenting_leaves_no_graph(
     make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case], embedding_of: Callable[[Case], Tensor]
 ) -> None:
-    assert not make_segmenter("box").segment(embedding_of(cases[0]), cases[0].image_size)[0].requires_grad
+    assert not make_segmenter("box").segment(embedding_of(cases[0]), image_of(cases[0]))[0].requires_grad
 
 
 def test_a_mask_is_where_the_probability_is_over_a_half() -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+SMALL = {"epochs": 2, "steps_per_epoch": 2, "batch_size": 2, "views": 1, "train_cases": 4}  # a training of seconds
 IDENTITY = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
 
 

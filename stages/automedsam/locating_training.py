@@ -60,7 +60,8 @@ class LocatingTraining(Training):
         self.augmentations = augmentations
         if not isinstance(model.prompt_module, LocatingModule):
             raise TypeError("expected a model that locates")
-        self.learner = copy.deepcopy(model.prompt_module)
+        self.learner = copy.deepcopy(model.prompt_module).train()
+        model.eval()  # the mean is asked, and the learner learns: only that one drops channels
         self.optimizer = torch.optim.AdamW(self.learner.parameters(), learning_rate, weight_decay=weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, learning_rate, total_steps=epochs * steps_per_epoch + 1, pct_start=WARM_UP
@@ -70,6 +71,7 @@ class LocatingTraining(Training):
     def take_steps(self, train_cases: list[Case], epoch: int) -> Iterator[Terms]:
         """As many cases as the steps take, each as often as any other; in the same order in a resumed run."""
         rng = np.random.default_rng([self.seed, epoch])
+        torch.manual_seed(int(rng.integers(2**31)))  # of what is dropped
         count = self.steps_per_epoch * self.batch_size
         rounds = -(-count // len(train_cases))
         order = [i for _ in range(rounds) for i in rng.permutation(len(train_cases))]

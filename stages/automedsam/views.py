@@ -6,7 +6,7 @@ smaller copies of both.
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 import numpy as np
@@ -37,6 +37,11 @@ class View:
     noise: float
     bias: Tensor  # (1, 1, BIAS_CELLS, BIAS_CELLS)
     seed: int  # of the noise
+
+    def describe(self) -> str:
+        """All its numbers, as text: two views of one description show the same."""
+        values = (getattr(self, field.name) for field in fields(self))
+        return " ".join(str(value.tolist() if isinstance(value, Tensor) else value) for value in values)
 
     def of_image(self, pixels: Tensor) -> Tensor:
         """Pixels (C, H, W), 0 to 1, as this view shows them; black where it looks past the edge."""

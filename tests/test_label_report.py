@@ -1,0 +1,72 @@
+"""The contact sheet of pseudo-labels: a picture of each, the dropped ones first, the same bytes each time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from automedsam import label_report
+from automedsam.cases import Case
+from automedsam.label_report import SHOWN, Labelled, draw_labels
+
+
+def labelled(name: str, fault: str | None = None, *, level: float = 0.9, channels: tuple[int, ...] = ()) -> Labelled:
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, *channels), np.uint8)
+    label = np.zeros((40, 60), np.float32)
+    label[10:30, 15:45] = level
+    return Labelled(Case(name, name, "train", 40, 60, ((15, 10, 45, 30),)), image, label, fault)
+
+
+@pytest.fixture
+def titles(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Those of the panels that are saved from now on."""
+    found: list[str] = []
+    save = label_report.save_figure
+
+    def record(figure: Figure, path: Path) -> None:
+        found.extend(title for axes in figure.axes if (title := axes.get_title()))
+        save(figure, path)
+
+    monkeypatch.setattr(label_report, "save_figure", record)
+    return found
+
+
+def test_it_is_a_picture_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+    shown = [labelled("a"), labelled("b", "fills 3% of its box"), labelled("c", channels=(3,))]
+    for name in ("one.png", "other.png"):
+        draw_labels(tmp_path / name, shown)
+    with Image.open(tmp_path / "one.png") as picture:
+        assert picture.format == "PNG"
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
+
+
+def test_another_label_is_another_picture(tmp_path: Path) -> None:
+    draw_labels(tmp_path / "one.png", [labelled("a")])
+    draw_labels(tmp_path / "other.png", [labelled("a", level=0.3)])
+    assert (tmp_path / "one.png").read_bytes() != (tmp_path / "other.png").read_bytes()
+
+
+def test_the_dropped_ones_come_first_with_their_fault(tmp_path: Path, titles: list[str]) -> None:
+    draw_labels(tmp_path / "a.png", [labelled("a"), labelled("b", "fills 3% of its box"), labelled("c")])
+    assert titles == ["b: dropped,\nit fills 3% of its box", "a", "c"]
+
+
+def test_of_very_many_some_are_shown(tmp_path: Path, titles: list[str]) -> None:
+    draw_labels(tmp_path / "a.png", [labelled(str(number)) for number in range(SHOWN)] + [labelled("z", "is wrong")])
+    assert len(titles) == SHOWN
+    assert titles[0].startswith("z: dropped")
+
+
+@pytest.mark.parametrize("level", [0.0, 0.2, 1.0])
+def test_a_label_without_a_contour_is_drawn_too(tmp_path: Path, level: float) -> None:
+    """Nowhere a half, or over a half in all of the image, as with a box round all of it."""
+    case = Case("a", "a", "train", 40, 60, ((0, 0, 60, 40),))
+    draw_labels(tmp_path / "a.png", [Labelled(case, np.zeros((40, 60), np.uint8), np.full((40, 60), level), None)])
+    assert (tmp_path / "a.png").is_file()
+
+
+def test_without_any_label_there_is_a_picture_nevertheless(tmp_path: Path) -> None:
+    draw_labels(tmp_path / "a.png", [])
+    assert (tmp_path / "a.png").is_file()

@@ -1,0 +1,232 @@
+"""Training on pseudo-labels: which views of which cases in which order, the running mean, and when a mask is empty."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from automedsam.boxes import box_iou, largest_box
+from automedsam.cases import Case
+from automedsam.image_locator import SIDE
+from automedsam.locating_training import LocatingTraining, best_threshold
+from automedsam.losses import AutoMedSAMLoss
+from automedsam.model import AutoMedSAM
+from automedsam.prompts import Prompts
+from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
+from automedsam.views import stored_view
+from trainings import CPU, LOCATING, RECIPE, Material, equal, module_state, run
+
+
+def loaded_by(training: LocatingTraining, monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[str, int]]]:
+    """Case and view of each embedding of each step to come."""
+    loaded: list[list[tuple[str, int]]] = []
+    load = training.inputs.embeddings.load
+
+    def record(batch: list[Case], device: torch.device, views: list[int] | None = None) -> Tensor:
+        if views is not None:
+            loaded.append([(case.name, view) for case, view in zip(batch, views, strict=True)])
+        return load(batch, device, views)
+
+    monkeypatch.setattr(training.inputs.embeddings, "load", record)
+    return loaded
+
+
+def test_an_epoch_takes_as_many_steps_as_asked_and_each_case_as_often_as_any_other(
+    material: Material, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = material.locating(source="embedding", steps_per_epoch=4)
+    loaded = loaded_by(training, monkeypatch)
+    run(training, cases, 2)
+    assert [len(batch) for batch in loaded] == [2] * 8
+    epochs = [[name for batch in loaded[at : at + 4] for name, _ in batch] for at in (0, 4)]
+    for names in epochs:
+        assert sorted(names[:3]) == sorted(names[3:6]) == ["a", "b", "c"]
+        assert max(Counter(names).values()) == 3
+    assert epochs[0] != epochs[1]
+
+
+def test_every_stored_view_is_drawn_from(
+    material: Material, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = material.locating(source="embedding", steps_per_epoch=10, batch_size=3)
+    loaded = loaded_by(training, monkeypatch)
+    run(training, cases, 1)
+    assert {sight for batch in loaded for sight in batch} == {(name, view) for name in "abc" for view in range(3)}
+
+
+def test_with_no_views_the_images_as_they_are_suffice(
+    material: Material, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for case in cases[:3]:
+        for view in (1, 2):
+            material.embeddings.path(case, view).unlink()
+    training = material.locating(source="embedding", views=0)
+    loaded = loaded_by(training, monkeypatch)
+    run(training, cases, 2)
+    assert {view for batch in loaded for _, view in batch} == {0}
+
+
+@pytest.mark.parametrize(
+    ("source", "terms"),
+    [("embedding", ["loss_embedding"]), ("image", ["loss_image"]), ("both", ["loss_embedding", "loss_image"])],
+)
+def test_each_source_learns_from_a_loss_of_its_own(
+    material: Material, cases: list[Case], source: str, terms: list[str]
+) -> None:
+    (row,) = run(material.locating(source=source), cases, 1).history
+    assert list(row) == ["epoch", "loss", *terms, "val_loss", "val_box_iou", "learning_rate"]
+    assert row["loss"] == pytest.approx(sum(row[term] for term in terms))
+
+
+def test_an_embedded_view_is_held_against_the_label_moved_alike(
+    material: Material, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With nothing dropped, one step on one case: its loss by hand."""
+    training = material.locating(source="embedding", batch_size=1, steps_per_epoch=1)
+    training.learner.eval()
+    loaded = loaded_by(training, monkeypatch)
+    before = {key: value.clone() for key, value in training.learner.state_dict().items()}
+    training.run_epoch(cases[:1], cases[3:])
+    ((name, view),) = loaded[0]
+    assert name == "a"
+    known = read_supervision(material.pseudo_labels, cases[0])
+    if view:
+        known = stored_view("a", view, training.augmentations).of_map(known)
+    known = training.model.preprocessing.map_to_input(known, 8)
+    training.learner.load_state_dict(before)
+    logits = training.learner.locators["embedding"](material.embeddings.load(cases[:1], CPU.device, [view]))
+    assert training.history[0]["loss"] == pytest.approx(pseudo_label_loss(logits, known[None]).item(), rel=1e-5)
+
+
+def test_without_augmentations_the_image_locator_sees_the_thumbnails_themselves(
+    material: Material, cases: list[Case]
+) -> None:
+    training = material.locating(source="image", batch_size=3, steps_per_epoch=1, augmentations=[], learning_rate=0)
+    (row,) = run(training, cases, 1).history
+    known = [read_supervision(material.pseudo_labels, case) for case in cases[:3]]
+    known_small = torch.stack([training.model.preprocessing.map_to_input(of, SIDE) for of in known])
+    seen = torch.stack([training.inputs.thumbnail(case) for case in cases[:3]])
+    expected = pseudo_label_loss(training.learner.locators["image"](seen), known_small)
+    assert row["loss"] == pytest.approx(expected.item(), rel=1e-3)
+
+
+def test_the_model_is_the_running_mean_of_what_learns(material: Material, cases: list[Case]) -> None:
+    """After t steps it keeps (1 + t) / (10 + t) of itself."""
+    training = material.locating(source="embedding", steps_per_epoch=1)
+    for step in (1, 2, 3):
+        mean = {name: value.clone() for name, value in training.model.prompt_module.named_parameters()}
+        run(training, cases, 1)
+        kept = (1 + step) / (10 + step)
+        learned = dict(training.learner.named_parameters())
+        for name, value in training.model.prompt_module.named_parameters():
+            torch.testing.assert_close(value, kept * mean[name] + (1 - kept) * learned[name])
+
+
+def test_the_learner_drops_channels_and_the_model_that_is_asked_does_not(material: Material) -> None:
+    training = material.locating(source="embedding")
+    assert training.learner.training
+    assert not any(module.training for module in training.model.modules())
+
+
+def test_the_learning_rate_rises_and_falls_to_almost_nothing(material: Material, cases: list[Case]) -> None:
+    training = material.locating(source="embedding", epochs=10)
+    rates = [row["learning_rate"] for row in run(training, cases, 10).history]
+    assert rates[0] < max(rates) <= 0.01
+    assert rates[-1] < 0.1 * max(rates)
+    assert training.schedule.get_last_lr()[0] < rates[-1]
+
+
+def test_the_shortest_training_is_one_step(material: Material, cases: list[Case]) -> None:
+    training = run(material.locating(source="embedding", epochs=1, steps_per_epoch=1), cases, 1)
+    training.finish(cases[3:])
+    assert len(training.history) == 1
+
+
+@pytest.mark.parametrize("source", ["embedding", "image"])
+def test_it_learns_where_the_boxes_are(material: Material, cases: list[Case], source: str) -> None:
+    """What is bright, in pictures of bright boxes."""
+    training = material.locating(source=source, epochs=3, steps_per_epoch=12, batch_size=2, augmentations=["flip"])
+    for _ in range(3):
+        training.run_epoch([cases[0], cases[2]], cases[:1])
+    assert training.history[-1]["loss"] < 0.7 * training.history[0]["loss"]
+    with torch.inference_mode():
+        (logits,), _ = training.judge(cases[:1])
+    probability = logits[0, 0].sigmoid()
+    x0, y0, x1, y1 = cases[0].boxes_xyxy[0]
+    assert probability[y0:y1, x0:x1].mean() > 2 * probability[:, :x0].mean()
+
+
+def test_a_dropped_label_says_nothing_of_the_inside(material: Material, cases: list[Case]) -> None:
+    """Case b has a box and no label: whatever the map says in it costs nothing."""
+    known = read_supervision(material.pseudo_labels, cases[1])[None]
+    low = torch.full((1, 1, *cases[1].image_size), -10.0)
+    high = low.clone()
+    x0, y0, x1, y1 = cases[1].boxes_xyxy[0]
+    high[..., y0:y1, x0:x1] = 10
+    assert pseudo_label_loss(high, known).item() == pseudo_label_loss(low, known).item()
+
+
+def test_the_validation_overlap_is_that_of_the_maps_largest_part(material: Material, cases: list[Case]) -> None:
+    training = run(material.locating(), cases, 1)
+    overlaps = []
+    for case in cases[3:]:
+        with torch.inference_mode():
+            found = training.model.prompt_module(*training.inputs.load([case]))
+        mask = training.model.preprocessing.mask_to_image(found.logit(eps=1e-4), case.image_size)[0, 0].numpy() > 0
+        overlaps.append(box_iou(largest_box(mask), case.boxes_xyxy[0]))
+    assert training.history[0]["val_box_iou"] == pytest.approx(sum(overlaps) / 2)
+
+
+@pytest.mark.parametrize(
+    ("found", "threshold"),
+    [
+        ([(0.9, 0.8, True), (0.1, 0.5, True)], 0.0),  # an object in each: none is to be left out
+        ([(0.9, 0.8, True), (0.3, 0.0, False), (0.5, 0.6, True)], 0.3),
+        ([(0.9, 0.8, True), (0.6, 0.0, False), (0.5, 0.6, True)], 0.6),  # 0.8 + 1 is more than 0.8 + 0.6
+        ([(0.9, 0.8, True), (0.6, 0.0, False), (0.5, 0.6, True), (0.4, 0.7, True)], 0.0),  # 2.1 is more than 1.8
+        ([(0.2, 0.0, False), (0.7, 0.0, False)], 0.7),
+        ([(0.9, 0.8, True), (0.0, 0.0, False)], 0.0),
+    ],
+)
+def test_the_threshold_is_where_masks_are_worth_most(found: list[tuple[float, float, bool]], threshold: float) -> None:
+    assert best_threshold(found) == pytest.approx(threshold, abs=1e-5)
+
+
+def test_the_threshold_parts_present_from_absent() -> None:
+    found = [(0.9, 0.8, True), (0.3, 0.0, False), (0.5, 0.6, True)]
+    assert [presence >= best_threshold(found) for presence, _, _ in found] == [True, False, True]
+
+
+def test_finishing_settles_the_threshold_by_the_validation_boxes(
+    material: Material, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case d is surely found where its box is; e, with nothing in it, with a presence of 0.4."""
+    training = run(material.locating(), cases, 1)
+    best = {key: value.clone() for key, value in training.best.items()}
+    presence = {"d": 0.8, "e": 0.4}
+    boxes = {case.name: torch.tensor([[12.0, 10, 32, 41]]) for case in cases}
+    preprocessing, asked = training.model.preprocessing, iter(cases[3:])
+
+    def answer(*_: Any) -> tuple[None, Prompts]:
+        case = next(asked)
+        box = preprocessing.box_to_input(boxes[case.name], case.image_size)
+        return None, Prompts(boxes_xyxy=box, presence=torch.tensor([presence[case.name]]))
+
+    monkeypatch.setattr(training.model, "forward", answer)
+    training.finish([cases[3], replace(cases[4], boxes_xyxy=())])
+    assert 0.4 < training.best["presence_threshold"].item() < 0.41
+    assert equal(module_state(training), training.best)
+    assert equal(
+        {key: value for key, value in training.best.items() if key != "presence_threshold"},
+        {key: value for key, value in best.items() if key != "presence_threshold"},
+    )
+
+
+def test_a_model_that_does_not_locate_is_refused(material: Material) -> None:
+    model = AutoMedSAM(material.weights, "direct")
+    inputs = material.inputs_of(model)
+    with pytest.raises(TypeError, match="expected a model that locates"):
+        LocatingTraining(model, AutoMedSAMLoss(), CPU, inputs, material.pseudo_labels, **RECIPE | LOCATING)

@@ -1,0 +1,49 @@
+"""The train stage's choices: which training is run, and what it takes as the same training."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from automedsam.cases import Case
+from automedsam.device import choose_compute
+from automedsam.direct_training import DirectTraining
+from automedsam.images import write_image
+from automedsam.locating_training import LocatingTraining
+from automedsam.model import AutoMedSAM
+from automedsam.params import load_params
+from automedsam.paths import IMAGES, PSEUDO_LABELS
+from closure import STAGES
+from train import create_training, files_of
+from trainings import Material
+
+
+@pytest.mark.parametrize(
+    ("prompting", "kind", "read"),
+    [
+        ("direct", DirectTraining, {"lambda_pseudo": 0.5, "batch_size": 3}),
+        ("locate", LocatingTraining, {"steps_per_epoch": 7, "views": 2, "augmentations": ["flip"], "batch_size": 3}),
+    ],
+)
+def test_the_training_is_the_one_that_is_asked_for(
+    material: Material, prompting: Any, kind: type, read: dict[str, Any]
+) -> None:
+    params = load_params("train", STAGES.parent, {"prompting": prompting, **read})
+    model = AutoMedSAM(material.weights, prompting)
+    training = create_training(model, choose_compute("cpu", False), material.inputs_of(model), params)
+    assert type(training) is kind
+    assert {key: getattr(training, key) for key in read} == read
+    assert training.pseudo_labels == PSEUDO_LABELS
+
+
+def test_a_training_hangs_on_image_label_and_views_of_its_cases(
+    material: Material, cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_image(PSEUDO_LABELS / "a.png", np.zeros(cases[0].image_size, np.uint8))
+    params, embeddings = load_params("train", STAGES.parent, {"views": 2}), material.embeddings
+    of_a, of_b, of_d = (files_of(cases[index], embeddings, params) for index in (0, 1, 3))
+    assert of_a == [IMAGES / "a.png", PSEUDO_LABELS / "a.png", *(embeddings.path(cases[0], n) for n in range(3))]
+    assert of_b == [IMAGES / "b.png", *(embeddings.path(cases[1], n) for n in range(3))]  # its label was dropped
+    assert of_d == [IMAGES / "d.png", embeddings.path(cases[3])]  # there to validate with

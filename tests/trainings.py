@@ -1,0 +1,69 @@
+"""Trainings of both kinds on the shared fixtures, and how two of them are compared."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from automedsam.case_inputs import CaseInputs
+from automedsam.cases import Case
+from automedsam.device import Compute
+from automedsam.direct_training import DirectTraining
+from automedsam.embeddings import EmbeddingFolder
+from automedsam.locating_training import LocatingTraining
+from automedsam.losses import AutoMedSAMLoss
+from automedsam.model import AutoMedSAM
+from automedsam.sam import Weights
+from automedsam.training import Training
+from automedsam.views import AUGMENTATIONS
+
+CPU = Compute(torch.device("cpu"), torch.float32)
+RECIPE: dict[str, Any] = {"epochs": 4, "batch_size": 2, "learning_rate": 0.01, "weight_decay": 1e-4, "seed": 0}
+LOCATING: dict[str, Any] = {"steps_per_epoch": 2, "views": 2, "augmentations": list(AUGMENTATIONS)}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the shared fixtures give to learn from."""
+
+    weights: Weights
+    embeddings: EmbeddingFolder
+    images: Path
+    pseudo_labels: Path
+
+    def direct(self, compute: Compute = CPU, start: int = 0, **changes: Any) -> DirectTraining:
+        """The recipe with some changes, its module started from a seed."""
+        torch.manual_seed(start)
+        model = AutoMedSAM(self.weights, "direct")
+        return DirectTraining(*self._given(model, compute), **RECIPE | changes)
+
+    def locating(
+        self, compute: Compute = CPU, start: int = 0, source: Any = "both", **changes: Any
+    ) -> LocatingTraining:
+        """The same of the other kind."""
+        torch.manual_seed(start)
+        model = AutoMedSAM(self.weights, "locate", source)
+        return LocatingTraining(*self._given(model, compute), **RECIPE | LOCATING | changes)
+
+    def inputs_of(self, model: AutoMedSAM) -> CaseInputs:
+        return CaseInputs(model, self.embeddings, self.images, CPU.device)
+
+    def _given(self, model: AutoMedSAM, compute: Compute) -> tuple[Any, ...]:
+        return model, AutoMedSAMLoss(), compute, self.inputs_of(model), self.pseudo_labels
+
+
+def run(training: Training, cases: list[Case], epochs: int) -> Any:
+    """The same training, so many epochs on: three cases to learn from, the others to validate with."""
+    for _ in range(epochs):
+        training.run_epoch(cases[:3], cases[3:])
+    return training
+
+
+def module_state(training: Training) -> dict[str, Tensor]:
+    return {key: value.clone() for key, value in training.model.prompt_module.state_dict().items()}
+
+
+def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
