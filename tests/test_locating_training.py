@@ -11,7 +11,7 @@ from torch import Tensor
 from automedsam.boxes import box_iou, largest_box
 from automedsam.cases import Case
 from automedsam.image_locator import SIDE
-from automedsam.locating_training import LocatingTraining, best_threshold
+from automedsam.locating_training import AFFORDABLE, VIEWS_PER_CASE, LocatingTraining, affordable_threshold
 from automedsam.losses import AutoMedSAMLoss
 from automedsam.model import AutoMedSAM
 from automedsam.prompts import Prompts
@@ -40,8 +40,9 @@ def test_an_epoch_takes_as_many_steps_as_asked_and_each_case_as_often_as_any_oth
     training = material.locating(source="embedding", steps_per_epoch=4)
     loaded = loaded_by(training, monkeypatch)
     run(training, cases, 2)
-    assert [len(batch) for batch in loaded] == [2] * 8
-    epochs = [[name for batch in loaded[at : at + 4] for name, _ in batch] for at in (0, 4)]
+    assert [len(batch) for batch in loaded] == [2 * VIEWS_PER_CASE] * 8
+    epochs = [[name for batch in loaded[at : at + 4] for name, _ in batch[:2]] for at in (0, 4)]
+    assert all([name for name, _ in batch] == [name for name, _ in batch[:2]] * VIEWS_PER_CASE for batch in loaded)
     for names in epochs:
         assert sorted(names[:3]) == sorted(names[3:6]) == ["a", "b", "c"]
         assert max(Counter(names).values()) == 3
@@ -90,15 +91,16 @@ def test_an_embedded_view_is_held_against_the_label_moved_alike(
     loaded = loaded_by(training, monkeypatch)
     before = {key: value.clone() for key, value in training.learner.state_dict().items()}
     training.run_epoch(cases[:1], cases[3:])
-    ((name, view),) = loaded[0]
-    assert name == "a"
-    known = read_supervision(material.pseudo_labels, cases[0])
-    if view:
-        known = stored_view("a", view, training.augmentations).of_map(known)
-    known = training.model.preprocessing.map_to_input(known, 8)
+    names, views = zip(*loaded[0], strict=True)
+    assert set(names) == {"a"}
+    label = read_supervision(material.pseudo_labels, cases[0])
+    moved = [stored_view("a", view, training.augmentations).of_map(label) if view else label for view in views]
+    known = torch.stack([training.model.preprocessing.map_to_input(of, 8) for of in moved])
     training.learner.load_state_dict(before)
-    logits = training.learner.locators["embedding"](material.embeddings.load(cases[:1], CPU.device, [view]))
-    assert training.history[0]["loss"] == pytest.approx(pseudo_label_loss(logits, known[None]).item(), rel=1e-5)
+    logits = training.learner.locators["embedding"](
+        torch.cat([material.embeddings.load(cases[:1], CPU.device, [view]) for view in views])
+    )
+    assert training.history[0]["loss"] == pytest.approx(pseudo_label_loss(logits, known).item(), rel=1e-5)
 
 
 def test_without_augmentations_the_image_locator_sees_the_thumbnails_themselves(
@@ -183,21 +185,30 @@ def test_the_validation_overlap_is_that_of_the_maps_largest_part(material: Mater
 @pytest.mark.parametrize(
     ("found", "threshold"),
     [
-        ([(0.9, 0.8, True), (0.1, 0.5, True)], 0.0),  # an object in each: none is to be left out
-        ([(0.9, 0.8, True), (0.3, 0.0, False), (0.5, 0.6, True)], 0.3),
-        ([(0.9, 0.8, True), (0.6, 0.0, False), (0.5, 0.6, True)], 0.6),  # 0.8 + 1 is more than 0.8 + 0.6
-        ([(0.9, 0.8, True), (0.6, 0.0, False), (0.5, 0.6, True), (0.4, 0.7, True)], 0.0),  # 2.1 is more than 1.8
-        ([(0.2, 0.0, False), (0.7, 0.0, False)], 0.7),
-        ([(0.9, 0.8, True), (0.0, 0.0, False)], 0.0),
+        pytest.param([(0.9, 0.8, True), (0.1, 0.5, True)], 0.0, id="an object in each"),
+        pytest.param([(0.9, 0.8, True), (0.3, 0.0, False), (0.5, 0.6, True)], 0.3, id="absent below all present"),
+        pytest.param([(0.9, 0.8, True), (0.6, 0.0, False), (0.5, 0.6, True)], 0.0, id="an object would be lost"),
+        pytest.param([(0.9, 0.8, True), (0.6, 0.0, False), (0.5, 0.0, True)], 0.6, id="what is lost was missed anyway"),
+        pytest.param([(0.9, 0.8, True), (0.6, 0.0, False), (0.5, 0.6, True), (0.2, 0.0, False)], 0.2, id="one of two"),
+        pytest.param([(0.2, 0.0, False), (0.7, 0.0, False)], 0.7, id="no object at all"),
     ],
 )
-def test_the_threshold_is_where_masks_are_worth_most(found: list[tuple[float, float, bool]], threshold: float) -> None:
-    assert best_threshold(found) == pytest.approx(threshold, abs=1e-5)
+def test_the_threshold_is_the_highest_that_loses_no_object(
+    found: list[tuple[float, float, bool]], threshold: float
+) -> None:
+    assert affordable_threshold(found) == pytest.approx(threshold, abs=1e-5)
+
+
+@pytest.mark.parametrize(("share", "threshold"), [(0.9, 0.6), (1.1, 0.0)])
+def test_a_little_of_the_overlap_may_be_lost(share: float, threshold: float) -> None:
+    little = share * AFFORDABLE
+    found = [(0.9, 1 - little, True), (0.5, little, True), (0.6, 0.0, False)]
+    assert affordable_threshold(found) == pytest.approx(threshold, abs=1e-5)
 
 
 def test_the_threshold_parts_present_from_absent() -> None:
     found = [(0.9, 0.8, True), (0.3, 0.0, False), (0.5, 0.6, True)]
-    assert [presence >= best_threshold(found) for presence, _, _ in found] == [True, False, True]
+    assert [presence >= affordable_threshold(found) for presence, _, _ in found] == [True, False, True]
 
 
 def test_finishing_settles_the_threshold_by_the_validation_boxes(

@@ -82,7 +82,12 @@ def draw_loss_curves(path: Path, history: pd.DataFrame) -> None:
     """Losses, their parts and the choice of the best epoch, over the epochs of plots/train.csv."""
     figure = Figure(figsize=(13, 3.8), layout="constrained")
     total, parts, choice = figure.subplots(1, 3)
-    _draw_curves(total, history, {"loss": (BLUE, "-"), "val_loss": (ORANGE, "--")}, "training loss; box losses on validation cases")
+    _draw_curves(
+        total,
+        history,
+        {"loss": (BLUE, "-"), "val_loss": (ORANGE, "--")},
+        "training loss; box losses on validation cases",
+    )
     looks = {
         "loss_empty": (GREEN, "-"),
         "loss_tightbox": (RED, "--"),
