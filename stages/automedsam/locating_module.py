@@ -30,7 +30,7 @@ class Located:
     """The object in one image, as far as the map and the decoder agree."""
 
     box_xyxy: Tensor  # (4,) px of the input frame
-    level: float  # the probability in the map at which it was found
+    peak: float  # the greatest probability in the map within the box
     presence: float  # 0 to 1
 
 
@@ -82,9 +82,8 @@ class LocatingModule(nn.Module):
                 boxes.append(one.new_zeros(4))
                 continue
             answer = decode_loosely(decoder, embedding, located.box_xyxy, VOTES)
-            masks.append(
-                (answer + one + 0.5 - located.level) / 2
-            )  # a faint map is lifted: its level counts as one half
+            lift = 0.5 - min(0.5, located.peak / 2)  # of a faint map, whose shape counts all the same
+            masks.append((answer + one + lift) / 2)
             boxes.append(located.box_xyxy)
         prompts = Prompts(boxes_xyxy=torch.stack(boxes), presence=maps.new_tensor(presences))
         return torch.cat(masks).logit(eps=1e-4), prompts
@@ -100,12 +99,13 @@ def locate(decoder: PromptableDecoder, embedding: Tensor, probability: Tensor) -
     if not proposals:
         return None
     cell = decoder.prompt_encoder.input_image_size[0] / probability.shape[-1]  # px of the input frame
-    boxes = cell * probability.new_tensor([proposal.box_xyxy for proposal in proposals])  # (N, 4)
+    boxes = cell * probability.new_tensor(proposals)  # (N, 4)
     answers = decoder(embedding.expand(len(boxes), -1, -1, -1), boxes_xyxy=boxes)[:, 0] > 0  # (N, h, w)
     presences = [
         (probability[0, 0] * answer).sum().item() / max(answer.sum().item(), 1)
-        * box_iou(tight_box(answer.cpu().numpy()), proposal.box_xyxy)
+        * box_iou(tight_box(answer.cpu().numpy()), proposal)
         for answer, proposal in zip(answers, proposals, strict=True)
     ]  # fmt: skip
     best = max(range(len(proposals)), key=presences.__getitem__)
-    return Located(boxes[best], proposals[best].level, presences[best])
+    x0, y0, x1, y1 = proposals[best]
+    return Located(boxes[best], probability[0, 0, y0:y1, x0:x1].max().item(), presences[best])

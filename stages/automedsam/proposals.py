@@ -1,7 +1,5 @@
 """Where the object may be: boxes round the parts of a map, from its surest parts to its faint ones."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.ndimage import label
 
@@ -12,21 +10,14 @@ LARGEST = 3  # parts that are proposed at each level
 LEAST_CELLS = 4  # a smaller part is noise
 
 
-@dataclass(frozen=True)
-class Proposal:
-    box_xyxy: Box  # in cells of the map
-    level: float  # the probability that every cell of its part reaches
-
-
-def propose_boxes(probability: np.ndarray) -> list[Proposal]:
-    """Proposals from a map (h, w), 0 to 1: the largest parts of each level, no box twice; perhaps none."""
-    found: dict[Box, Proposal] = {}
+def propose_boxes(probability: np.ndarray) -> list[Box]:
+    """Boxes, in cells, in a map (h, w), 0 to 1: of the largest parts of each level, no box twice; perhaps none."""
+    found: dict[Box, None] = {}  # in the order in which they are found
     for level in LEVELS:
         parts, _ = label(probability >= level)
         areas = np.bincount(parts.ravel())
         areas[0] = 0
         for part in np.argsort(-areas, kind="stable")[:LARGEST]:
             if areas[part] >= LEAST_CELLS:
-                box = tight_box(parts == part)
-                found.setdefault(box, Proposal(box, level))
-    return list(found.values())
+                found[tight_box(parts == part)] = None
+    return list(found)
