@@ -2,6 +2,7 @@
 
     python benchmarks/accuracy.py --cases 10 --seeds 0 1 2 --sets synthetic hc18 acdc --recipes default "seed recipe"
 
+Wants real images and a backbone trained on such beside the repository, but for `--sets synthetic`.
 Each run is the real stages in a copy of the project; the seed picks the training cases, too. What has been measured
 lies in accuracy.json and is not measured again: delete what is to be.
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from peer import train_peer
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().with_suffix(".json")
@@ -93,19 +94,15 @@ def measure(workspace: Path, recipe: str) -> dict[str, float]:
     """Dice on the test cases that show the object, and the yardsticks."""
     shutil.copyfile(workspace / "shared_params.yaml", workspace / "params.yaml")
     if recipe == PEER:
-        return {"dice": train_peer(workspace)}
+        return {"dice": float(run(workspace, str(Path(__file__).with_name("peer.py").resolve())))}
     change_params(workspace, RECIPES[recipe])
-    if "views" in RECIPES[recipe]:
-        run_stage(workspace, "embed")
-    run_stage(workspace, "train")
-    run_stage(workspace, "evaluate")
+    for stage in ("embed", "train", "evaluate"):  # embed: the recipe before may have had other views
+        run_stage(workspace, stage)
     summary = json.loads((workspace / "metrics/summary.json").read_text(encoding="utf-8"))
     return {key: summary[key] for key in ("dice", *YARDSTICKS, "left_empty") if key in summary}
 
 
 def change_params(workspace: Path, params: dict[str, Any]) -> None:
-    import yaml
-
     path = workspace / "params.yaml"
     plain = {key: str(value) if isinstance(value, Path) else value for key, value in params.items()}
     values = yaml.safe_load(path.read_text(encoding="utf-8")) | plain
@@ -113,11 +110,17 @@ def change_params(workspace: Path, params: dict[str, Any]) -> None:
 
 
 def run_stage(workspace: Path, stage: str) -> None:
+    run(workspace, f"stages/{stage}.py")
+
+
+def run(workspace: Path, script: str) -> str:
+    """The last line that it prints."""
     environment = os.environ | {"DVC_ROOT": str(ROOT)}  # embeddings are kept with the project's own
-    command = [sys.executable, f"stages/{stage}.py"]
+    command = [sys.executable, script]
     done = subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{stage}: {done.stdout}{done.stderr}")
+        raise SystemExit(f"{script}: {done.stdout}{done.stderr}")
+    return done.stdout.splitlines()[-1]
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:

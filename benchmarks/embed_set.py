@@ -7,6 +7,7 @@ The stock way is the usual loop: read, `SamPredictor.set_image` in fp32, `torch.
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def make_ours() -> Go:
 
     def embed_ours(images: list[Path], folder: Path) -> None:
         store = EmbeddingStore(folder, described, compute.precision)
-        embed({image: store.path(image) for image in images}, encoder, store)
+        embed([(partial(read_pixels, image), store.path(image)) for image in images], encoder, store)
 
     return embed_ours
 

@@ -5,7 +5,9 @@ python stages/embed.py --prune      drops from .cache/embeddings what the presen
 """
 
 import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, cache_folder
 from automedsam.pipelining import ahead
 from automedsam.sam import Weights
 from automedsam.stage import run
-from automedsam.views import Augmentation, stored_view
+from automedsam.views import Augmentation, stored_view, stored_views
 
 
 def main() -> None:
@@ -33,16 +35,18 @@ def main() -> None:
     weights = Weights(params.backbone, params.medsam_checkpoint)
     encoder_id = describe_encoder(weights, params.embedding_dtype)
     store = EmbeddingStore(cache_folder() / "embeddings", encoder_id, compute.precision)
-    sights = list_sights(params.views)
+    sights = list_sights(stored_views(params.views, params.augmentations))
     stored = {sight: store.path(sight.image, sight.describe(params.augmentations)) for sight in sights}
     if arguments.prune:
         files, size = store.prune(stored.values())
         print(f"dropped {files} embeddings that are not in use, {size / 2**20:.1f} MiB")
         return
-    missing = {sight: path for sight, path in stored.items() if not store.holds(path)}
+    missing = [
+        (partial(sight.see, params.augmentations), path) for sight, path in stored.items() if not store.holds(path)
+    ]
     print(f"{params.backbone} on {compute}: {len(missing)} images to embed, {len(sights) - len(missing)} in the store")
     if missing:
-        embed(missing, params.augmentations, Encoder(weights, compute), store)
+        embed(missing, Encoder(weights, compute), store)
     with fresh_folder(EMBEDDINGS) as folder:
         for sight, path in stored.items():
             link_or_copy(path, embedding_place(folder, sight.case, sight.view))
@@ -75,13 +79,13 @@ def list_sights(views: int) -> list[Sight]:
     return [Sight(name, 0) for name in read_names(INDEX)] + others
 
 
-def embed(missing: dict[Sight, Path], kinds: list[Augmentation], encoder: Encoder, store: EmbeddingStore) -> None:
-    """Embed images to files of the store; the next ones are read, and the last ones written, meanwhile."""
+def embed(missing: Sequence[tuple[Callable[[], np.ndarray], Path]], encoder: Encoder, store: EmbeddingStore) -> None:
+    """Embed what each function sees to its file of the store; the next is read, and the last written, meanwhile."""
     lookahead = 2 * encoder.batch_size
-    inputs = ahead(lambda sight: encoder.prepare(sight.see(kinds)), missing, lookahead)
+    inputs = ahead(lambda see: encoder.prepare(see()), [see for see, _ in missing], lookahead)
     batches = iter(lambda: list(islice(inputs, encoder.batch_size)), [])
     embeddings = (embedding for batch in batches for embedding in encoder.encode(batch))
-    results = zip(missing.values(), tqdm(embeddings, "embed", len(missing), unit="image"), strict=True)
+    results = zip([path for _, path in missing], tqdm(embeddings, "embed", len(missing), unit="image"), strict=True)
     for _ in ahead(lambda result: store.write(*result), results, lookahead):
         pass
 

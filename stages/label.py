@@ -13,7 +13,7 @@ from automedsam.decoder import PromptableDecoder
 from automedsam.device import choose_compute
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.images import read_pixels, write_image
-from automedsam.label_report import Labelled, draw_labels
+from automedsam.label_report import SHOWN, Labelled, draw_labels
 from automedsam.outputs import fresh_folder
 from automedsam.params import load_params
 from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
@@ -32,7 +32,8 @@ def main() -> None:
     decoder = PromptableDecoder(weights.load_prompt_encoder(), weights.load_mask_decoder()).to(compute.device).eval()
     preprocessing = weights.backbone.preprocessing
 
-    shown = []
+    kept: list[Labelled] = []
+    dropped: list[Labelled] = []
     with fresh_folder(PSEUDO_LABELS) as folder:
         for case in tqdm(cases, "label", unit="case"):
             embedding = embeddings.load([case], compute.device)
@@ -40,12 +41,14 @@ def main() -> None:
             fault = find_fault(label, case.boxes_xyxy)
             if fault is None:
                 write_image(folder / f"{case.name}.png", (255 * label).round().astype(np.uint8))
-            shown.append(Labelled(case, read_pixels(IMAGES / f"{case.name}.png"), label, fault))
-    draw_labels(LABEL_REPORT, shown)
-    dropped = [of for of in shown if of.fault]
-    print(f"{len(shown) - len(dropped)} pseudo-labels kept, {len(dropped)} dropped")
-    for of in dropped:
-        print(f"{of.case.name}: dropped, it {of.fault}")
+            else:
+                print(f"{case.name}: dropped, it {fault}")
+            sheet = dropped if fault else kept
+            if len(sheet) < SHOWN:
+                sheet.append(Labelled(case, read_pixels(IMAGES / f"{case.name}.png"), label, fault))
+    draw_labels(LABEL_REPORT, [*dropped, *kept])
+    count = len(list(PSEUDO_LABELS.iterdir()))
+    print(f"{count} pseudo-labels kept, {len(cases) - count} dropped")
 
 
 if __name__ == "__main__":

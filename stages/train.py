@@ -15,6 +15,7 @@ from automedsam.checkpoints import TrainingFolder
 from automedsam.device import Compute, be_deterministic, choose_compute
 from automedsam.direct_training import DirectTraining
 from automedsam.embeddings import EmbeddingFolder
+from automedsam.errors import InputError
 from automedsam.fingerprint import hash_files, hash_sources
 from automedsam.locating_training import LocatingTraining
 from automedsam.losses import AutoMedSAMLoss
@@ -27,6 +28,7 @@ from automedsam.paths import (
     HISTORY,
     IMAGES,
     INDEX,
+    LABEL_REPORT,
     MODEL,
     PREPARATION,
     PROGRESS,
@@ -40,6 +42,7 @@ from automedsam.sam import Weights
 from automedsam.stage import run
 from automedsam.tensors import save_tensors
 from automedsam.training import Training
+from automedsam.views import stored_views
 
 
 def main() -> None:
@@ -50,7 +53,8 @@ def main() -> None:
     weights = Weights(params.backbone, params.medsam_checkpoint)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
     embeddings.check(val_cases)
-    embeddings.check(train_cases, params.views)
+    embeddings.check(train_cases, stored_views(params.views, params.augmentations))
+    check_labels(params.prompting)
 
     model = AutoMedSAM(weights, **params.pick("prompting", "prompt_source", "sparse_prompt")).to(compute.device)
     inputs = CaseInputs(model, embeddings, IMAGES, compute.device)
@@ -70,6 +74,15 @@ def main() -> None:
     print(f"best epoch {training.best_row['epoch']}: validation box IoU {training.best_row['val_box_iou']:.3f}")
 
 
+def check_labels(prompting: str) -> None:
+    """Raises InputError if there is nothing to learn to locate from."""
+    if prompting == "locate" and not any(PSEUDO_LABELS.glob("*.png")):
+        raise InputError(
+            f"{PSEUDO_LABELS}: expected a pseudo-label that fits its box, found none, see {LABEL_REPORT}; "
+            "another backbone may help, or prompting: direct with lambda_pseudo: 0"
+        )
+
+
 def create_training(model: AutoMedSAM, compute: Compute, inputs: CaseInputs, params: StageParams) -> Training:
     """The one that `prompting` asks for."""
     loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper",
@@ -78,12 +91,13 @@ def create_training(model: AutoMedSAM, compute: Compute, inputs: CaseInputs, par
     recipe = params.pick("epochs", "batch_size", "learning_rate", "weight_decay", "seed")
     if params.prompting == "direct":
         return DirectTraining(*given, **recipe | params.pick("lambda_pseudo"))
-    return LocatingTraining(*given, **recipe | params.pick("steps_per_epoch", "views", "augmentations"))
+    views = stored_views(params.views, params.augmentations)
+    return LocatingTraining(*given, **recipe | params.pick("steps_per_epoch", "augmentations"), views=views)
 
 
 def files_of(case: Case, embeddings: EmbeddingFolder, params: StageParams) -> list[Path]:
     """All that is read of a case."""
-    views = range(1 + (params.views if case.split == "train" else 0))
+    views = range(1 + (stored_views(params.views, params.augmentations) if case.split == "train" else 0))
     label = PSEUDO_LABELS / f"{case.name}.png"
     image = IMAGES / f"{case.name}.png"
     return [image, *([label] if label.is_file() else []), *(embeddings.path(case, view) for view in views)]

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from automedsam.images import read_pixels, write_image
 from automedsam.paths import INDEX
 from automedsam.sam import Weights
 from automedsam.tensors import load_tensors
-from automedsam.views import AUGMENTATIONS, stored_view
+from automedsam.views import AUGMENTATIONS, Augmentation, stored_view
 from embed import Sight, embed, list_sights
 from workspace import Workspace, copy_project
 
@@ -43,11 +45,17 @@ def missing(store: EmbeddingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return {sight: store.path(sight.image) for sight in sights}
 
 
+def to_see(
+    stored: dict[Sight, Path], kinds: Sequence[Augmentation] = ()
+) -> list[tuple[Callable[[], np.ndarray], Path]]:
+    return [(partial(sight.see, list(kinds)), path) for sight, path in stored.items()]
+
+
 def test_every_image_gets_its_own_embedding(
     tiny_weights: Weights, store: EmbeddingStore, missing: dict[Sight, Path]
 ) -> None:
     encoder = Encoder(tiny_weights, CPU)
-    embed(missing, [], encoder, store)
+    embed(to_see(missing), encoder, store)
     for sight, path in missing.items():
         assert store.holds(path)
         assert torch.equal(load_tensors(path)["embedding"], encoder(read_pixels(sight.image)))
@@ -61,7 +69,7 @@ def test_every_view_gets_the_embedding_of_what_it_shows(
     stored = {sight: store.path(sight.image, sight.describe(kinds)) for sight in sights}
     assert len(set(stored.values())) == 6
     assert [stored[Sight(case, 0)] for case in "25"] == [missing[Sight(case, 0)] for case in "25"]
-    embed(stored, kinds, encoder, store)
+    embed(to_see(stored, kinds), encoder, store)
     for sight, path in stored.items():
         image = read_pixels(sight.image)
         seen = stored_view(sight.case, sight.view, kinds).of_8_bits(image) if sight.view else image
@@ -97,7 +105,7 @@ def test_batches_give_what_single_images_do(
     sizes = []
     encode = encoder.encode
     monkeypatch.setattr(encoder, "encode", lambda inputs: [sizes.append(len(inputs)), encode(inputs)][1])
-    embed(missing, [], encoder, store)
+    embed(to_see(missing), encoder, store)
     assert sizes == [3, 3, 1]
     for sight, path in missing.items():
         expected = encoder(read_pixels(sight.image)).float()
@@ -110,7 +118,7 @@ def test_an_image_that_cannot_be_read_is_named_and_those_before_it_are_kept(
     broken = list(missing)[4].image
     broken.write_bytes(broken.read_bytes()[:60])
     with pytest.raises(InputError, match=r"4\.png: expected an image, found a file that cannot be read"):
-        embed(missing, [], Encoder(tiny_weights, CPU), store)
+        embed(to_see(missing), Encoder(tiny_weights, CPU), store)
     assert [store.holds(path) for path in missing.values()] == [True] * 4 + [False] * 3
 
 

@@ -117,12 +117,10 @@ def test_the_object_is_preferred_to_a_part_that_the_decoder_does_not_bear_out(
 ) -> None:
     embedding, truth = phantom
     with torch.inference_mode():
-        located = locate(decoder, embedding, blob(truth))
+        (located,) = locate(decoder, embedding, blob(truth))
         nowhere = blob(truth)
         nowhere[blob(truth, height=1) < 1] = 0
-        elsewhere = locate(decoder, embedding, nowhere)
-    assert located is not None
-    assert elsewhere is not None
+        (elsewhere,) = locate(decoder, embedding, nowhere)
     assert 0 <= elsewhere.presence < located.presence <= 1
 
 
@@ -173,3 +171,28 @@ def test_the_threshold_is_saved_and_loaded_with_the_locators() -> None:
     other = LocatingModule(32, "embedding")
     other.load_state_dict(module.state_dict())
     assert other.presence_threshold.item() == 0.25
+
+
+def test_objects_of_several_parts_keep_each_of_them(decoder: PromptableDecoder) -> None:
+    rng = np.random.default_rng(5)
+    phantoms = [draw_phantom(rng), draw_phantom(rng)]
+    image = np.hstack([phantom.image for phantom in phantoms])
+    truth = np.hstack([phantom.mask for phantom in phantoms])
+    weights = Weights("sam_tiny")
+    embedding = Encoder(weights, CPU)(image)[None].float()
+    small = F.interpolate(torch.tensor(truth)[None, None].float(), (128, 128), mode="area") * 0.95
+    module = Drawn(small)
+    shares = []
+    for parts in (1, 2):
+        module.most_parts.fill_(parts)
+        with torch.inference_mode():
+            logits, _ = module.drive(decoder, embedding, None)
+        found = F.interpolate(logits, truth.shape, mode="bilinear")[0, 0].numpy() > 0
+        shares.append(sorted((found & half).sum() / half.sum() for half in halves(truth)))
+    assert shares[0][0] < 0.1
+    assert shares[1][0] > 0.7
+
+
+def halves(mask: np.ndarray) -> list[np.ndarray]:
+    left = np.arange(mask.shape[1]) < mask.shape[1] // 2
+    return [mask & left, mask & ~left]

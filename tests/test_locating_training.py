@@ -190,7 +190,8 @@ def test_the_validation_overlap_is_that_of_the_maps_largest_part(material: Mater
         pytest.param([(0.9, 0.8, True), (0.6, 0.0, False), (0.5, 0.6, True)], 0.0, id="an object would be lost"),
         pytest.param([(0.9, 0.8, True), (0.6, 0.0, False), (0.5, 0.0, True)], 0.6, id="what is lost was missed anyway"),
         pytest.param([(0.9, 0.8, True), (0.6, 0.0, False), (0.5, 0.6, True), (0.2, 0.0, False)], 0.2, id="one of two"),
-        pytest.param([(0.2, 0.0, False), (0.7, 0.0, False)], 0.7, id="no object at all"),
+        pytest.param([(0.2, 0.0, False), (0.7, 0.0, False)], 0.0, id="no object at all"),
+        pytest.param([(0.7, 0.0, False), (0.6, 0.0, True)], 0.0, id="no object found"),
     ],
 )
 def test_the_threshold_is_the_highest_that_loses_no_object(
@@ -241,3 +242,14 @@ def test_a_model_that_does_not_locate_is_refused(material: Material) -> None:
     inputs = material.inputs_of(model)
     with pytest.raises(TypeError, match="expected a model that locates"):
         LocatingTraining(model, AutoMedSAMLoss(), CPU, inputs, material.pseudo_labels, **RECIPE | LOCATING)
+
+
+def test_the_padding_of_a_frame_is_surely_no_object(material: Material, cases: list[Case]) -> None:
+    training = material.locating()
+    wide = replace(cases[0], height=30, width=60, boxes_xyxy=((0, 0, 60, 30),), name="no label")
+    training.model.preprocessing = replace(training.model.preprocessing, kind="sam")
+    known = training._known_of(wide, 0, 32)
+    assert known.shape == (2, 32, 32)
+    assert (known[0] == 0).all()
+    assert (known[1, :15] < 0.01).all()  # inside the box, of which nothing is known
+    assert (known[1, 17:] == 1).all()

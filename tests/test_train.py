@@ -9,13 +9,14 @@ import pytest
 from automedsam.cases import Case
 from automedsam.device import choose_compute
 from automedsam.direct_training import DirectTraining
+from automedsam.errors import InputError
 from automedsam.images import write_image
 from automedsam.locating_training import LocatingTraining
 from automedsam.model import AutoMedSAM
 from automedsam.params import load_params
 from automedsam.paths import IMAGES, PSEUDO_LABELS
 from closure import STAGES
-from train import create_training, files_of
+from train import check_labels, create_training, files_of
 from trainings import Material
 
 
@@ -47,3 +48,12 @@ def test_a_training_hangs_on_image_label_and_views_of_its_cases(
     assert of_a == [IMAGES / "a.png", PSEUDO_LABELS / "a.png", *(embeddings.path(cases[0], n) for n in range(3))]
     assert of_b == [IMAGES / "b.png", *(embeddings.path(cases[1], n) for n in range(3))]  # its label was dropped
     assert of_d == [IMAGES / "d.png", embeddings.path(cases[3])]  # there to validate with
+
+
+def test_with_no_pseudo_label_at_all_nothing_can_be_located(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"pseudo_labels: expected a pseudo-label that fits its box, found none"):
+        check_labels("locate")
+    check_labels("direct")
+    write_image(PSEUDO_LABELS / "a.png", np.zeros((4, 4), np.uint8))
+    check_labels("locate")

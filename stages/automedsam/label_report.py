@@ -10,7 +10,7 @@ from automedsam.cases import Case
 from automedsam.pictures import GREEN, ORANGE, RED, draw_boxes, save_figure, show_image
 
 COLUMNS = 5
-SHOWN = 40
+SHOWN = 40  # at most
 
 
 @dataclass(frozen=True)

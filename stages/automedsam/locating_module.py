@@ -6,14 +6,14 @@ surest, is the prompt. Map and mask, which err in different ways, are averaged.
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from automedsam.box_votes import decode_loosely
-from automedsam.boxes import box_iou, tight_box
+from automedsam.boxes import Box, box_iou, tight_box
 from automedsam.decoder import PromptableDecoder
 from automedsam.embedding_locator import EmbeddingLocator
 from automedsam.image_locator import ImageLocator
@@ -21,13 +21,13 @@ from automedsam.prompts import Prompts
 from automedsam.proposals import propose_boxes
 
 PromptSource = Literal["embedding", "image", "both"]
-SOURCES: tuple[PromptSource, ...] = get_args(PromptSource)
-VOTES = 5  # on the box that is chosen
+VOTES = 5  # on a box that is chosen
+LEAST_SHARE = 0.5  # of the surest part's presence, that a further part must have
 
 
 @dataclass(frozen=True)
 class Located:
-    """The object in one image, as far as the map and the decoder agree."""
+    """The object in one image, or a part of it, as far as the map and the decoder agree."""
 
     box_xyxy: Tensor  # (4,) px of the input frame
     peak: float  # the greatest probability in the map within the box
@@ -38,6 +38,7 @@ class LocatingModule(nn.Module):
     """Embeddings and thumbnails to a map of the object, and by way of its box to a mask."""
 
     presence_threshold: Tensor
+    most_parts: Tensor
 
     def __init__(self, channels: int, source: PromptSource) -> None:
         """
@@ -53,6 +54,7 @@ class LocatingModule(nn.Module):
             self.locators["image"] = ImageLocator()
         self.needs_thumbnails = source != "embedding"
         self.register_buffer("presence_threshold", torch.zeros(()))
+        self.register_buffer("most_parts", torch.ones(()))  # boxes of one image in training
 
     def forward(self, image_embeddings: Tensor, thumbnails: Tensor | None) -> Tensor:
         """The map: probability (B, 1, 4 grid, 4 grid), fp32.
@@ -64,7 +66,8 @@ class LocatingModule(nn.Module):
         inputs = {"embedding": image_embeddings, "image": thumbnails}
         size = [4 * side for side in image_embeddings.shape[-2:]]
         maps = [
-            F.interpolate(locate(inputs[name]).float(), size, mode="bilinear") for name, locate in self.locators.items()
+            F.interpolate(locator(inputs[name]).float(), size, mode="bilinear")
+            for name, locator in self.locators.items()
         ]
         return torch.stack([logits.sigmoid() for logits in maps]).mean(0)
 
@@ -75,29 +78,31 @@ class LocatingModule(nn.Module):
         maps = self(image_embeddings, thumbnails)
         masks, boxes, presences = [], [], []
         for embedding, one in zip(image_embeddings.split(1), maps.split(1), strict=True):
-            located = locate(decoder, embedding, one)
-            presences.append(located.presence if located else 0.0)
-            if located is None or located.presence < self.presence_threshold:
+            parts = locate(decoder, embedding, one, int(self.most_parts))
+            presences.append(max((part.presence for part in parts), default=0.0))
+            if not parts or presences[-1] < self.presence_threshold:
                 masks.append(one.clamp(max=0.499))  # what the map says, where it says nothing is there
                 boxes.append(one.new_zeros(4))
                 continue
-            answer = decode_loosely(decoder, embedding, located.box_xyxy, VOTES)
-            lift = 0.5 - min(0.5, located.peak / 2)  # of a faint map, whose shape counts all the same
-            masks.append((answer + one + lift) / 2)
-            boxes.append(located.box_xyxy)
+            answers = torch.stack([decode_loosely(decoder, embedding, part.box_xyxy, VOTES) for part in parts])
+            lift = (1 - min(part.peak for part in parts)) / 2  # of a faint map, whose shape counts all the same
+            masks.append((answers.amax(0) + one + lift) / 2)
+            boxes.append(enclose(parts))
         prompts = Prompts(boxes_xyxy=torch.stack(boxes), presence=maps.new_tensor(presences))
         return torch.cat(masks).logit(eps=1e-4), prompts
 
 
-def locate(decoder: PromptableDecoder, embedding: Tensor, probability: Tensor) -> Located | None:
-    """The proposal of a map (1, 1, h, w) that the decoder bears out best; None if the map proposes nothing.
+def locate(decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, most_parts: int = 1) -> list[Located]:
+    """The proposals of a map (1, 1, h, w) that the decoder bears out best, apart from each other, the surest first.
+
+    Empty if the map proposes nothing; more than one only where objects have several parts, and if those are sure, too.
 
     Presence is the map's mean probability under the decoder's mask times the overlap of the mask's box with the prompt:
     a box that is the object's is filled to its four sides.
     """
-    proposals = propose_boxes(probability[0, 0].detach().cpu().numpy())
+    proposals = propose_boxes(probability[0, 0].detach().cpu().numpy(), most_parts)
     if not proposals:
-        return None
+        return []
     cell = decoder.prompt_encoder.input_image_size[0] / probability.shape[-1]  # px of the input frame
     boxes = cell * probability.new_tensor(proposals)  # (N, 4)
     answers = decoder(embedding.expand(len(boxes), -1, -1, -1), boxes_xyxy=boxes)[:, 0] > 0  # (N, h, w)
@@ -106,6 +111,21 @@ def locate(decoder: PromptableDecoder, embedding: Tensor, probability: Tensor) -
         * box_iou(tight_box(answer.cpu().numpy()), proposal)
         for answer, proposal in zip(answers, proposals, strict=True)
     ]  # fmt: skip
-    best = max(range(len(proposals)), key=presences.__getitem__)
-    x0, y0, x1, y1 = proposals[best]
-    return Located(boxes[best], probability[0, 0, y0:y1, x0:x1].max().item(), presences[best])
+    order = sorted(range(len(proposals)), key=presences.__getitem__, reverse=True)
+    chosen: list[int] = []
+    for i in order:
+        is_sure = presences[i] >= LEAST_SHARE * presences[order[0]]
+        if len(chosen) < most_parts and is_sure and not any(box_iou(proposals[i], proposals[k]) for k in chosen):
+            chosen.append(i)
+    return [Located(boxes[i], _peak(probability, proposals[i]), presences[i]) for i in chosen]
+
+
+def enclose(parts: list[Located]) -> Tensor:
+    """The smallest box (4,) round all parts."""
+    boxes = torch.stack([part.box_xyxy for part in parts])
+    return torch.cat([boxes[:, :2].amin(0), boxes[:, 2:].amax(0)])
+
+
+def _peak(probability: Tensor, box_xyxy: Box) -> float:
+    x0, y0, x1, y1 = box_xyxy
+    return probability[0, 0, y0:y1, x0:x1].max().item()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automedsam.boxes import box_iou, enclosing_box, largest_box
+from automedsam.boxes import box_iou, enclosing_box, largest_box, mask_box_iou
 from automedsam.case_inputs import CaseInputs
 from automedsam.cases import Case
 from automedsam.device import Compute
@@ -18,6 +18,7 @@ from automedsam.locating_module import LocatingModule
 from automedsam.losses import AutoMedSAMLoss
 from automedsam.model import AutoMedSAM
 from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
+from automedsam.segmenter import to_mask
 from automedsam.training import Terms, Training
 from automedsam.views import Augmentation, draw_view, stored_view
 
@@ -60,6 +61,7 @@ class LocatingTraining(Training):
         self.augmentations = augmentations
         if not isinstance(model.prompt_module, LocatingModule):
             raise TypeError("expected a model that locates")
+        self.mean = model.prompt_module
         self.learner = copy.deepcopy(model.prompt_module).train()
         model.eval()  # the mean is asked, and the learner learns: only that one drops channels
         self.optimizer = torch.optim.AdamW(self.learner.parameters(), learning_rate, weight_decay=weight_decay)
@@ -69,7 +71,8 @@ class LocatingTraining(Training):
         self._known: dict[tuple[str, int, int], Tensor] = {}
 
     def take_steps(self, train_cases: list[Case], epoch: int) -> Iterator[Terms]:
-        """As many cases as the steps take, each as often as any other; in the same order in a resumed run."""
+        """As many cases as the steps take, each as often as any other in the epoch; the same order in a resumed run."""
+        self.mean.most_parts.fill_(max(len(case.boxes_xyxy) for case in train_cases))
         rng = np.random.default_rng([self.seed, epoch])
         torch.manual_seed(int(rng.integers(2**31)))  # of what is dropped
         count = self.steps_per_epoch * self.batch_size
@@ -83,18 +86,15 @@ class LocatingTraining(Training):
         with self.compute.autocast():
             maps = self.model.prompt_module(*self.inputs.load(cases))
         masks = self.to_images(maps.logit(eps=1e-4), cases)
-        overlaps = [
-            box_iou(largest_box(mask[0, 0].cpu().numpy() > 0), enclosing_box(case.boxes_xyxy))
-            for mask, case in zip(masks, cases, strict=True)
-        ]
-        return masks, overlaps
+        return masks, [_overlap(to_mask(mask), case) for mask, case in zip(masks, cases, strict=True)]
 
     @torch.inference_mode()
     def finish(self, val_cases: list[Case]) -> None:
         """Let the model be that of the best epoch, and settle below which presence a mask is left empty."""
         super().finish(val_cases)
         found = []
-        for case in val_cases[:: -(-len(val_cases) // CALIBRATED_CASES)]:
+        chosen = np.random.default_rng(self.seed).permutation(len(val_cases))[:CALIBRATED_CASES]
+        for case in [val_cases[i] for i in sorted(chosen)]:
             with self.compute.autocast():
                 _, prompts = self.model(*self.inputs.load([case]))
             box = self.model.preprocessing.box_to_image(prompts.boxes_xyxy, case.image_size)[0].tolist()
@@ -136,7 +136,7 @@ class LocatingTraining(Training):
         taken = self.schedule.last_epoch
         decay = min(EMA_DECAY, (1 + taken) / (10 + taken))
         with torch.no_grad():
-            for mean, value in zip(self.model.prompt_module.parameters(), self.learner.parameters(), strict=True):
+            for mean, value in zip(self.mean.parameters(), self.learner.parameters(), strict=True):
                 mean.lerp_(value, 1 - decay)
 
     def _embedded_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -161,8 +161,17 @@ class LocatingTraining(Training):
             known = read_supervision(self.pseudo_labels, case)
             if view:
                 known = stored_view(case.name, view, self.augmentations).of_map(known)
-            self._known[key] = self.model.preprocessing.map_to_input(known, side)
+            to_input = self.model.preprocessing.map_to_input
+            padding = 1 - to_input(torch.ones(1, *case.image_size), side)  # is surely no object
+            self._known[key] = to_input(known, side) + torch.cat([torch.zeros_like(padding), padding])
         return self._known[key]
+
+
+def _overlap(mask: np.ndarray, case: Case) -> float:
+    """Of a mask (H, W) with the boxes of a case; of its largest part alone, if the object has one."""
+    if len(case.boxes_xyxy) > 1:
+        return mask_box_iou(mask, case.boxes_xyxy)
+    return box_iou(largest_box(mask), enclosing_box(case.boxes_xyxy))
 
 
 def affordable_threshold(found: list[tuple[float, float, bool]]) -> float:
@@ -172,10 +181,12 @@ def affordable_threshold(found: list[tuple[float, float, bool]]) -> float:
       found: of each case presence, overlap of the located box with the given one, and whether there is an object.
 
     Returns:
-      Just over the presence found in a case without an object, such that `AFFORDABLE` of the overlap is not lost; 0 if
-      there is none.
+      Just over the presence found in a case without an object, such that at most `AFFORDABLE` of the overlap is lost; 0
+      if there is no such case, or no overlap.
     """
     whole = sum(overlap for _, overlap, has_object in found if has_object)
+    if not whole:
+        return 0.0
     candidates = [0.0, *(presence + 1e-6 for presence, _, has_object in found if not has_object)]
     lost = {
         threshold: sum(overlap for presence, overlap, has_object in found if has_object and presence < threshold)

@@ -99,7 +99,7 @@ class AutoMedSAMConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check_together(self) -> "AutoMedSAMConfig":
-        if faults := [*self._faults_of_pairs(), *self._faults_of_data()]:
+        if faults := [*self._faults_of_pairs(), *self._faults_of_unread()]:
             raise ValueError("; ".join(faults))
         return self
 
@@ -114,9 +114,12 @@ class AutoMedSAMConfig(BaseModel):
         if low is not None and high is not None and low >= high:
             yield f"window_low must be below window_high, found {low} and {high}"
 
-    def _faults_of_data(self) -> Iterator[str]:
+    def _faults_of_unread(self) -> Iterator[str]:
         """Keys that would be left unread: whoever set them would wonder."""
         given = {key for key in self.model_fields_set if getattr(self, key) != type(self).model_fields[key].default}
+        other = {"direct": {"prompt_source", "steps_per_epoch"}, "locate": {"sparse_prompt"}}[self.prompting]
+        for key in sorted(given & other):
+            yield f"{key} is not read with prompting: {self.prompting}, found {getattr(self, key)}"
         if self.dataset != "folder":
             for key in sorted(given & {"annotations", "group_by"}):
                 yield f"{key} belongs to dataset: folder, found it with {self.dataset}"

@@ -55,7 +55,7 @@ class Preprocessing:
         if self.kind == "medsam":
             return self.size, self.size
         scale = self.size / max(image_size)
-        height, width = (int(side * scale + 0.5) for side in image_size)
+        height, width = (max(int(side * scale + 0.5), 1) for side in image_size)
         return height, width
 
     def box_to_input(self, box_xyxy: Tensor, image_size: tuple[int, int]) -> Tensor:

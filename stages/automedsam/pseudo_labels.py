@@ -52,9 +52,10 @@ def find_fault(label: np.ndarray, boxes_xyxy: Sequence[Box]) -> str | None:
         left, top, right, bottom = tight_box(inside)
         if inside.sum() < LEAST_FILL * box_area(box):
             return f"fills {inside.sum() / box_area(box):.0%} of its box"
-        gaps = (left / (x1 - x0), top / (y1 - y0), 1 - right / (x1 - x0), 1 - bottom / (y1 - y0))
-        if max(gaps) > max(SLACK, 1.5 / min(x1 - x0, y1 - y0)):
-            return f"ends {max(gaps):.0%} short of a side"
+        width, height = x1 - x0, y1 - y0
+        for gap, side in ((left, width), (top, height), (width - right, width), (height - bottom, height)):
+            if gap > max(SLACK * side, 1.5):
+                return f"ends {gap / side:.0%} short of a side"
     return None
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Augmentation = Literal["flip", "turn", "rotate", "scale", "shift", "intensity"]
+
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 
 ROTATION = math.radians(30)  # the most, either way
@@ -86,6 +87,11 @@ def draw_view(rng: np.random.Generator, kinds: Collection[Augmentation]) -> View
         bias=torch.tensor(between("intensity", 0, BIAS) * rng.standard_normal((1, 1, BIAS_CELLS, BIAS_CELLS))).float(),
         seed=int(rng.integers(2**31)),
     )
+
+
+def stored_views(views: int, kinds: Collection[Augmentation]) -> int:
+    """How many views there are beside the image as it is: none, if nothing may differ in them."""
+    return views if kinds else 0
 
 
 def stored_view(case: str, number: int, kinds: Collection[Augmentation]) -> View:
