@@ -98,7 +98,8 @@ def draw_loss_curves(path: Path, history: pd.DataFrame) -> None:
     }
     styles = {column: look for column, look in looks.items() if column in history}
     _draw_curves(parts, history, styles, "parts, unweighted (training)")
-    parts.set_yscale("symlog")
+    if "loss_tightbox" in history:  # far greater than the others, and below zero
+        parts.set_yscale("symlog")
     _draw_curves(choice, history, {"val_box_iou": (BLACK, "-")}, "overlap with the validation boxes")
     choice.set_ylim(0, 1)
     best = history.loc[history["val_box_iou"].idxmax()]
