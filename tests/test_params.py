@@ -269,12 +269,7 @@ def test_text_of_the_keys_is_sorted_and_the_same_in_any_order():
     assert list(one.as_text().items()) == list(other.as_text().items())
 
 
-@pytest.mark.parametrize(
-    ("prompting", "line"),
-    [("locate", "sparse_prompt: tokens"), ("direct", "prompt_source: image"), ("direct", "steps_per_epoch: 5")],
-)
-def test_a_key_of_the_other_way_of_prompting_is_refused(tmp_path: Path, prompting: str, line: str) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text(f"prompting: {prompting}\n{line}\n", encoding="utf-8")
-    with pytest.raises(InputError, match=f"{line.split(':')[0]} is not read with prompting: {prompting}"):
-        load_config(path)
+def test_what_is_predicted_directly_is_refused_where_the_object_is_located(load):
+    with pytest.raises(InputError, match="sparse_prompt belongs to prompting: direct, found tokens with locate"):
+        load("sparse_prompt: tokens\n")
+    assert load("prompting: direct\nsparse_prompt: tokens\n").sparse_prompt == "tokens"

@@ -117,9 +117,8 @@ class AutoMedSAMConfig(BaseModel):
     def _faults_of_unread(self) -> Iterator[str]:
         """Keys that would be left unread: whoever set them would wonder."""
         given = {key for key in self.model_fields_set if getattr(self, key) != type(self).model_fields[key].default}
-        other = {"direct": {"prompt_source", "steps_per_epoch"}, "locate": {"sparse_prompt"}}[self.prompting]
-        for key in sorted(given & other):
-            yield f"{key} is not read with prompting: {self.prompting}, found {getattr(self, key)}"
+        if self.prompting == "locate" and "sparse_prompt" in given:
+            yield f"sparse_prompt belongs to prompting: direct, found {self.sparse_prompt} with locate"
         if self.dataset != "folder":
             for key in sorted(given & {"annotations", "group_by"}):
                 yield f"{key} belongs to dataset: folder, found it with {self.dataset}"
