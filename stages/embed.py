@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from automedsam.cases import read_names
+from automedsam.cases import read_splits
 from automedsam.device import choose_compute
 from automedsam.embeddings import EmbeddingStore, describe_encoder, embedding_place, link_or_copy
 from automedsam.encoder import Encoder
@@ -75,8 +75,9 @@ class Sight:
 
 def list_sights(views: int) -> list[Sight]:
     """Every image as it is, then the other views of those to train on."""
-    others = [Sight(name, view) for name in read_names(INDEX, "train") for view in range(1, views + 1)]
-    return [Sight(name, 0) for name in read_names(INDEX)] + others
+    splits = read_splits(INDEX)
+    trained_on = [name for name, split in splits.items() if split == "train"]
+    return [Sight(name, 0) for name in splits] + [Sight(name, n) for name in trained_on for n in range(1, views + 1)]
 
 
 def embed(missing: Sequence[tuple[Callable[[], np.ndarray], Path]], encoder: Encoder, store: EmbeddingStore) -> None:

@@ -34,6 +34,7 @@ def main() -> None:
 
     kept: list[Labelled] = []
     dropped: list[Labelled] = []
+    faults = 0
     with fresh_folder(PSEUDO_LABELS) as folder:
         for case in tqdm(cases, "label", unit="case"):
             embedding = embeddings.load([case], compute.device)
@@ -42,13 +43,13 @@ def main() -> None:
             if fault is None:
                 write_image(folder / f"{case.name}.png", (255 * label).round().astype(np.uint8))
             else:
+                faults += 1
                 print(f"{case.name}: dropped, it {fault}")
             sheet = dropped if fault else kept
             if len(sheet) < SHOWN:
                 sheet.append(Labelled(case, read_pixels(IMAGES / f"{case.name}.png"), label, fault))
-    draw_labels(LABEL_REPORT, [*dropped, *kept])
-    count = len(list(PSEUDO_LABELS.iterdir()))
-    print(f"{count} pseudo-labels kept, {len(cases) - count} dropped")
+    draw_labels(LABEL_REPORT, dropped + kept)
+    print(f"{len(cases) - faults} pseudo-labels kept, {faults} dropped")
 
 
 if __name__ == "__main__":

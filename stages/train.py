@@ -41,7 +41,7 @@ from automedsam.progress import add_progress, shown_cases, shown_epochs
 from automedsam.sam import Weights
 from automedsam.stage import run
 from automedsam.tensors import save_tensors
-from automedsam.training import Training
+from automedsam.training import Setup, Training
 from automedsam.views import stored_views
 
 
@@ -53,18 +53,19 @@ def main() -> None:
     weights = Weights(params.backbone, params.medsam_checkpoint)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
     embeddings.check(val_cases)
-    embeddings.check(train_cases, stored_views(params.views, params.augmentations))
+    views = stored_views(params.views, params.augmentations)
+    embeddings.check(train_cases, views)
     check_labels(params.prompting)
 
     model = AutoMedSAM(weights, **params.pick("prompting", "prompt_source", "sparse_prompt")).to(compute.device)
     inputs = CaseInputs(model, embeddings, IMAGES, compute.device)
-    training = create_training(model, compute, inputs, params)
+    training = create_training(model, compute, inputs, views, params)
     trainable = sum(parameter.numel() for parameter in model.prompt_module.parameters())
     print(f"{params.backbone} on {compute}: {trainable:,} trainable parameters, {len(train_cases)} training cases")
 
     header = {**params.as_text(), **embeddings.encoder, "precision": compute.precision}
     header["preparation"] = PREPARATION.read_text(encoding="utf-8")  # for `predict`, to see images the same way
-    seen = [INDEX, BOXES, *(path for case in [*train_cases, *val_cases] for path in files_of(case, embeddings, params))]
+    seen = [INDEX, BOXES, *(path for case in [*train_cases, *val_cases] for path in files_of(case, embeddings, views))]
     fingerprint = {**header, "inputs": hash_files(seen), "sources": hash_sources("train")}
     folder = TrainingFolder(cache_folder() / "train", fingerprint)
     fit(training, train_cases, val_cases, folder, header, params)
@@ -83,24 +84,26 @@ def check_labels(prompting: str) -> None:
         )
 
 
-def create_training(model: AutoMedSAM, compute: Compute, inputs: CaseInputs, params: StageParams) -> Training:
+def create_training(
+    model: AutoMedSAM, compute: Compute, inputs: CaseInputs, views: int, params: StageParams
+) -> Training:
     """The one that `prompting` asks for."""
     loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper",
                  "box_margin")  # fmt: skip
-    given = (model, AutoMedSAMLoss(**params.pick(*loss_keys)), compute, inputs, PSEUDO_LABELS)
-    recipe = params.pick("epochs", "batch_size", "learning_rate", "weight_decay", "seed")
+    criterion = AutoMedSAMLoss(**params.pick(*loss_keys))
+    setup = Setup(model, criterion, compute, inputs, PSEUDO_LABELS, params.batch_size, params.seed)
+    recipe = params.pick("epochs", "learning_rate", "weight_decay")
     if params.prompting == "direct":
-        return DirectTraining(*given, **recipe | params.pick("lambda_pseudo"))
-    views = stored_views(params.views, params.augmentations)
-    return LocatingTraining(*given, **recipe | params.pick("steps_per_epoch", "augmentations"), views=views)
+        return DirectTraining(setup, **recipe, lambda_pseudo=params.lambda_pseudo)
+    return LocatingTraining(setup, **recipe, **params.pick("steps_per_epoch", "augmentations"), views=views)
 
 
-def files_of(case: Case, embeddings: EmbeddingFolder, params: StageParams) -> list[Path]:
-    """All that is read of a case."""
-    views = range(1 + (stored_views(params.views, params.augmentations) if case.split == "train" else 0))
+def files_of(case: Case, embeddings: EmbeddingFolder, views: int) -> list[Path]:
+    """All that is read of a case; of one to train on, other views, too."""
+    numbers = range(1 + (views if case.split == "train" else 0))
     label = PSEUDO_LABELS / f"{case.name}.png"
     image = IMAGES / f"{case.name}.png"
-    return [image, *([label] if label.is_file() else []), *(embeddings.path(case, view) for view in views)]
+    return [image, *([label] if label.is_file() else []), *(embeddings.path(case, view) for view in numbers)]
 
 
 def fit(

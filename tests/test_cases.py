@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from automedsam.cases import Case, read_index, read_names, write_index
+from automedsam.cases import Case, read_index, read_splits, write_index
 from automedsam.errors import InputError
 
 CASES = [
@@ -46,17 +46,12 @@ def test_boxes_of_test_cases_change_nothing_that_training_reads(tmp_path):
         assert read_index(tmp_path / "index.csv", split) == [case for case in CASES if case.split == split]
 
 
-def test_names_are_known_without_any_box(tmp_path):
+def test_names_and_splits_are_known_without_any_box(tmp_path):
     write_index(tmp_path / "index.csv", CASES)
     for name in ("boxes.csv", "test_boxes.csv"):
         (tmp_path / name).unlink()
-    assert read_names(tmp_path / "index.csv") == ["a", "b", "c", "v_s000", "v_s002"]
-
-
-@pytest.mark.parametrize(("split", "names"), [("train", ["b"]), ("val", ["c"]), ("test", ["a", "v_s000", "v_s002"])])
-def test_names_are_those_of_one_split_if_one_is_asked_for(tmp_path, split, names):
-    write_index(tmp_path / "index.csv", CASES)
-    assert read_names(tmp_path / "index.csv", split) == names
+    splits = read_splits(tmp_path / "index.csv")
+    assert list(splits.items()) == [("a", "test"), ("b", "train"), ("c", "val"), ("v_s000", "test"), ("v_s002", "test")]
 
 
 def test_cases_come_back_sorted_and_unchanged(tmp_path):

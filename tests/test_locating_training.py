@@ -12,7 +12,6 @@ from automedsam.boxes import box_iou, largest_box
 from automedsam.cases import Case
 from automedsam.image_locator import SIDE
 from automedsam.locating_training import AFFORDABLE, VIEWS_PER_CASE, LocatingTraining, affordable_threshold
-from automedsam.losses import AutoMedSAMLoss
 from automedsam.model import AutoMedSAM
 from automedsam.prompts import Prompts
 from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
@@ -239,9 +238,8 @@ def test_finishing_settles_the_threshold_by_the_validation_boxes(
 
 def test_a_model_that_does_not_locate_is_refused(material: Material) -> None:
     model = AutoMedSAM(material.weights, "direct")
-    inputs = material.inputs_of(model)
     with pytest.raises(TypeError, match="expected a model that locates"):
-        LocatingTraining(model, AutoMedSAMLoss(), CPU, inputs, material.pseudo_labels, **RECIPE | LOCATING)
+        LocatingTraining(material.set_up(model), **RECIPE | LOCATING)
 
 
 def test_the_padding_of_a_frame_is_surely_no_object(material: Material, cases: list[Case]) -> None:

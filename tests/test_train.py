@@ -32,7 +32,7 @@ def test_the_training_is_the_one_that_is_asked_for(
 ) -> None:
     params = load_params("train", STAGES.parent, {"prompting": prompting, **read})
     model = AutoMedSAM(material.weights, prompting)
-    training = create_training(model, choose_compute("cpu", False), material.inputs_of(model), params)
+    training = create_training(model, choose_compute("cpu", False), material.set_up(model).inputs, 2, params)
     assert type(training) is kind
     assert {key: getattr(training, key) for key in read} == read
     assert training.pseudo_labels == PSEUDO_LABELS
@@ -43,8 +43,8 @@ def test_a_training_hangs_on_image_label_and_views_of_its_cases(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_image(PSEUDO_LABELS / "a.png", np.zeros(cases[0].image_size, np.uint8))
-    params, embeddings = load_params("train", STAGES.parent, {"views": 2}), material.embeddings
-    of_a, of_b, of_d = (files_of(cases[index], embeddings, params) for index in (0, 1, 3))
+    embeddings = material.embeddings
+    of_a, of_b, of_d = (files_of(cases[index], embeddings, views=2) for index in (0, 1, 3))
     assert of_a == [IMAGES / "a.png", PSEUDO_LABELS / "a.png", *(embeddings.path(cases[0], n) for n in range(3))]
     assert of_b == [IMAGES / "b.png", *(embeddings.path(cases[1], n) for n in range(3))]  # its label was dropped
     assert of_d == [IMAGES / "d.png", embeddings.path(cases[3])]  # there to validate with

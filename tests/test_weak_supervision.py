@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automedsam.cases import read_names
+from automedsam.cases import read_splits
 from automedsam.images import write_image
 from automedsam.phantoms import draw_phantom
 from workspace import SMALL, Workspace, copy_project
@@ -79,7 +79,8 @@ def test_one_more_image_embeds_one_image_and_its_view_if_it_is_to_train_on(works
 
 
 def trained_on(workspace: Workspace) -> set[str]:
-    return set(read_names(workspace.root / "data/prepared/index.csv", "train"))
+    splits = read_splits(workspace.root / "data/prepared/index.csv")
+    return {name for name, split in splits.items() if split == "train"}
 
 
 def test_other_weights_than_those_of_the_embeddings_are_refused(workspace: Workspace):

@@ -16,11 +16,11 @@ from automedsam.locating_training import LocatingTraining
 from automedsam.losses import AutoMedSAMLoss
 from automedsam.model import AutoMedSAM
 from automedsam.sam import Weights
-from automedsam.training import Training
+from automedsam.training import Setup, Training
 from automedsam.views import AUGMENTATIONS
 
 CPU = Compute(torch.device("cpu"), torch.float32)
-RECIPE: dict[str, Any] = {"epochs": 4, "batch_size": 2, "learning_rate": 0.01, "weight_decay": 1e-4, "seed": 0}
+RECIPE: dict[str, Any] = {"epochs": 4, "learning_rate": 0.01, "weight_decay": 1e-4}
 LOCATING: dict[str, Any] = {"steps_per_epoch": 2, "views": 2, "augmentations": list(AUGMENTATIONS)}
 
 
@@ -33,25 +33,31 @@ class Material:
     images: Path
     pseudo_labels: Path
 
-    def direct(self, compute: Compute = CPU, start: int = 0, **changes: Any) -> DirectTraining:
+    def direct(
+        self, compute: Compute = CPU, start: int = 0, batch_size: int = 2, seed: int = 0, **changes: Any
+    ) -> DirectTraining:
         """The recipe with some changes, its module started from a seed."""
         torch.manual_seed(start)
         model = AutoMedSAM(self.weights, "direct")
-        return DirectTraining(*self._given(model, compute), **RECIPE | changes)
+        return DirectTraining(self.set_up(model, compute, batch_size, seed), **RECIPE | changes)
 
     def locating(
-        self, compute: Compute = CPU, start: int = 0, source: Any = "both", **changes: Any
+        self,
+        compute: Compute = CPU,
+        start: int = 0,
+        batch_size: int = 2,
+        seed: int = 0,
+        source: Any = "both",
+        **changes: Any,
     ) -> LocatingTraining:
         """The same of the other kind."""
         torch.manual_seed(start)
         model = AutoMedSAM(self.weights, "locate", source)
-        return LocatingTraining(*self._given(model, compute), **RECIPE | LOCATING | changes)
+        return LocatingTraining(self.set_up(model, compute, batch_size, seed), **RECIPE | LOCATING | changes)
 
-    def inputs_of(self, model: AutoMedSAM) -> CaseInputs:
-        return CaseInputs(model, self.embeddings, self.images, CPU.device)
-
-    def _given(self, model: AutoMedSAM, compute: Compute) -> tuple[Any, ...]:
-        return model, AutoMedSAMLoss(), compute, self.inputs_of(model), self.pseudo_labels
+    def set_up(self, model: AutoMedSAM, compute: Compute = CPU, batch_size: int = 2, seed: int = 0) -> Setup:
+        inputs = CaseInputs(model, self.embeddings, self.images, CPU.device)
+        return Setup(model, AutoMedSAMLoss(), compute, inputs, self.pseudo_labels, batch_size, seed)
 
 
 def run(training: Training, cases: list[Case], epochs: int) -> Any:

@@ -22,10 +22,16 @@ def tight_box(mask: np.ndarray) -> Box:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
+def largest_parts(mask: np.ndarray, count: int) -> list[np.ndarray]:
+    """The `count` largest connected parts (4 neighbours) of a bool mask (H, W), as masks, or as many as there are."""
+    parts, _ = label(mask)
+    areas = np.bincount(parts.ravel())[1:]
+    return [parts == 1 + part for part in np.argsort(-areas, kind="stable")[:count]]
+
+
 def largest_box(mask: np.ndarray) -> Box:
-    """Tight box round the largest connected part (4 neighbours) of a bool mask (H, W); none gives the empty box."""
-    parts, count = label(mask)
-    return tight_box(parts == 1 + np.bincount(parts.ravel())[1:].argmax()) if count else EMPTY
+    """Tight box round the largest part of a bool mask (H, W); an empty one gives the empty box."""
+    return tight_box(largest_parts(mask, 1)[0]) if mask.any() else EMPTY
 
 
 def component_boxes(mask: np.ndarray, min_px: int = 1) -> list[Box]:

@@ -1,6 +1,7 @@
 """What the model is given of a case: the cached embedding, and the thumbnail if it looks at images."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -11,6 +12,8 @@ from automedsam.embeddings import EmbeddingFolder
 from automedsam.images import read_pixels
 from automedsam.model import AutoMedSAM
 
+KEPT = 1000  # small tensors of so many cases stay in memory, 0.2 GB of each kind
+
 
 class CaseInputs:
     """Read from the folders of embeddings and images, by case; thumbnails are small, and kept."""
@@ -20,7 +23,7 @@ class CaseInputs:
         self.embeddings = embeddings
         self.images = images
         self.device = device
-        self._thumbnails: dict[str, Tensor] = {}
+        self.thumbnail = lru_cache(KEPT)(self._make_thumbnail)
 
     def load(self, cases: Sequence[Case]) -> tuple[Tensor, Tensor | None]:
         """Embeddings (B, C, grid, grid), fp32, and thumbnails (B, 3, side, side), or None if they are not looked at."""
@@ -29,8 +32,6 @@ class CaseInputs:
             return embeddings, None
         return embeddings, torch.stack([self.thumbnail(case) for case in cases]).to(self.device)
 
-    def thumbnail(self, case: Case) -> Tensor:
+    def _make_thumbnail(self, case: Case) -> Tensor:
         """(3, side, side), fp32, 0 to 1, on the CPU."""
-        if case.name not in self._thumbnails:
-            self._thumbnails[case.name] = self.model.thumbnail(read_pixels(self.images / f"{case.name}.png"))
-        return self._thumbnails[case.name]
+        return self.model.thumbnail(read_pixels(self.images / f"{case.name}.png"))

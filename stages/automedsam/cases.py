@@ -68,14 +68,14 @@ def write_index(path: Path, cases: list[Case]) -> None:
         pd.DataFrame(of_file, columns=BOX_COLUMNS).to_csv(path.with_name(name), index=False, lineterminator="\n")
 
 
-def read_names(path: Path, split: Split | None = None) -> list[str]:
-    """The names of the cases of one split, or all, sorted: all that is to be known to embed their images.
+def read_splits(path: Path) -> dict[str, Split]:
+    """The names of all cases, sorted, and their splits: all that is to be known to embed their images.
 
     Raises:
       InputError: as `read_index`.
     """
     table = _read(path, COLUMNS)
-    return table["case"][(table["split"] == split) | (split is None)].tolist()
+    return dict(zip(table["case"], table["split"], strict=True))
 
 
 def read_index(path: Path, split: Split | None = None) -> list[Case]:

@@ -24,7 +24,9 @@ def load_model(path: Path, weights: Weights, device: torch.device) -> AutoMedSAM
     """
     header, found = load_header(path), weights.sha256()
     if "prompting" not in header:
-        raise InputError(f"{path}: expected a trained PromptModule, found a file made from {', '.join(header)}")
+        raise InputError(
+            f"{path}: expected a trained PromptModule that tells how it prompts, found an older one, or none"
+        )
     expected = header.get("weights")
     if expected != found:
         raise InputError(f"{path}: expected the weights with sha256 {expected}, found {weights.path}, {found}")

@@ -1,21 +1,17 @@
 """Training end to end through the frozen decoder, as published: box losses on the masks that the prompts lead to."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from automedsam.boxes import mask_box_iou
-from automedsam.case_inputs import CaseInputs
 from automedsam.cases import Case
-from automedsam.device import Compute
-from automedsam.losses import AutoMedSAMLoss, BoxLoss, given_boxes, mean_loss
-from automedsam.model import AutoMedSAM
+from automedsam.losses import BoxLoss, given_boxes, mean_loss
 from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
 from automedsam.segmenter import to_mask
-from automedsam.training import Terms, Training
+from automedsam.training import Setup, Terms, Training
 
 
 class DirectTraining(Training):
@@ -23,23 +19,17 @@ class DirectTraining(Training):
 
     def __init__(
         self,
-        model: AutoMedSAM,
-        criterion: AutoMedSAMLoss,
-        compute: Compute,
-        inputs: CaseInputs,
-        pseudo_labels: Path,
+        setup: Setup,
         *,
         epochs: int,
-        batch_size: int,
         learning_rate: float,
         weight_decay: float,
-        seed: int,
         lambda_pseudo: float = 0.0,
     ) -> None:
-        super().__init__(model, criterion, compute, inputs, batch_size, seed)
-        self.pseudo_labels = pseudo_labels
+        super().__init__(setup)
         self.lambda_pseudo = lambda_pseudo
-        self.optimizer = torch.optim.Adam(model.prompt_module.parameters(), learning_rate, weight_decay=weight_decay)
+        learned = self.model.prompt_module.parameters()
+        self.optimizer = torch.optim.Adam(learned, learning_rate, weight_decay=weight_decay)
         self.schedule = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, [max(epochs // 2, 1)], gamma=0.1)
 
     def take_steps(self, train_cases: list[Case], epoch: int) -> Iterator[Terms]:
@@ -54,6 +44,9 @@ class DirectTraining(Training):
         pairs = zip(masks, cases, strict=True)
         return masks, [mask_box_iou(to_mask(mask), case.boxes_xyxy) for mask, case in pairs]
 
+    def calibrate(self, val_cases: list[Case]) -> None:
+        """Nothing is left to settle."""
+
     def _step(self, cases: list[Case], epoch: int) -> Terms:
         masks = self.segment_batch(cases)
         loss = self._box_loss(masks, cases)
@@ -61,11 +54,7 @@ class DirectTraining(Training):
         if self.lambda_pseudo:
             terms["loss_pseudo"] = self._pseudo_loss(masks, cases)
             terms["loss"] = loss.total + self.lambda_pseudo * terms["loss_pseudo"]
-        self.check_finite(terms["loss"], [case.name for case in cases], epoch)
-        self.optimizer.zero_grad()
-        self.scaler.scale(terms["loss"]).backward()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        self.descend(terms["loss"], cases, epoch)
         return terms
 
     def _box_loss(self, masks: list[Tensor], cases: list[Case]) -> BoxLoss:

@@ -2,29 +2,25 @@
 
 import copy
 from collections.abc import Iterator
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from automedsam.boxes import box_iou, enclosing_box, largest_box, mask_box_iou
-from automedsam.case_inputs import CaseInputs
+from automedsam.case_inputs import KEPT
 from automedsam.cases import Case
-from automedsam.device import Compute
 from automedsam.image_locator import SIDE
 from automedsam.locating_module import LocatingModule
-from automedsam.losses import AutoMedSAMLoss
-from automedsam.model import AutoMedSAM
 from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
 from automedsam.segmenter import to_mask
-from automedsam.training import Terms, Training
+from automedsam.training import Setup, Terms, Training
 from automedsam.views import Augmentation, draw_view, stored_view
 
 WARM_UP = 0.15  # of all steps
 EMA_DECAY = 0.99
-MAX_GRADIENT = 1.0  # norm
 CALIBRATED_CASES = 100
 AFFORDABLE = 0.02  # of the validation boxes' overlap may be lost for the sake of empty masks
 VIEWS_PER_CASE = 4  # embedded views of a case in one step: they are cheap to look at, and the head wants many
@@ -37,38 +33,33 @@ class LocatingTraining(Training):
     draws from the views that were embedded once.
     """
 
+    max_gradient = 1.0
+
     def __init__(
         self,
-        model: AutoMedSAM,
-        criterion: AutoMedSAMLoss,
-        compute: Compute,
-        inputs: CaseInputs,
-        pseudo_labels: Path,
+        setup: Setup,
         *,
         epochs: int,
         steps_per_epoch: int,
-        batch_size: int,
         learning_rate: float,
         weight_decay: float,
-        seed: int,
         views: int,
         augmentations: list[Augmentation],
     ) -> None:
-        super().__init__(model, criterion, compute, inputs, batch_size, seed)
-        self.pseudo_labels = pseudo_labels
+        super().__init__(setup)
         self.steps_per_epoch = steps_per_epoch
         self.views = views
         self.augmentations = augmentations
-        if not isinstance(model.prompt_module, LocatingModule):
+        if not isinstance(self.model.prompt_module, LocatingModule):
             raise TypeError("expected a model that locates")
-        self.mean = model.prompt_module
-        self.learner = copy.deepcopy(model.prompt_module).train()
-        model.eval()  # the mean is asked, and the learner learns: only that one drops channels
+        self.mean = self.model.prompt_module
+        self.learner = copy.deepcopy(self.mean).train()
+        self.model.eval()  # the mean is asked, and the learner learns: only that one drops channels
         self.optimizer = torch.optim.AdamW(self.learner.parameters(), learning_rate, weight_decay=weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, learning_rate, total_steps=epochs * steps_per_epoch + 1, pct_start=WARM_UP
         )
-        self._known: dict[tuple[str, int, int], Tensor] = {}
+        self._known_of = lru_cache(KEPT)(self._make_known)
 
     def take_steps(self, train_cases: list[Case], epoch: int) -> Iterator[Terms]:
         """As many cases as the steps take, each as often as any other in the epoch; the same order in a resumed run."""
@@ -89,9 +80,8 @@ class LocatingTraining(Training):
         return masks, [_overlap(to_mask(mask), case) for mask, case in zip(masks, cases, strict=True)]
 
     @torch.inference_mode()
-    def finish(self, val_cases: list[Case]) -> None:
-        """Let the model be that of the best epoch, and settle below which presence a mask is left empty."""
-        super().finish(val_cases)
+    def calibrate(self, val_cases: list[Case]) -> None:
+        """Settle below which presence a mask is left empty."""
         found = []
         chosen = np.random.default_rng(self.seed).permutation(len(val_cases))[:CALIBRATED_CASES]
         for case in [val_cases[i] for i in sorted(chosen)]:
@@ -101,8 +91,7 @@ class LocatingTraining(Training):
             found.append(
                 (prompts.presence.item(), box_iou(tuple(box), enclosing_box(case.boxes_xyxy)), case.has_object)
             )
-        self.best["presence_threshold"] = torch.tensor(affordable_threshold(found))
-        super().finish(val_cases)
+        self.mean.presence_threshold.fill_(affordable_threshold(found))
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"learner": self.learner.state_dict()}
@@ -120,13 +109,7 @@ class LocatingTraining(Training):
                     locator(seen.to(self.compute.device)), known.to(self.compute.device)
                 )
         loss = torch.stack(list(terms.values())).sum()
-        self.check_finite(loss, [case.name for case in cases], epoch)
-        self.optimizer.zero_grad()
-        self.scaler.scale(loss).backward()
-        self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.learner.parameters(), MAX_GRADIENT)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        self.descend(loss, cases, epoch)
         self.schedule.step()
         self._average()
         return {"loss": loss, **terms}
@@ -154,17 +137,14 @@ class LocatingTraining(Training):
         seen = torch.stack([view.of_image(self.inputs.thumbnail(case)) for view, case in pairs])
         return seen, torch.stack([view.of_map(self._known_of(case, 0, SIDE)) for view, case in pairs])
 
-    def _known_of(self, case: Case, view: int, side: int) -> Tensor:
+    def _make_known(self, case: Case, view: int, side: int) -> Tensor:
         """What is known of a view of a case, (2, side, side): see `read_supervision`."""
-        key = case.name, view, side
-        if key not in self._known:
-            known = read_supervision(self.pseudo_labels, case)
-            if view:
-                known = stored_view(case.name, view, self.augmentations).of_map(known)
-            to_input = self.model.preprocessing.map_to_input
-            padding = 1 - to_input(torch.ones(1, *case.image_size), side)  # is surely no object
-            self._known[key] = to_input(known, side) + torch.cat([torch.zeros_like(padding), padding])
-        return self._known[key]
+        known = read_supervision(self.pseudo_labels, case)
+        if view:
+            known = stored_view(case.name, view, self.augmentations).of_map(known)
+        to_input = self.model.preprocessing.map_to_input
+        padding = 1 - to_input(torch.ones(1, *case.image_size), side)  # is surely no object
+        return to_input(known, side) + torch.cat([torch.zeros_like(padding), padding])
 
 
 def _overlap(mask: np.ndarray, case: Case) -> float:

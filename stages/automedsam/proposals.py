@@ -1,9 +1,8 @@
 """Where the object may be: boxes round the parts of a map, from its surest parts to its faint ones."""
 
 import numpy as np
-from scipy.ndimage import label
 
-from automedsam.boxes import Box, tight_box
+from automedsam.boxes import Box, largest_parts, tight_box
 
 LEVELS = (0.5, 0.3, 0.15, 0.05)  # of probability, at which the map is cut into parts
 LARGEST = 3  # parts that are proposed at each level, or more if objects have more
@@ -14,10 +13,7 @@ def propose_boxes(probability: np.ndarray, most_parts: int = 1) -> list[Box]:
     """Boxes, in cells, in a map (h, w), 0 to 1: of the largest parts of each level, no box twice; perhaps none."""
     found: dict[Box, None] = {}  # in the order in which they are found
     for level in LEVELS:
-        parts, _ = label(probability >= level)
-        areas = np.bincount(parts.ravel())
-        areas[0] = 0
-        for part in np.argsort(-areas, kind="stable")[: max(LARGEST, most_parts)]:
-            if areas[part] >= LEAST_CELLS:
-                found[tight_box(parts == part)] = None
+        for part in largest_parts(probability >= level, max(LARGEST, most_parts)):
+            if part.sum() >= LEAST_CELLS:
+                found[tight_box(part)] = None
     return list(found)

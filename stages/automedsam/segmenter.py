@@ -27,8 +27,11 @@ class Segmenter:
           image: (H, W) or (H, W, 3), uint8.
         """
         image_size = image.shape[0], image.shape[1]
+        thumbnail = None
+        if self.model.prompt_module.needs_thumbnails:
+            thumbnail = self.model.thumbnail(image)[None].to(self.compute.device)
         with self.compute.autocast():
-            logits, prompts = self.model(embedding, self.model.thumbnail(image)[None].to(self.compute.device))
+            logits, prompts = self.model(embedding, thumbnail)
         place = prompts.boxes_xyxy
         if prompts.points_xy is not None:
             place = prompts.points_xy[:, 0].repeat(1, 2)

@@ -3,11 +3,13 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from automedsam.case_inputs import CaseInputs
 from automedsam.cases import Case
@@ -17,6 +19,19 @@ from automedsam.losses import AutoMedSAMLoss, given_boxes
 from automedsam.model import AutoMedSAM
 
 Terms = dict[str, Tensor]  # the loss, which is minimised, and its parts, each a scalar
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a training of either kind works on, and with."""
+
+    model: AutoMedSAM
+    criterion: AutoMedSAMLoss
+    compute: Compute
+    inputs: CaseInputs
+    pseudo_labels: Path
+    batch_size: int
+    seed: int
 
 
 class Training(ABC):
@@ -29,22 +44,17 @@ class Training(ABC):
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
 
-    def __init__(
-        self,
-        model: AutoMedSAM,
-        criterion: AutoMedSAMLoss,
-        compute: Compute,
-        inputs: CaseInputs,
-        batch_size: int,
-        seed: int,
-    ) -> None:
-        self.model = model
-        self.criterion = criterion
-        self.compute = compute
-        self.inputs = inputs
-        self.batch_size = batch_size
-        self.seed = seed
-        self.scaler = compute.scaler()
+    max_gradient: float | None = None  # norm; a greater one is cut to it
+
+    def __init__(self, setup: Setup) -> None:
+        self.model = setup.model
+        self.criterion = setup.criterion
+        self.compute = setup.compute
+        self.inputs = setup.inputs
+        self.pseudo_labels = setup.pseudo_labels
+        self.batch_size = setup.batch_size
+        self.seed = setup.seed
+        self.scaler = setup.compute.scaler()
         self.history: list[dict[str, float]] = []  # one row an epoch
         self.best: dict[str, Tensor] = {}  # the PromptModule's state after the best epoch
 
@@ -56,9 +66,15 @@ class Training(ABC):
     def judge(self, cases: list[Case]) -> tuple[list[Tensor], list[float]]:
         """Mask logits (1, 1, H, W) of a batch, sized as the images, and each mask's overlap with its given boxes."""
 
+    @abstractmethod
+    def calibrate(self, val_cases: list[Case]) -> None:
+        """Settle, once the training is over, what of the best module only validation boxes can tell."""
+
     def finish(self, val_cases: list[Case]) -> None:
-        """Let the model be that of the best epoch."""
+        """Let the model be that of the best epoch, calibrated."""
         self.model.prompt_module.load_state_dict(self.best)
+        self.calibrate(val_cases)
+        self._keep_as_best()
 
     @property
     def best_row(self) -> dict[str, float]:
@@ -79,8 +95,7 @@ class Training(ABC):
         validation = {"val_loss": val_loss, "val_box_iou": val_box_iou, "learning_rate": learning_rate}
         self.history.append({"epoch": epoch, **losses, **validation})
         if self.best_row is self.history[-1]:
-            state = self.model.prompt_module.state_dict()
-            self.best = {key: value.detach().cpu().clone() for key, value in state.items()}
+            self._keep_as_best()
 
     @torch.inference_mode()
     def segment(self, cases: list[Case]) -> list[Tensor]:
@@ -120,13 +135,29 @@ class Training(ABC):
         to_image = self.model.preprocessing.mask_to_image
         return [to_image(one[None], case.image_size) for one, case in zip(logits, cases, strict=True)]
 
-    def check_finite(self, loss: Tensor, names: list[str], epoch: int) -> None:
-        """Raises InputError, naming the cases, if the loss is no number."""
+    def descend(self, loss: Tensor, cases: list[Case], epoch: int) -> None:
+        """One step of the optimizer.
+
+        Raises:
+          InputError: the loss of these cases is no number.
+        """
         if not math.isfinite(loss.item()):
             raise InputError(
-                f"epoch {epoch}: expected a finite loss, found {loss.item()} on {', '.join(names)}; "
+                f"epoch {epoch}: expected a finite loss, found {loss.item()} on {', '.join(c.name for c in cases)}; "
                 "a lower learning_rate, or use_amp: false, may help"
             )
+        self.optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        if self.max_gradient is not None:
+            self.scaler.unscale_(self.optimizer)
+            learned = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(learned, self.max_gradient)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def _keep_as_best(self) -> None:
+        state = self.model.prompt_module.state_dict()
+        self.best = {key: value.detach().cpu().clone() for key, value in state.items()}
 
     @torch.inference_mode()
     def _validate(self, cases: list[Case]) -> tuple[float, float]:
