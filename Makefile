@@ -9,7 +9,7 @@ repro: .venv/installed
 	.venv/bin/python -m dvc repro
 
 test: .venv/installed
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto
 
 bench: .venv/installed
 	.venv/bin/python benchmarks/tightbox.py

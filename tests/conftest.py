@@ -27,6 +27,9 @@ TINY = Backbone(
 )  # fmt: skip
 
 
+torch.set_num_threads(1)  # tests run side by side, and torch's threads wait for each other busily
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)

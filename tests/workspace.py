@@ -22,7 +22,8 @@ class Workspace:
     def environment(self) -> dict[str, str]:
         """`python` and `dvc` are those of the running tests; nothing of a surrounding DVC leaks in."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
-        return clean | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return clean | {"PATH": path, "OMP_NUM_THREADS": "1"}  # as conftest.py has it
 
     def run(self, *command: str, status: int | None = 0) -> str:
         done = subprocess.run(
