@@ -34,8 +34,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "embedding alone": {"prompt_source": "embedding"},
     "image alone": {"prompt_source": "image"},
     "no other views": {"views": 0, "augmentations": []},
-    "seed recipe": PAPER | {"lambda_pseudo": 0},
-    "seed recipe + pseudo-labels": PAPER,
+    "seed recipe": PAPER | {"lambda_pseudo": 0, "lambda_box": 0},
+    "seed recipe + pseudo-labels": PAPER | {"lambda_box": 0},
+    "seed recipe + pseudo-labels + boxes": PAPER,
 }
 PEER = "U-Net, true masks"
 YARDSTICKS = ("true_box_dice", "mean_box_dice")

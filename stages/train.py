@@ -94,7 +94,7 @@ def create_training(
     setup = Setup(model, criterion, compute, inputs, PSEUDO_LABELS, params.batch_size, params.seed)
     recipe = params.pick("epochs", "learning_rate", "weight_decay")
     if params.prompting == "direct":
-        return DirectTraining(setup, **recipe, lambda_pseudo=params.lambda_pseudo)
+        return DirectTraining(setup, **recipe, **params.pick("lambda_pseudo", "lambda_box"))
     return LocatingTraining(setup, **recipe, **params.pick("steps_per_epoch", "augmentations"), views=views)
 
 

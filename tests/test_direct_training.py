@@ -102,6 +102,43 @@ def test_with_no_weight_pseudo_labels_are_not_even_read(material: Material, case
     assert equal(module_state(run(material.direct(lambda_pseudo=0), cases, 1)), module_state(with_labels))
 
 
+def generalised_iou(one: Sequence[float], other: Sequence[float]) -> float:
+    """By its definition, of boxes x0, y0, x1, y1."""
+    area = lambda x0, y0, x1, y1: max(x1 - x0, 0) * max(y1 - y0, 0)  # noqa: E731
+    common = area(*map(max, one[:2], other[:2]), *map(min, one[2:], other[2:]))
+    hull = area(*map(min, one[:2], other[:2]), *map(max, one[2:], other[2:]))
+    union = area(*one) + area(*other) - common
+    return common / union - (hull - union) / hull
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.3])
+def test_predicted_boxes_are_held_against_the_given_ones(material: Material, cases: list[Case], weight: float) -> None:
+    """In the input frame of 64 px; case c, without an object, has no say."""
+    still: dict[str, Any] = {"batch_size": 3, "learning_rate": 0, "weight_decay": 0}
+    training = material.direct(**still, lambda_box=weight)
+    with torch.inference_mode():
+        _, prompts = training.ask(cases[:2])
+    given = [(10, 8 * 64 / 48, 40, 36 * 64 / 48), (5 * 64 / 40, 20, 30 * 64 / 40, 60)]
+    expected = [1 - generalised_iou(*pair) for pair in zip(prompts.boxes_xyxy.tolist(), given, strict=True)]
+    (row,) = run(training, cases, 1).history
+    (without,) = run(material.direct(**still), cases, 1).history
+    assert row["loss_box"] == pytest.approx(sum(expected) / 2, rel=1e-4)
+    assert row["loss"] == pytest.approx(without["loss"] + weight * row["loss_box"], rel=1e-4)
+    assert "loss_box" not in without
+
+
+def test_predicted_boxes_come_nearer_to_the_given_ones(material: Material, cases: list[Case]) -> None:
+    training = material.direct(lambda_box=1.0, epochs=20)
+    losses = [row["loss_box"] for row in run(training, cases, 12).history]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_batch_with_no_object_has_no_box_to_be_held_against(material: Material, cases: list[Case]) -> None:
+    training = material.direct(lambda_box=1.0)
+    training.run_epoch([cases[2]], cases[3:])
+    assert training.history[0]["loss_box"] == 0
+
+
 def test_a_case_with_no_object_teaches_emptiness(material: Material, cases: list[Case]) -> None:
     training = material.direct()
     for _ in range(4):

@@ -114,6 +114,7 @@ def test_all_faults_are_named_in_one_error(load):
         ("seed", "-1"),
         ("save_every", "0"),
         ("lambda_pseudo", "-1"),
+        ("lambda_box", "-1"),
         ("lambda_tightness", "-0.1"),
         ("lambda_size", ".nan"),
         ("barrier_t", "0"),
@@ -273,3 +274,10 @@ def test_what_is_predicted_directly_is_refused_where_the_object_is_located(load)
     with pytest.raises(InputError, match="sparse_prompt belongs to prompting: direct, found tokens with locate"):
         load("sparse_prompt: tokens\n")
     assert load("prompting: direct\nsparse_prompt: tokens\n").sparse_prompt == "tokens"
+
+
+@pytest.mark.parametrize("kind", ["point", "tokens"])
+def test_the_loss_of_predicted_boxes_wants_predicted_boxes(load, kind):
+    load(f"prompting: direct\nsparse_prompt: {kind}\n")
+    with pytest.raises(InputError, match=f"lambda_box belongs to sparse_prompt: box, found 0.5 with {kind}"):
+        load(f"prompting: direct\nsparse_prompt: {kind}\nlambda_box: 0.5\n")

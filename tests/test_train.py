@@ -23,7 +23,7 @@ from trainings import Material
 @pytest.mark.parametrize(
     ("prompting", "kind", "read"),
     [
-        ("direct", DirectTraining, {"lambda_pseudo": 0.5, "batch_size": 3}),
+        ("direct", DirectTraining, {"lambda_pseudo": 0.5, "lambda_box": 0.3, "batch_size": 3}),
         ("locate", LocatingTraining, {"steps_per_epoch": 7, "views": 2, "augmentations": ["flip"], "batch_size": 3}),
     ],
 )

@@ -93,6 +93,7 @@ def draw_loss_curves(path: Path, history: pd.DataFrame) -> None:
         "loss_tightbox": (RED, "--"),
         "loss_size": (BLUE, ":"),
         "loss_pseudo": (ORANGE, "-."),
+        "loss_box": (SKY, "-"),
         "loss_embedding": (GREEN, "-"),
         "loss_image": (BLUE, "--"),
     }

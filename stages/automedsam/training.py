@@ -17,6 +17,7 @@ from automedsam.device import Compute
 from automedsam.errors import InputError
 from automedsam.losses import AutoMedSAMLoss, given_boxes
 from automedsam.model import AutoMedSAM
+from automedsam.prompts import Prompts
 
 Terms = dict[str, Tensor]  # the loss, which is minimised, and its parts, each a scalar
 
@@ -100,7 +101,7 @@ class Training(ABC):
     @torch.inference_mode()
     def segment(self, cases: list[Case]) -> list[Tensor]:
         """Mask logits (1, 1, H, W) of each case, in its image's own size."""
-        return [logits for batch in self.batches(cases) for logits in self.segment_batch(batch)]
+        return [logits for batch in self.batches(cases) for logits in self.ask(batch)[0]]
 
     def state_dict(self) -> dict[str, Any]:
         """All that a later process needs to go on as if nothing had happened."""
@@ -124,11 +125,11 @@ class Training(ABC):
     def batches(self, cases: list[Case]) -> list[list[Case]]:
         return [cases[at : at + self.batch_size] for at in range(0, len(cases), self.batch_size)]
 
-    def segment_batch(self, cases: list[Case]) -> list[Tensor]:
-        """Mask logits (1, 1, H, W) of a batch, in the images' own sizes."""
+    def ask(self, cases: list[Case]) -> tuple[list[Tensor], Prompts]:
+        """Mask logits (1, 1, H, W) of a batch, in the images' own sizes, and the prompts that led to them."""
         with self.compute.autocast():
-            logits, _ = self.model(*self.inputs.load(cases))  # (B, 1, 4 grid, 4 grid)
-        return self.to_images(logits, cases)
+            logits, prompts = self.model(*self.inputs.load(cases))  # (B, 1, 4 grid, 4 grid)
+        return self.to_images(logits, cases), prompts
 
     def to_images(self, logits: Tensor, cases: list[Case]) -> list[Tensor]:
         """Of a batch in the input frame, (B, 1, h, w), to the images' own sizes, (1, 1, H, W) each."""
