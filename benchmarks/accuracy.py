@@ -38,7 +38,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "seed recipe + pseudo-labels": PAPER | {"lambda_box": 0},
     "seed recipe + pseudo-labels + boxes": PAPER,
 }
-PEER = "U-Net, true masks"
+PEERS = {"U-Net, true masks": "monai", "our U-Net, true masks": "own"}
 YARDSTICKS = ("true_box_dice", "mean_box_dice")
 
 
@@ -69,7 +69,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cases", type=int, nargs="+", default=[5, 10, 20, 40])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
-    parser.add_argument("--recipes", nargs="+", default=[*RECIPES, PEER], choices=[*RECIPES, PEER])
+    parser.add_argument("--recipes", nargs="+", default=[*RECIPES, *PEERS], choices=[*RECIPES, *PEERS])
     return parser.parse_args()
 
 
@@ -94,8 +94,8 @@ def prepare(workspace: Path, params: dict[str, Any]) -> None:
 def measure(workspace: Path, recipe: str) -> dict[str, float]:
     """Dice on the test cases that show the object, and the yardsticks."""
     shutil.copyfile(workspace / "shared_params.yaml", workspace / "params.yaml")
-    if recipe == PEER:
-        return {"dice": float(run(workspace, str(Path(__file__).with_name("peer.py").resolve())))}
+    if recipe in PEERS:
+        return {"dice": float(run(workspace, str(Path(__file__).with_name("peer.py").resolve()), PEERS[recipe]))}
     change_params(workspace, RECIPES[recipe])
     for stage in ("embed", "train", "evaluate"):  # embed: the recipe before may have had other views
         run_stage(workspace, stage)
@@ -114,10 +114,10 @@ def run_stage(workspace: Path, stage: str) -> None:
     run(workspace, f"stages/{stage}.py")
 
 
-def run(workspace: Path, script: str) -> str:
+def run(workspace: Path, script: str, *arguments: str) -> str:
     """The last line that it prints."""
     environment = os.environ | {"DVC_ROOT": str(ROOT)}  # embeddings are kept with the project's own
-    command = [sys.executable, script]
+    command = [sys.executable, script, *arguments]
     done = subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{script}: {done.stdout}{done.stderr}")

@@ -1,9 +1,9 @@
-"""What a user would do instead: a U-Net (monai's) learned from the true masks of the same training cases.
+"""What a user would do instead: a U-Net, monai's or our own, learned from the true masks of the same training cases.
 
 It is trained as our image locator is, with the same views, steps, optimiser and running mean, but on masks that our own
 stages never see.
 
-    python benchmarks/peer.py        in a folder that is prepared, as accuracy.py makes it
+    python benchmarks/peer.py monai        in a folder that is prepared, as accuracy.py makes it
 """
 
 import sys
@@ -28,6 +28,7 @@ from automedsam.model import AutoMedSAM
 from automedsam.params import load_params
 from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, TEST_MASKS
 from automedsam.sam import Weights
+from automedsam.training import Setup
 from automedsam.values import object_mask
 
 MASKS = Path("true_masks")
@@ -43,19 +44,12 @@ def main() -> None:
 
     weights = Weights(params.backbone, params.medsam_checkpoint)
     model = AutoMedSAM(weights, "locate", "image").to(compute.device)
-    model.prompt_module.locators["image"] = UNet(
-        spatial_dims=2,
-        in_channels=3,
-        out_channels=1,
-        channels=WIDTHS,
-        strides=(2,) * (len(WIDTHS) - 1),
-        num_res_units=2,
-        norm="instance",
-    ).to(compute.device)
+    if sys.argv[1] == "monai":
+        model.prompt_module.locators["image"] = monai_unet().to(compute.device)
     inputs = CaseInputs(model, EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype), IMAGES, compute.device)
-    recipe = params.pick("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "steps_per_epoch", "views",
-                         "augmentations")  # fmt: skip
-    training = LocatingTraining(model, AutoMedSAMLoss(), compute, inputs, MASKS, **recipe)
+    setup = Setup(model, AutoMedSAMLoss(), compute, inputs, MASKS, params.batch_size, params.seed)
+    recipe = params.pick("epochs", "learning_rate", "weight_decay", "steps_per_epoch", "views", "augmentations")
+    training = LocatingTraining(setup, **recipe)
     for epoch in range(1, params.epochs + 1):
         for _ in training.take_steps(train_cases, epoch):
             pass
@@ -68,6 +62,19 @@ def main() -> None:
             mask = model.preprocessing.mask_to_image(logits, case.image_size)[0, 0] > 0
             scores.append(dice(mask.cpu().numpy(), truth))
     print(sum(scores) / len(scores))
+
+
+def monai_unet() -> UNet:
+    """Of the same widths as ours."""
+    return UNet(
+        spatial_dims=2,
+        in_channels=3,
+        out_channels=1,
+        channels=WIDTHS,
+        strides=(2,) * (len(WIDTHS) - 1),
+        num_res_units=2,
+        norm="instance",
+    )
 
 
 def write_masks(names: set[str], folder: Path) -> None:
