@@ -31,9 +31,11 @@ def test_index_is_a_plain_table_sorted_by_name(tmp_path):
 def test_boxes_lie_beside_the_index_a_row_each_and_those_of_test_cases_apart(tmp_path):
     write_index(tmp_path / "index.csv", CASES)
     assert (tmp_path / "boxes.csv").read_bytes().decode() == (
-        "case,x_min,y_min,x_max,y_max\nb,2,3,9,7\nb,0,0,1,1\nc,0,0,40,30\n"
+        "case,class,x_min,y_min,x_max,y_max\nb,,2,3,9,7\nb,,0,0,1,1\nc,,0,0,40,30\n"
     )
-    assert (tmp_path / "test_boxes.csv").read_bytes().decode() == "case,x_min,y_min,x_max,y_max\nv_s002,1,1,3,2\n"
+    assert (
+        tmp_path / "test_boxes.csv"
+    ).read_bytes().decode() == "case,class,x_min,y_min,x_max,y_max\nv_s002,,1,1,3,2\n"
 
 
 def test_boxes_of_test_cases_change_nothing_that_training_reads(tmp_path):
@@ -111,7 +113,11 @@ def test_missing_file_is_told_with_what_to_do(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("name", "first"),
-    [("index.csv", "case, group, split"), ("boxes.csv", "case, x_min"), ("test_boxes.csv", "case, x_min")],
+    [
+        ("index.csv", "case, group, split"),
+        ("boxes.csv", "case, class, x_min"),
+        ("test_boxes.csv", "case, class, x_min"),
+    ],
 )
 def test_columns_of_another_table_are_named(tmp_path, name, first):
     write_index(tmp_path / "index.csv", CASES)

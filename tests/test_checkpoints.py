@@ -21,7 +21,13 @@ CPU = torch.device("cpu")
 def save(path: Path, weights: Weights, **kind: Any) -> AutoMedSAM:
     """A model of some kind, saved as training does."""
     model = AutoMedSAM(weights, **kind)
-    header = {"prompting": "locate", "prompt_source": "both", "sparse_prompt": "box", **kind}
+    header = {
+        "prompting": "locate",
+        "prompt_source": "both",
+        "sparse_prompt": "box",
+        "classes": '{"object": 255}',
+        **kind,
+    }
     save_tensors(path, model.prompt_module.state_dict(), {"weights": weights.sha256(), **header})
     return model.eval()
 

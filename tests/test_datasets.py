@@ -10,13 +10,15 @@ from automedsam.errors import InputError
 from automedsam.framing import Framing
 from automedsam.images import write_image
 from automedsam.intensity import Intensity
+from automedsam.object_classes import sought_classes
 from automedsam.preparation import Preparation
+from surveyed import OBJECT, alone
 
 HEADER = "image,class,x_min,y_min,x_max,y_max"
 
 
 def open_set(dataset, data_dir=Path("nowhere"), **changes):
-    values = {"annotations": None, "class_ids": None, "group_by": None, "slice_axis": "auto", "window_low": None,
+    values = {"annotations": None, "classes": OBJECT, "group_by": None, "slice_axis": "auto", "window_low": None,
               "window_high": None}  # fmt: skip
     return open_dataset(dataset, data_dir, **values | changes)
 
@@ -48,10 +50,10 @@ def test_a_folder_is_prepared_as_the_parameters_say(tmp_path):
 def test_annotations_come_along_and_images_of_no_use_are_counted(tmp_path):
     save(tmp_path, *(f"images/{name}.png" for name in "abcde"), "masks/c.png", "masks/a.png")
     write_boxes(tmp_path, "a,liver,1,2,3,4", "b,7,0,0,9,8", "b,liver,2,2,4,4")
-    data = open_set("folder", tmp_path, annotations=Path("boxes.csv"), class_ids=["liver"])
+    data = open_set("folder", tmp_path, annotations=Path("boxes.csv"), classes=sought_classes(["liver"], None, True))
     assert [(scan.name, scan.boxes, scan.split) for scan in data.scans] == [
-        ("a", {0: ((1, 2, 3, 4),)}, None),
-        ("b", {0: ((2, 2, 4, 4),)}, None),
+        ("a", alone({0: ((1, 2, 3, 4),)}), None),
+        ("b", alone({0: ((2, 2, 4, 4),)}), None),
         ("c", None, "test"),
     ]
     assert data.annotations.classes == [7, "liver"]
@@ -62,7 +64,9 @@ def test_classes_that_nobody_boxed_are_told_with_those_that_somebody_did(tmp_pat
     save(tmp_path, "images/a.png")
     write_boxes(tmp_path, "a,liver,1,2,3,4", "a,7,1,2,3,4")
     with pytest.raises(InputError) as told:
-        open_set("folder", tmp_path, annotations=Path("boxes.csv"), class_ids=["Liver", 7, 8])
+        open_set(
+            "folder", tmp_path, annotations=Path("boxes.csv"), classes=sought_classes([["Liver", 7], 8], None, True)
+        )
     assert str(told.value) == "class_ids: expected classes that boxes.csv has boxes of (7, liver), found Liver, 8"
 
 

@@ -152,7 +152,7 @@ def test_masks_come_back_from_nifti_as_they_were_written(tmp_path, orientation, 
     assert nib.load(tmp_path / "mask.nii.gz").get_data_dtype() == np.uint8
 
     soft = np.random.default_rng(2).integers(0, 256, scan.shape).astype(np.uint8)
-    scan.write(tmp_path / "soft.nii.gz", soft)
+    scan.write_soft(tmp_path / "soft.nii.gz", soft)
     assert np.allclose(NiftiScan(tmp_path / "soft.nii.gz", "auto").read_values(), soft / 255, atol=1e-6)
 
 

@@ -15,11 +15,13 @@ from automedsam.encoder import Encoder
 from automedsam.errors import InputError
 from automedsam.images import read_pixels, write_image
 from automedsam.metrics import dice
-from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
+from automedsam.object_classes import write_classes
+from automedsam.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
 from automedsam.phantoms import draw_phantom
 from automedsam.sam import Weights
 from closure import STAGES
 from label import main
+from trainings import OBJECT
 
 PHANTOMS = {name: draw_phantom(np.random.default_rng([6, number])) for number, name in enumerate("abcd")}
 
@@ -43,6 +45,7 @@ def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Case]:
         write_image(IMAGES / f"{case.name}.png", image)
         store.write(embeddings.path(case), encoder(image))
     write_index(INDEX, cases)
+    write_classes(CLASSES, OBJECT)
     return cases
 
 

@@ -99,7 +99,7 @@ def test_a_blob_leads_to_the_objects_mask(decoder: PromptableDecoder, phantom: t
     assert logits.isfinite().all()
     assert prompts.boxes_xyxy is not None
     assert prompts.presence is not None
-    assert box_iou(tuple(prompts.boxes_xyxy[0].tolist()), tight_box(truth)) > 0.8
+    assert box_iou(tuple(prompts.boxes_xyxy[0, 0].tolist()), tight_box(truth)) > 0.8
     assert 0.5 < prompts.presence.item() <= 1
     assert dice(mask, truth) > 0.9
 
@@ -130,7 +130,7 @@ def test_an_empty_map_is_an_empty_mask_and_no_box(decoder: PromptableDecoder) ->
     assert prompts.boxes_xyxy is not None
     assert prompts.presence is not None
     assert not prompts.boxes_xyxy.any()
-    assert prompts.presence.tolist() == [0, 0]
+    assert prompts.presence.tolist() == [[0], [0]]
 
 
 @pytest.mark.parametrize("above", [True, False])

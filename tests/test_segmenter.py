@@ -60,7 +60,7 @@ def test_a_prompt_is_told_in_pixels_of_the_image(
     segmenter, case = make_segmenter(kind), cases[4]
     prompts = segmenter.model.prompt_module(embedding_of(case))
     x_and_y = getattr(prompts, name).reshape(-1, 2) * torch.tensor([71 / 64, 33 / 64])
-    _, prompt = segmenter.segment(embedding_of(case), image_of(case))
+    _, (prompt,) = segmenter.segment(embedding_of(case), image_of(case))
     assert list(prompt) == ["x_min", "y_min", "x_max", "y_max"]
     assert list(prompt.values()) == pytest.approx([*x_and_y[0].tolist(), *x_and_y[-1].tolist()], rel=1e-5)
 
@@ -68,7 +68,7 @@ def test_a_prompt_is_told_in_pixels_of_the_image(
 def test_tokens_lie_nowhere(
     make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case], embedding_of: Callable[[Case], Tensor]
 ) -> None:
-    assert make_segmenter("tokens").segment(embedding_of(cases[0]), image_of(cases[0]))[1] == {}
+    assert make_segmenter("tokens").segment(embedding_of(cases[0]), image_of(cases[0]))[1] == [{}]
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])
@@ -77,12 +77,12 @@ def test_where_the_object_was_located_is_told_in_pixels_of_the_image(
 ) -> None:
     segmenter, case = Segmenter(AutoMedSAM(tiny_weights).eval(), CPU), cases[4]
     image = np.random.default_rng(0).integers(0, 256, (*case.image_size, *channels), np.uint8)
-    logits, prompt = segmenter.segment(embedding_of(case), image)
+    logits, (prompt,) = segmenter.segment(embedding_of(case), image)
     small_logits, prompts = segmenter.model(embedding_of(case), segmenter.model.thumbnail(image)[None])
     assert prompts.boxes_xyxy is not None
     assert prompts.presence is not None
     torch.testing.assert_close(logits, segmenter.model.preprocessing.mask_to_image(small_logits, case.image_size))
-    expected = prompts.boxes_xyxy[0] * torch.tensor([71 / 64, 33 / 64] * 2)
+    expected = prompts.boxes_xyxy[0, 0] * torch.tensor([71 / 64, 33 / 64] * 2)
     assert list(prompt) == ["x_min", "y_min", "x_max", "y_max", "presence"]
     assert list(prompt.values()) == pytest.approx([*expected.tolist(), prompts.presence.item()], rel=1e-5)
 
@@ -93,7 +93,7 @@ def test_what_was_not_found_lies_nowhere(
     segmenter = Segmenter(AutoMedSAM(tiny_weights).eval(), CPU)
     assert isinstance(segmenter.model.prompt_module, LocatingModule)
     segmenter.model.prompt_module.presence_threshold.fill_(2)
-    logits, prompt = segmenter.segment(embedding_of(cases[0]), image_of(cases[0]))
+    logits, (prompt,) = segmenter.segment(embedding_of(cases[0]), image_of(cases[0]))
     assert not to_mask(logits).any()
     assert list(prompt) == ["presence"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from automedsam.errors import InputError
 from automedsam.selection import check_splits, choose_slices
-from surveyed import BOX, make_slice, names_of
+from surveyed import BOX, OBJECT, make_slice, names_of
 
 
 def test_chosen_slices_are_sorted_by_name():
@@ -70,13 +70,13 @@ def of_each_split(**fields):
 
 
 def test_splits_with_an_object_each_are_in_order():
-    check_splits(of_each_split(), of_each_split(), [1])
+    check_splits(of_each_split(), of_each_split(), OBJECT, [1])
 
 
 def test_each_split_without_an_object_is_told_with_the_classes_that_there_are():
     slices = [*of_each_split(boxes_xyxy=()), make_slice("boxed", "val"), make_slice("another", "test", ())]
     with pytest.raises(InputError) as told:
-        check_splits(slices, slices, [1, 7, "liver"])
+        check_splits(slices, slices, OBJECT, [1, 7, "liver"])
     assert str(told.value) == "; ".join(
         f"class_ids, val_fraction, test_fraction: expected an object in the {split} images, found none in {count}, "
         "of the classes 1, 7, liver"
@@ -87,10 +87,10 @@ def test_each_split_without_an_object_is_told_with_the_classes_that_there_are():
 def test_objects_that_are_too_small_are_told_too():
     slices = [*of_each_split()[1:], *(make_slice(name, boxes_xyxy=(), is_too_small=True) for name in "ab")]
     with pytest.raises(InputError, match=r"found none in 2, of the classes none, and 2 objects below min_object_px$"):
-        check_splits(slices, slices[:2], [])
+        check_splits(slices, slices[:2], OBJECT, [])
 
 
 def test_objects_of_slices_that_are_not_used_do_not_count():
     slices = of_each_split()
-    with pytest.raises(InputError, match="expected an object in the val images, found none in 1"):
-        check_splits(slices, [s for s in slices if s.split != "val"], [1])
+    with pytest.raises(InputError, match="expected an object in the val images, found none in the 0 chosen ones"):
+        check_splits(slices, [s for s in slices if s.split != "val"], OBJECT, [1])

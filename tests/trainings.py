@@ -15,10 +15,12 @@ from automedsam.embeddings import EmbeddingFolder
 from automedsam.locating_training import LocatingTraining
 from automedsam.losses import AutoMedSAMLoss
 from automedsam.model import AutoMedSAM
+from automedsam.object_classes import ONLY, ObjectClass
 from automedsam.sam import Weights
 from automedsam.training import Setup, Training
 from automedsam.views import AUGMENTATIONS
 
+OBJECT = [ObjectClass("object", ONLY)]
 CPU = Compute(torch.device("cpu"), torch.float32)
 RECIPE: dict[str, Any] = {"epochs": 4, "learning_rate": 0.01, "weight_decay": 1e-4}
 LOCATING: dict[str, Any] = {"steps_per_epoch": 2, "views": 2, "augmentations": list(AUGMENTATIONS)}
@@ -57,7 +59,7 @@ class Material:
 
     def set_up(self, model: AutoMedSAM, compute: Compute = CPU, batch_size: int = 2, seed: int = 0) -> Setup:
         inputs = CaseInputs(model, self.embeddings, self.images, CPU.device)
-        return Setup(model, AutoMedSAMLoss(), compute, inputs, self.pseudo_labels, batch_size, seed)
+        return Setup(model, AutoMedSAMLoss(), compute, inputs, OBJECT, self.pseudo_labels, batch_size, seed)
 
 
 def run(training: Training, cases: list[Case], epochs: int) -> Any:

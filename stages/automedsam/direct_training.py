@@ -1,4 +1,7 @@
-"""Training end to end through the frozen decoder, as published: box losses on the masks that the prompts lead to."""
+"""Training end to end through the frozen decoder, as published: box losses on the masks that the prompts lead to.
+
+One class alone, as one prompt an image is predicted.
+"""
 
 from collections.abc import Iterator
 
