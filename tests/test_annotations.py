@@ -371,3 +371,15 @@ def test_an_image_that_cannot_be_read_has_no_boxes_and_keeps_its_name():
         place_object(drawn("p1/b.png"), sizes, None)
     with pytest.raises(InputError, match=r"found 'b\.png', which may be p1/b\.png or p2/b\.png$"):
         place_object(drawn("b.png"), sizes, None)
+
+
+def test_boxes_of_several_classes_are_told_apart():
+    parts = together(
+        drawn("a.png", (1, 1, 2, 2), classes=(1, "liver")),
+        drawn("a.png", (3, 3, 4, 4), classes=(2, "spleen")),
+        drawn("a.png", (5, 5, 6, 6), classes=(9, "spine")),
+        drawn("x/a.png", None),
+    )
+    classes = sought_classes(["spleen", 1], None, is_annotated=True)
+    assert [of.value for of in classes] == [1, 2]
+    assert place_boxes(parts, SIZES, classes)["a.png"] == {0: {1: ((3, 3, 4, 4),), 2: ((1, 1, 2, 2),)}}

@@ -1,5 +1,6 @@
 """What `dataset` names: the scans, how they are prepared, and what belongs to nothing."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,28 @@ def test_an_archive_is_prepared_in_its_own_frame(tmp_path, dataset, framing):
     data = open_set(dataset, tmp_path, slice_axis="axial", window_low=0.0, window_high=7.0)
     assert len(data.scans) == 1
     assert data.preparation == Preparation("axial", Intensity((0.0, 7.0)), framing)
+
+
+def test_a_box_that_two_classes_take_is_told(tmp_path):
+    save(tmp_path, "images/a.png")
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "categories": [{"id": 3, "name": "liver"}],
+        "annotations": [{"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4]}],
+    }
+    (tmp_path / "set.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError, match=r"^class_ids: .* one class a box, found 3 and liver for that of set\.json"):
+        open_set("folder", tmp_path, annotations=Path("set.json"), classes=sought_classes([3, "liver"], None, True))
+
+
+def test_which_mask_value_is_which_class_must_be_told_where_there_are_masks(tmp_path):
+    save(tmp_path, "images/a.png", "images/b.png")
+    write_boxes(tmp_path, "a,liver,1,2,3,4", "b,spleen,0,0,9,8")
+    annotated = {"annotations": Path("boxes.csv"), "classes": sought_classes(["liver", "spleen"], None, True)}
+    assert len(open_set("folder", tmp_path, **annotated).scans) == 2
+    save(tmp_path, "masks/b.png")
+    with pytest.raises(InputError) as told:
+        open_set("folder", tmp_path, **annotated)
+    assert str(told.value) == (
+        "mask_ids: expected the values that liver, spleen have in masks, as there are masks, found null"
+    )

@@ -100,7 +100,7 @@ def order_by_value(values, positions):
 def positions_in_nifti(path):
     """Position of each voxel, mm left, back and head, in the order of the voxels' values: by nibabel alone."""
     image = nib.load(path)
-    ranks = np.rint(image.get_fdata() * 255).astype(int)
+    ranks = image.get_fdata().astype(int)
     assert sorted(ranks.ravel()) == list(range(ranks.size))
     indices = np.array(np.unravel_index(np.argsort(ranks, axis=None), ranks.shape)).T
     return apply_affine(image.affine, indices) * (-1, -1, 1)

@@ -119,7 +119,7 @@ def test_create_model_needs_nothing_but_embeddings_unless_told_otherwise(tiny_we
     model = create_model(tiny_weights.path, backbone="sam_test").eval()
     output = model.forward_with_embeddings(torch.randn(2, 32, 8, 8), return_prompts=True)
     assert output["masks"].shape == (2, 1, 64, 64)
-    assert output["prompts"].boxes_xyxy.shape == (2, 4)
+    assert output["prompts"].boxes_xyxy.shape == (2, 1, 4)
     assert ((output["prompts"].presence >= 0) & (output["prompts"].presence <= 1)).all()
 
 

@@ -364,3 +364,14 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="reshape"):
         NiftiScan(tmp_path / "a.nii", "axial").write(tmp_path / "mask.nii", np.zeros((1, 2, 3), bool))
     assert [path.name for path in tmp_path.iterdir()] == ["a.nii"]
+
+
+def test_labels_are_written_as_they_are(tmp_path):
+    save(tmp_path / "a.nii", numbered().astype(np.int16), np.eye(4))
+    scale_stored(tmp_path / "a.nii", 0.5, -1024)
+    scan = NiftiScan(tmp_path / "a.nii", "axial")
+    labels = (3 * (scan.read_values() > -1000)).astype(np.uint8)
+    scan.write(tmp_path / "labels.nii", labels)
+    written = nib.load(tmp_path / "labels.nii")
+    np.testing.assert_array_equal(written.get_fdata(), 3 * (numbered() > 48))
+    assert (written.header["cal_min"], written.header["cal_max"]) == (0, 3)

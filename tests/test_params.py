@@ -273,3 +273,40 @@ def test_what_is_predicted_directly_is_refused_where_the_object_is_located(load)
     with pytest.raises(InputError, match="sparse_prompt belongs to prompting: direct, found tokens with locate"):
         load("sparse_prompt: tokens\n")
     assert load("prompting: direct\nsparse_prompt: tokens\n").sparse_prompt == "tokens"
+
+
+def test_an_item_of_the_classes_is_a_class_and_a_list_in_it_is_one_too(load):
+    assert load("class_ids: [[1, 2], 3]\n").class_ids == [[1, 2], 3]
+    annotated = "dataset: folder\nannotations: a.csv\n"
+    config = load(f"{annotated}class_ids: [liver, [left, 7]]\nmask_ids: [1, [2, 3]]\n")
+    assert (config.class_ids, config.mask_ids) == (["liver", ["left", 7]], [1, [2, 3]])
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ("class_ids: [1, [2, 1]]", "class_ids must hold no id twice, found 1 more than once"),
+        ("class_ids: [1, [2, 0]]", r"class_ids of masks must be whole numbers over 0, found \[1, \[2, 0\]\]"),
+        ("class_ids: [1, []]", r"class_ids\.1\..* at least 1 item"),
+        ("class_ids: [1, [[2]]]", r"class_ids\.1\."),
+        ("class_ids: [1, 2]\nprompting: direct", r"several classes want prompting: locate, found \[1, 2\] with direct"),
+    ],
+)
+def test_classes_that_cannot_be_are_refused(load, lines, fault):
+    with pytest.raises(InputError, match=fault):
+        load(f"{lines}\n")
+
+
+def test_one_class_of_several_ids_can_be_prompted_directly(load):
+    assert load("class_ids: [[1, 2]]\nprompting: direct\n").prompting == "direct"
+
+
+def test_values_of_test_masks_are_told_of_each_class_or_of_none(load):
+    annotated = "dataset: folder\nannotations: a.csv\n"
+    assert load(f"{annotated}class_ids: [liver]\nmask_ids: [1, 2]\n").mask_ids == [1, 2]
+    assert load(f"{annotated}class_ids: [liver, spleen]\n").mask_ids is None
+    expected = r"mask_ids must have an item for each of class_ids, \['liver', 'spleen'\], found \[1\]"
+    with pytest.raises(InputError, match=expected):
+        load(f"{annotated}class_ids: [liver, spleen]\nmask_ids: [1]\n")
+    with pytest.raises(InputError, match="mask_ids must hold no id twice, found 4 more than once"):
+        load(f"{annotated}class_ids: [liver, spleen]\nmask_ids: [4, [3, 4]]\n")

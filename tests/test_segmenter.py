@@ -12,9 +12,10 @@ from automedsam.device import Compute
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.locating_module import LocatingModule
 from automedsam.model import AutoMedSAM
+from automedsam.object_classes import ObjectClass
 from automedsam.prompt_module import SparsePrompt
 from automedsam.sam import Weights
-from automedsam.segmenter import Segmenter, to_mask, to_soft_mask
+from automedsam.segmenter import Segmenter, to_labels, to_mask, to_soft_mask
 
 CPU = Compute(torch.device("cpu"), torch.float32)
 
@@ -135,3 +136,27 @@ def test_a_soft_mask_is_the_probability_in_255_steps() -> None:
     soft = to_soft_mask(logits)
     assert soft.dtype == np.uint8
     assert soft.tolist() == [[0, 69, 127], [186, 225, 255]]
+
+
+def test_each_class_has_a_mask_and_a_prompt(
+    tiny_weights: Weights, cases: list[Case], embedding_of: Callable[[Case], Tensor]
+) -> None:
+    segmenter = Segmenter(AutoMedSAM(tiny_weights, classes=2).eval(), CPU)
+    assert isinstance(segmenter.model.prompt_module, LocatingModule)
+    segmenter.model.prompt_module.presence_threshold[1] = 2
+    logits, (found, missed) = segmenter.segment(embedding_of(cases[0]), image_of(cases[0]))
+    assert logits.shape == (1, 2, *cases[0].image_size)
+    assert list(found) == ["x_min", "y_min", "x_max", "y_max", "presence"]
+    assert list(missed) == ["presence"]
+
+
+def test_a_pixel_has_the_label_of_the_most_probable_class_over_a_half() -> None:
+    logits = torch.tensor([[[[-1.0, 2.0, 1.0, 0.0]], [[-2.0, 1.0, 3.0, -5.0]]]])
+    labels = to_labels(logits, [ObjectClass("liver", 7), ObjectClass("spleen", 200)])
+    assert labels.dtype == np.uint8
+    assert labels.tolist() == [[0, 7, 200, 0]]
+
+
+def test_a_soft_mask_is_the_greatest_probability_of_any_class() -> None:
+    logits = torch.tensor([[[[-1.0, 2.0, 1.0]], [[-2.0, 1.0, 3.0]]]])
+    assert to_soft_mask(logits).tolist() == to_soft_mask(torch.tensor([[[[-1.0, 2.0, 3.0]]]])).tolist()

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from automedsam.cases import SPLITS
 from automedsam.errors import InputError
+from automedsam.object_classes import ObjectClass
 from automedsam.selection import check_splits, choose_slices
 from surveyed import BOX, OBJECT, make_slice, names_of
 
@@ -94,3 +96,27 @@ def test_objects_of_slices_that_are_not_used_do_not_count():
     slices = of_each_split()
     with pytest.raises(InputError, match="expected an object in the val images, found none in the 0 chosen ones"):
         check_splits(slices, [s for s in slices if s.split != "val"], OBJECT, [1])
+
+
+TWO = [ObjectClass("liver", 1), ObjectClass("spleen", 2)]
+
+
+def test_each_class_must_be_in_each_split():
+    slices = [make_slice(split, split, boxes={1: (BOX,), 2: (BOX,) * (split != "val")}) for split in SPLITS]
+    with pytest.raises(InputError) as told:
+        check_splits(slices, slices, TWO, ["liver", "spleen"])
+    assert str(told.value) == (
+        "class_ids, val_fraction, test_fraction: expected an object of class spleen in the val images, "
+        "found none in 1, of the classes liver, spleen"
+    )
+
+
+def test_a_class_that_is_there_and_was_not_drawn_is_told():
+    slices = [make_slice(split, split, boxes={1: (BOX,), 2: (BOX,)}) for split in SPLITS]
+    chosen = [make_slice("another", boxes={1: (BOX,), 2: ()}), *slices[1:]]
+    with pytest.raises(InputError) as told:
+        check_splits([*slices, chosen[0]], chosen, TWO, [])
+    assert str(told.value) == (
+        "train_cases, seed, keep_empty: expected an object of class spleen in the train images, "
+        "found none in the 1 chosen ones"
+    )

@@ -283,3 +283,44 @@ def test_description_of_plain_images_says_what_is_not_known_and_nothing_of_what_
         "test: 0 cases of 0 groups, 0 with an object, 0 with a mask",
         "left out: 1 of the training split, 0 of the others",
     ]
+
+
+TWO = [ObjectClass("1", 1, (1,), (1,)), ObjectClass("3", 3, (3,), (3,))]
+
+
+def look_for_two(*scans, split="train", **rules):
+    return survey_scans(scans, dict.fromkeys((scan.name for scan in scans), split), Framing(), BoxRules(**rules), TWO)
+
+
+def test_each_class_has_boxes_of_its_own():
+    labels = draw((1, 1, 4, 4)) + draw((6, 2, 9, 8), value=3) + draw((10, 3, 15, 9), value=2)
+    for split in ("train", "test"):
+        (surveyed,) = look_for_two(make_scan("a", labels), split=split).slices
+        assert surveyed.boxes == {1: ((1, 1, 4, 4),), 3: ((6, 2, 9, 8),)}
+        assert (surveyed.boxes_xyxy, surveyed.box_classes) == (((1, 1, 4, 4), (6, 2, 9, 8)), (1, 3))
+
+
+def test_a_slice_is_too_small_if_any_class_has_an_object_and_no_box():
+    labels = draw((1, 1, 4, 4)) + draw((6, 2, 7, 3), value=3)
+    (surveyed,) = look_for_two(make_scan("a", labels), min_object_px=2).slices
+    assert (surveyed.boxes, surveyed.is_too_small) == ({1: ((1, 1, 4, 4),), 3: ()}, True)
+
+
+def test_boxes_of_two_classes_are_loosened_each_by_its_own_chance():
+    (surveyed,) = look_for_two(make_scan("a", draw((6, 5, 9, 7)) + draw((6, 7, 9, 9), value=3)), box_jitter=4).slices
+    ((one,), (other,)) = surveyed.boxes.values()
+    assert (one[0], one[2]) != (other[0], other[2])
+
+
+def test_boxes_and_masks_may_disagree_on_either_class():
+    scans = [
+        make_scan(name, draw((1, 1, 4, 4)) + draw((6, 2, 9, 8), value=3), boxes={0: {1: (BOX,), 3: boxes}})
+        for name, boxes in (("a", (BOX,)), ("b", ()))
+    ]
+    assert [s.is_disputed for s in look_for_two(*scans, split="test").slices] == [False, True]
+
+
+def test_description_counts_the_boxes_of_each_class():
+    slices = [make_slice("a", boxes={1: (BOX, BOX), 3: ()}), make_slice("b", boxes={1: (BOX,), 3: (BOX,)})]
+    lines = describe_survey(Survey(slices), slices, TWO, [], 0)
+    assert lines[3] == "train: 2 cases of 2 groups, 2 with an object in 4 boxes (1: 3, 3: 1)"

@@ -13,6 +13,7 @@ from automedsam.errors import InputError
 from automedsam.images import write_image
 from automedsam.locating_training import LocatingTraining
 from automedsam.model import AutoMedSAM
+from automedsam.object_classes import ObjectClass
 from automedsam.params import load_params
 from automedsam.paths import IMAGES, PSEUDO_LABELS
 from closure import STAGES
@@ -57,3 +58,29 @@ def test_with_no_pseudo_label_at_all_nothing_can_be_located(tmp_path: Path, monk
     check_labels("direct", OBJECT)
     write_image(PSEUDO_LABELS / "a.png", np.zeros((4, 4), np.uint8))
     check_labels("locate", OBJECT)
+
+
+SEVERAL = [ObjectClass("liver", 1), ObjectClass("spleen", 2)]
+
+
+def test_each_class_wants_a_pseudo_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_image(PSEUDO_LABELS / "1/a.png", np.zeros((4, 4), np.uint8))
+    with pytest.raises(InputError, match=r"pseudo_labels.2: expected a pseudo-label that fits its box, found none"):
+        check_labels("locate", SEVERAL)
+    write_image(PSEUDO_LABELS / "2/a.png", np.zeros((4, 4), np.uint8))
+    check_labels("locate", SEVERAL)
+
+
+def test_a_training_hangs_on_the_labels_of_all_classes(
+    material: Material, cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for value in (1, 2):
+        write_image(PSEUDO_LABELS / f"{value}/a.png", np.zeros(cases[0].image_size, np.uint8))
+    read = files_of(cases[0], SEVERAL, material.embeddings, views=0)
+    assert read == [
+        IMAGES / "a.png",
+        *(PSEUDO_LABELS / f"{n}/a.png" for n in (1, 2)),
+        material.embeddings.path(cases[0]),
+    ]

@@ -1,5 +1,6 @@
 """Trainings of both kinds on the shared fixtures, and how two of them are compared."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,16 +51,24 @@ class Material:
         batch_size: int = 2,
         seed: int = 0,
         source: Any = "both",
+        classes: Sequence[ObjectClass] = OBJECT,
         **changes: Any,
     ) -> LocatingTraining:
-        """The same of the other kind."""
+        """The same of the other kind, of one class or several."""
         torch.manual_seed(start)
-        model = AutoMedSAM(self.weights, "locate", source)
-        return LocatingTraining(self.set_up(model, compute, batch_size, seed), **RECIPE | LOCATING | changes)
+        model = AutoMedSAM(self.weights, "locate", source, classes=len(classes))
+        return LocatingTraining(self.set_up(model, compute, batch_size, seed, classes), **RECIPE | LOCATING | changes)
 
-    def set_up(self, model: AutoMedSAM, compute: Compute = CPU, batch_size: int = 2, seed: int = 0) -> Setup:
+    def set_up(
+        self,
+        model: AutoMedSAM,
+        compute: Compute = CPU,
+        batch_size: int = 2,
+        seed: int = 0,
+        classes: Sequence[ObjectClass] = OBJECT,
+    ) -> Setup:
         inputs = CaseInputs(model, self.embeddings, self.images, CPU.device)
-        return Setup(model, AutoMedSAMLoss(), compute, inputs, OBJECT, self.pseudo_labels, batch_size, seed)
+        return Setup(model, AutoMedSAMLoss(), compute, inputs, classes, self.pseudo_labels, batch_size, seed)
 
 
 def run(training: Training, cases: list[Case], epochs: int) -> Any:
