@@ -84,11 +84,11 @@ def main() -> None:
             labels = to_labels(logits, classes)
             for of, one, prompt, mean_box in zip(classes, logits.split(1, dim=1), of_case, mean_boxes, strict=True):
                 given, mask = case.of_class(of.value), labels == of.value
-                found = score_mask(mask, truth == of.value if truth is not None else None, given, mean_box)
-                found |= score_losses(criterion, one, given)
-                if truth is not None:
-                    found |= score_yardsticks(segmenter, embedding, given, truth == of.value, mean_box)
-                    overlaps[of.name][case.name] = Overlap.of(mask, truth == of.value)
+                true = None if truth is None else truth == of.value
+                found = score_mask(mask, true, given, mean_box) | score_losses(criterion, one, given)
+                if true is not None:
+                    found |= score_yardsticks(segmenter, embedding, given, true, mean_box)
+                    overlaps[of.name][case.name] = Overlap.of(mask, true)
                 scores[of.name].append(found)
                 prompts[of.name].append(prompt)
             write_image(folder / PREDICTED_MASKS.name / f"{case.name}.png", labels)

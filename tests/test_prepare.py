@@ -496,8 +496,8 @@ def test_a_table_of_boxes_needs_no_mask_anywhere(project):
         ["e", "e", "train", "0"],
         ["f", "f", "test", "0"],
     ]
-    assert rows_of(BOXES)[1:] == ["a,2,3,9,7", "b,0,0,16,12", "b,1,1,2,2", "e,2,3,9,7"]
-    assert rows_of(TEST_BOXES)[1:] == ["c,4,4,5,5", "f,2,3,9,7"]
+    assert rows_of(BOXES)[1:] == ["a,,2,3,9,7", "b,,0,0,16,12", "b,,1,1,2,2", "e,,2,3,9,7"]
+    assert rows_of(TEST_BOXES)[1:] == ["c,,4,4,5,5", "f,,2,3,9,7"]
     assert list(TEST_MASKS.iterdir()) == []  # but the folder is there, as DVC expects it
 
 

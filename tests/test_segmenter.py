@@ -150,11 +150,14 @@ def test_each_class_has_a_mask_and_a_prompt(
     assert list(missed) == ["presence"]
 
 
-def test_a_pixel_has_the_label_of_the_most_probable_class_over_a_half() -> None:
-    logits = torch.tensor([[[[-1.0, 2.0, 1.0, 0.0]], [[-2.0, 1.0, 3.0, -5.0]]]])
-    labels = to_labels(logits, [ObjectClass("liver", 7), ObjectClass("spleen", 200)])
+def test_a_pixel_has_the_label_of_the_smallest_mask_that_it_lies_in() -> None:
+    """What is within a ring stays, although the ring's own mask is filled, and surer."""
+    rim, within = [-1.0, 2.0, 9.0, 9.0, 0.1, 0.0], [-2.0, -1.0, 1.0, 0.1, -3.0, -5.0]
+    classes = [ObjectClass("myocardium", 2), ObjectClass("ventricle", 200)]
+    labels = to_labels(torch.tensor([[[rim], [within]]]), classes)
     assert labels.dtype == np.uint8
-    assert labels.tolist() == [[0, 7, 200, 0]]
+    assert labels.tolist() == [[0, 2, 200, 200, 2, 0]]
+    assert np.array_equal(to_labels(torch.tensor([[[within], [rim]]]), classes[::-1]), labels)
 
 
 def test_a_soft_mask_is_the_greatest_probability_of_any_class() -> None:

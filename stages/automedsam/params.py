@@ -15,6 +15,7 @@ from pydantic import (
     StrictStr,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
 )
@@ -89,6 +90,16 @@ class AutoMedSAMConfig(BaseModel):
         if isinstance(value, bool) and info.field_name not in ("use_amp", "keep_empty"):
             raise ValueError("expected a value")
         return value
+
+    @field_validator("class_ids", "mask_ids", mode="wrap")
+    @classmethod
+    def _check_ids(cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """One fault in place of one for each kind that an item may be."""
+        try:
+            return validate(value)
+        except ValidationError:
+            kind = "ids or names" if info.field_name == "class_ids" else "whole numbers over 0"
+            raise ValueError(f"expected null, or {kind} and lists of such") from None
 
     @field_validator("group_by")
     @classmethod

@@ -68,10 +68,15 @@ def to_mask(logits: Tensor) -> np.ndarray:
 
 
 def to_labels(logits: Tensor, classes: Sequence[ObjectClass]) -> np.ndarray:
-    """Logits (1, K, H, W) to a label mask (H, W), uint8: of the classes over 0.5, the most probable one's value."""
-    greatest, number = logits[0].max(0)
-    values = torch.tensor([of.value for of in classes], dtype=torch.uint8, device=logits.device)
-    return torch.where(greatest > 0, values[number], 0).cpu().numpy()
+    """Logits (1, K, H, W) to a label mask (H, W), uint8: each pixel the value of a class over 0.5, or 0.
+
+    Where several are, the class of the smallest mask: a box prompt fills a ring, and what lies within must not be lost.
+    """
+    masks = (logits[0] > 0).cpu().numpy()  # (K, H, W)
+    labels = np.zeros(masks.shape[1:], np.uint8)
+    for number in np.argsort(-masks.sum((1, 2)), kind="stable"):
+        labels[masks[number]] = classes[number].value
+    return labels
 
 
 def to_soft_mask(logits: Tensor) -> np.ndarray:
