@@ -35,6 +35,7 @@ HISTORY = pd.DataFrame(
 )
 PER_CASE = pd.DataFrame(
     {
+        "case": ["a", "b", "c"],
         "box_iou": [0.1, 0.8, 0.9],
         "dice": [0.0, 0.5, 1.0],
         "true_box_dice": [0.9, 0.95, 0.97],
@@ -299,15 +300,22 @@ def test_score_histogram_counts_cases_and_names_means(tmp_path, figures):
     assert axes.get_title() == "Dice of 3 test cases with an object"
 
 
+def test_score_histogram_of_several_classes_counts_objects(tmp_path, figures):
+    draw_score_histogram(tmp_path / "a.png", PER_CASE.assign(case=["a", "a", "b"]))
+    (axes,) = figures[0].axes
+    assert axes.get_title() == "Dice of 3 objects in test cases"
+    assert axes.get_ylabel() == "objects"
+
+
 def test_score_histogram_leaves_out_the_cases_without_an_object(tmp_path, figures):
-    empty = pd.DataFrame({column: [None] for column in PER_CASE}, dtype=float)
+    empty = pd.DataFrame({column: [None] for column in PER_CASE.columns[1:]}, dtype=float).assign(case="d")
     draw_score_histogram(tmp_path / "a.png", pd.concat([PER_CASE, empty]))
     assert sum(bar.get_height() for bar in figures[0].axes[0].patches) == 3
     assert legend_labels(figures[0].legends[0])[0] == "automatic, no prompt: mean 0.500"
 
 
 def test_score_histogram_without_masks_is_that_of_the_box_overlap(tmp_path, figures):
-    draw_score_histogram(tmp_path / "a.png", PER_CASE.assign(**dict.fromkeys(PER_CASE.columns[1:], np.nan)))
+    draw_score_histogram(tmp_path / "a.png", PER_CASE.assign(**dict.fromkeys(PER_CASE.columns[2:], np.nan)))
     (axes,) = figures[0].axes
     assert sum(bar.get_height() for bar in axes.patches) == 3
     assert axes.get_xlabel() == "overlap with the given boxes (IoU)"

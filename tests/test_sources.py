@@ -209,9 +209,9 @@ def test_drawn_boxes_need_no_masks_and_listed_images_without_one_are_negatives(t
         save(tmp_path / "images" / f"{name}.png")
     scans = list_scans(tmp_path, annotations=annotate(("c.png", None, BOX), ("a", None, None), ("b.png", None, BOX)))
     assert [(scan.name, scan.boxes, scan.read_labels, scan.split) for scan in scans] == [
-        ("a", {0: ()}, None, None),
-        ("b", {0: (BOX,)}, None, None),
-        ("c", {0: (BOX,)}, None, None),
+        ("a", alone({0: ()}), None, None),
+        ("b", alone({0: (BOX,)}), None, None),
+        ("c", alone({0: (BOX,)}), None, None),
     ]
 
 
@@ -238,9 +238,9 @@ def test_images_that_nobody_boxed_are_tested_on_if_they_have_a_mask_and_else_of_
         (tmp_path / "masks" / f"{name}.png").unlink()
     scans = list_scans(tmp_path, annotations=annotate(("a.png", None, BOX), ("c.png", None, BOX)))
     assert [(scan.name, scan.boxes, scan.read_labels is not None, scan.split) for scan in scans] == [
-        ("a", {0: (BOX,)}, True, None),
+        ("a", alone({0: (BOX,)}), True, None),
         ("b", None, True, "test"),
-        ("c", {0: (BOX,)}, False, None),
+        ("c", alone({0: (BOX,)}), False, None),
         ("d", None, False, None),
     ]
 
@@ -357,7 +357,7 @@ def test_accents_are_the_same_however_they_are_spelled(tmp_path):
     assert scan.read_labels()[0, 0, 0] == 3
     for spelled in ("\N{LATIN SMALL LETTER E WITH ACUTE}te.png", "e\N{COMBINING ACUTE ACCENT}te"):
         (scan,) = list_scans(tmp_path, annotations=annotate((spelled, None, BOX)))
-        assert scan.boxes == {0: (BOX,)}
+        assert scan.boxes == alone({0: (BOX,)})
 
 
 def test_two_files_whose_names_differ_in_the_spelling_of_accents_are_both_told(tmp_path):
@@ -391,4 +391,4 @@ def test_a_relative_folder_is_taken_from_where_one_stands(tmp_path, monkeypatch)
     save(tmp_path / "a.png")
     monkeypatch.chdir(tmp_path)
     (scan,) = list_scans(Path(), annotations=annotate(("./a.png", None, BOX)))
-    assert scan.boxes == {0: (BOX,)}
+    assert scan.boxes == alone({0: (BOX,)})

@@ -158,7 +158,8 @@ def draw_score_histogram(path: Path, per_case: pd.DataFrame) -> None:
         if scored[column].notna().any():
             mean = scored[column].mean()
             axes.axvline(mean, color=colour, linestyle=style, linewidth=2, label=f"{label}: mean {mean:.3f}")
-    axes.set(xlim=(0, 1), xlabel=name, ylabel="test cases", title=f"{name} of {len(scored)} test cases with an object")
+    counted, where = ("test cases", " with an object") if per_case["case"].is_unique else ("objects", " in test cases")
+    axes.set(xlim=(0, 1), xlabel=name, ylabel=counted, title=f"{name} of {len(scored)} {counted}{where}")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     save_figure(figure, path)
 
