@@ -8,6 +8,7 @@ stages never see.
 
 import sys
 from pathlib import Path
+from statistics import mean
 
 import torch
 from monai.networks.nets import UNet
@@ -25,51 +26,54 @@ from automedsam.locating_training import LocatingTraining
 from automedsam.losses import AutoMedSAMLoss
 from automedsam.metrics import dice
 from automedsam.model import AutoMedSAM
+from automedsam.object_classes import ObjectClass, label_mask, sought_classes
 from automedsam.params import load_params
 from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, TEST_MASKS
+from automedsam.pseudo_labels import label_folders
 from automedsam.sam import Weights
+from automedsam.segmenter import to_labels
 from automedsam.training import Setup
-from automedsam.values import object_mask
 
 MASKS = Path("true_masks")
 
 
 def main() -> None:
-    """Print the mean Dice, over the test cases that show the object, of the last epoch's network."""
+    """Print the mean Dice, over the test cases that show the object, of the last epoch's network; mean over classes."""
     params = load_params("train")
     compute = choose_compute(params.device, params.use_amp)
     be_deterministic(params.seed)
     train_cases, test_cases = read_index(INDEX, "train"), read_index(INDEX, "test")
-    write_masks({case.name for case in train_cases}, MASKS)
+    classes = write_masks({case.name for case in train_cases}, MASKS)
 
     weights = Weights(params.backbone, params.medsam_checkpoint)
-    model = AutoMedSAM(weights, "locate", "image").to(compute.device)
+    model = AutoMedSAM(weights, "locate", "image", classes=len(classes)).to(compute.device)
     if sys.argv[1] == "monai":
-        model.prompt_module.locators["image"] = monai_unet().to(compute.device)
+        model.prompt_module.locators["image"] = monai_unet(len(classes)).to(compute.device)
     inputs = CaseInputs(model, EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype), IMAGES, compute.device)
-    setup = Setup(model, AutoMedSAMLoss(), compute, inputs, MASKS, params.batch_size, params.seed)
+    setup = Setup(model, AutoMedSAMLoss(), compute, inputs, classes, MASKS, params.batch_size, params.seed)
     recipe = params.pick("epochs", "learning_rate", "weight_decay", "steps_per_epoch", "views", "augmentations")
     training = LocatingTraining(setup, **recipe)
     for epoch in range(1, params.epochs + 1):
         for _ in training.take_steps(train_cases, epoch):
             pass
-    scores = []
+    scores: list[list[float]] = [[] for _ in classes]
     for case in test_cases:
-        truth = read_pixels(TEST_MASKS / f"{case.name}.png") > 0
-        if truth.any():
-            with torch.inference_mode():
-                logits = model.prompt_module.locators["image"](inputs.thumbnail(case)[None].to(compute.device))
-            mask = model.preprocessing.mask_to_image(logits, case.image_size)[0, 0] > 0
-            scores.append(dice(mask.cpu().numpy(), truth))
-    print(sum(scores) / len(scores))
+        truth = read_pixels(TEST_MASKS / f"{case.name}.png")
+        with torch.inference_mode():
+            logits = model.prompt_module.locators["image"](inputs.thumbnail(case)[None].to(compute.device))
+        labels = to_labels(model.preprocessing.mask_to_image(logits, case.image_size), classes)
+        for of, of_class in zip(classes, scores, strict=True):
+            if (truth == of.value).any():
+                of_class.append(dice(labels == of.value, truth == of.value))
+    print(mean(map(mean, scores)))
 
 
-def monai_unet() -> UNet:
+def monai_unet(classes: int) -> UNet:
     """Of the same widths as ours."""
     return UNet(
         spatial_dims=2,
         in_channels=3,
-        out_channels=1,
+        out_channels=classes,
         channels=WIDTHS,
         strides=(2,) * (len(WIDTHS) - 1),
         num_res_units=2,
@@ -77,13 +81,17 @@ def monai_unet() -> UNet:
     )
 
 
-def write_masks(names: set[str], folder: Path) -> None:
-    """The true masks of images of a data set, 0 and 255, under the images' names."""
+def write_masks(names: set[str], folder: Path) -> list[ObjectClass]:
+    """The true masks of images of a data set, 0 and 255, where labels of their classes would lie; and the classes."""
     params = load_params("prepare")
-    keys = ("dataset", "data_dir", "annotations", "class_ids", "group_by", "slice_axis", "window_low", "window_high")
-    for scan in open_dataset(**params.pick(*keys)).scans:
+    classes = sought_classes(**params.pick("class_ids", "mask_ids"), is_annotated=params.annotations is not None)
+    keys = ("dataset", "data_dir", "annotations", "group_by", "slice_axis", "window_low", "window_high")
+    for scan in open_dataset(classes=classes, **params.pick(*keys)).scans:
         if scan.name in names and scan.read_labels:
-            write_image(folder / f"{scan.name}.png", object_mask(scan.read_labels(), params.class_ids)[0])
+            labels = label_mask(scan.read_labels(), classes)[0]
+            for of, place in zip(classes, label_folders(folder, classes), strict=True):
+                write_image(place / f"{scan.name}.png", labels == of.value)
+    return classes
 
 
 if __name__ == "__main__":

@@ -37,12 +37,12 @@ def make_way(name: str) -> Way:
 
     def decode_at_once() -> torch.Tensor:
         prompts = module(embeddings)
-        return decoder(embeddings, boxes_xyxy=prompts.boxes_xyxy, dense=prompts.dense)
+        return decoder(embeddings, boxes_xyxy=prompts.boxes_xyxy[:, 0], dense=prompts.dense)
 
     def decode_one_by_one() -> torch.Tensor:
         prompts = module(embeddings)
         masks = []
-        for embedding, box, dense in zip(embeddings, prompts.boxes_xyxy, prompts.dense, strict=True):
+        for embedding, box, dense in zip(embeddings, prompts.boxes_xyxy[:, 0], prompts.dense, strict=True):
             sparse, _ = decoder.prompt_encoder(points=None, boxes=box[None], masks=None)
             mask, _ = decoder.mask_decoder(
                 image_embeddings=embedding[None],

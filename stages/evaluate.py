@@ -4,10 +4,11 @@
 
 The yardsticks: the same frozen backbone prompted with the true box (the most that a perfect prompt would give) and with
 the mean box of the training cases (no learning at all), and the true box filled as if it were the mask. Images without
-a mask are measured by the overlap of boxes alone; volumes also as a whole.
+a mask are measured by the overlap of boxes alone; volumes also as a whole; all of it class by class.
 """
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from tqdm import tqdm
@@ -19,9 +20,11 @@ from automedsam.device import choose_compute
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.images import read_pixels, write_image
 from automedsam.losses import AutoMedSAMLoss
+from automedsam.object_classes import read_classes
 from automedsam.outputs import fresh_folder, write_metrics, write_table
 from automedsam.params import load_params
 from automedsam.paths import (
+    CLASSES,
     EMBEDDINGS,
     IMAGES,
     INDEX,
@@ -48,10 +51,10 @@ from automedsam.scores import (
     score_volumes,
     score_yardsticks,
 )
-from automedsam.segmenter import Segmenter, to_mask, to_soft_mask
+from automedsam.segmenter import Segmenter, to_labels, to_soft_mask
 from automedsam.stage import run
 
-NAMES = ("case", "group")
+NAMES = ("case", "group", "class")
 
 
 def main() -> None:
@@ -59,7 +62,8 @@ def main() -> None:
     compute = choose_compute(params.device, params.use_amp)
     weights = Weights(params.backbone, params.medsam_checkpoint)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
-    cases, mean_box = read_index(INDEX, "test"), mean_relative_box(read_index(INDEX, "train"))
+    cases, train_cases, classes = read_index(INDEX, "test"), read_index(INDEX, "train"), read_classes(CLASSES)
+    mean_boxes = [mean_relative_box([case.of_class(of.value) for case in train_cases]) for of in classes]
     embeddings.check(cases)
     segmenter = Segmenter(load_model(PROMPT_MODULE, weights, compute.device), compute)
     loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper",
@@ -68,39 +72,56 @@ def main() -> None:
     if not any(case.has_mask for case in cases):
         print("no test image has a mask: overlap with the boxes is all that can be measured, no Dice")
 
-    scores: list[Scores] = []
-    prompts, overlaps = [], {}
+    names = [of.name for of in classes]
+    scores: dict[str, list[Scores]] = {name: [] for name in names}
+    prompts: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    overlaps: dict[str, dict[str, Overlap]] = {name: {} for name in names}
     with fresh_folder(PREDICTIONS) as folder:
         for case in tqdm(cases, "evaluate", unit="case"):
-            truth = read_pixels(TEST_MASKS / f"{case.name}.png") > 0 if case.has_mask else None
+            truth = read_pixels(TEST_MASKS / f"{case.name}.png") if case.has_mask else None
             embedding = embeddings.load([case], compute.device)
-            logits, prompt = segmenter.segment(embedding, read_pixels(IMAGES / f"{case.name}.png"))
-            mask = to_mask(logits)
-            of_case = score_mask(mask, truth, case, mean_box) | score_losses(criterion, logits, case)
-            if truth is not None:
-                of_case |= score_yardsticks(segmenter, embedding, case, truth, mean_box)
-                overlaps[case.name] = Overlap.of(mask, truth)
-            scores.append(of_case)
-            prompts.append(prompt)
-            write_image(folder / PREDICTED_MASKS.name / f"{case.name}.png", mask)
+            logits, of_case = segmenter.segment(embedding, read_pixels(IMAGES / f"{case.name}.png"))
+            labels = to_labels(logits, classes)
+            for of, one, prompt, mean_box in zip(classes, logits.split(1, dim=1), of_case, mean_boxes, strict=True):
+                given, mask = case.of_class(of.value), labels == of.value
+                true = None if truth is None else truth == of.value
+                found = score_mask(mask, true, given, mean_box) | score_losses(criterion, one, given)
+                if true is not None:
+                    found |= score_yardsticks(segmenter, embedding, given, true, mean_box)
+                    overlaps[of.name][case.name] = Overlap.of(mask, true)
+                scores[of.name].append(found)
+                prompts[of.name].append(prompt)
+            write_image(folder / PREDICTED_MASKS.name / f"{case.name}.png", labels)
             write_image(folder / SOFT_MASKS.name / f"{case.name}.png", to_soft_mask(logits))
-        volumes = score_volumes(cases, overlaps)
+        volumes = [{"class": name, **row} for name in names for row in score_volumes(cases, overlaps[name])]
         write_table(folder / PROMPTS.name, with_names(cases, prompts), [*NAMES, *EDGES, "presence"])
         write_table(PER_CASE, with_names(cases, scores), [*NAMES, *COLUMNS])
-        write_table(PER_VOLUME, volumes, VOLUME_COLUMNS)
-        summary = mean_scores(scores) | {"n_cases": len(cases), "n_masks": len(overlaps)}
-        if volumes:
-            of_volumes = mean_scores([{"volume_dice": row["volume_dice"]} for row in volumes])
-            summary |= of_volumes | {"n_volumes": len(volumes)}
-        elif any(case.volume for case in cases):
+        write_table(PER_VOLUME, sorted(volumes, key=itemgetter("volume")), VOLUME_COLUMNS)
+        if not volumes and any(case.volume for case in cases):
             print("no volume is there with all of its slices and masks (keep_empty): no volume Dice")
+        summary = summarize(scores, volumes) | {"n_cases": len(cases), "n_masks": len(overlaps[names[0]])}
         write_metrics(SUMMARY, summary)
-    print(", ".join(f"{key} {value:.4g}" for key, value in summary.items()))
+    print(", ".join(f"{key} {value:.4g}" for key, value in summary.items() if not isinstance(value, dict)))
 
 
-def with_names(cases: list[Case], rows: Sequence[Mapping[str, float | None]]) -> list[dict[str, Any]]:
-    """Each row of scores behind its case's name and group."""
-    return [{"case": case.name, "group": case.group, **row} for case, row in zip(cases, rows, strict=True)]
+def with_names(cases: list[Case], rows_of: Mapping[str, Sequence[Mapping[str, float | None]]]) -> list[dict[str, Any]]:
+    """Each class's row of each case behind the names of both and the case's group, case by case."""
+    return [
+        {"case": case.name, "group": case.group, "class": name, **rows[number]}
+        for number, case in enumerate(cases)
+        for name, rows in rows_of.items()
+    ]
+
+
+def summarize(scores: Mapping[str, list[Scores]], volumes: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean over the classes of each one's mean scores; of several also those, under `classes`."""
+    means = {
+        name: mean_scores([*rows, *({"volume_dice": row["volume_dice"]} for row in volumes if row["class"] == name)])
+        for name, rows in scores.items()
+    }
+    summary: dict[str, Any] = mean_scores(list(means.values()))
+    summary |= {"n_volumes": len({row["volume"] for row in volumes})} if volumes else {}
+    return summary | ({"classes": means} if len(means) > 1 else {})
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@
 No true mask is read. What does not fit its box is dropped and told of; plots/pseudo_labels.png shows them all.
 """
 
+from collections import Counter
+
 import numpy as np
 from tqdm import tqdm
 
@@ -14,10 +16,11 @@ from automedsam.device import choose_compute
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.images import read_pixels, write_image
 from automedsam.label_report import SHOWN, Labelled, draw_labels
+from automedsam.object_classes import read_classes
 from automedsam.outputs import fresh_folder
 from automedsam.params import load_params
-from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
-from automedsam.pseudo_labels import find_fault, make_pseudo_label
+from automedsam.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
+from automedsam.pseudo_labels import find_fault, label_folders, make_pseudo_label
 from automedsam.sam import Weights
 from automedsam.stage import run
 
@@ -28,28 +31,35 @@ def main() -> None:
     weights = Weights(params.backbone, params.medsam_checkpoint)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
     cases = [case for case in read_index(INDEX, "train") if case.has_object]
+    classes = read_classes(CLASSES)
     embeddings.check(cases)
     decoder = PromptableDecoder(weights.load_prompt_encoder(), weights.load_mask_decoder()).to(compute.device).eval()
     preprocessing = weights.backbone.preprocessing
 
     kept: list[Labelled] = []
     dropped: list[Labelled] = []
-    faults = 0
+    counts = Counter[bool]()  # of labels, by whether they are at fault
     with fresh_folder(PSEUDO_LABELS) as folder:
         for case in tqdm(cases, "label", unit="case"):
             embedding = embeddings.load([case], compute.device)
-            label = make_pseudo_label(decoder, preprocessing, compute, embedding, case)
-            fault = find_fault(label, case.boxes_xyxy)
-            if fault is None:
-                write_image(folder / f"{case.name}.png", (255 * label).round().astype(np.uint8))
-            else:
-                faults += 1
-                print(f"{case.name}: dropped, it {fault}")
-            sheet = dropped if fault else kept
-            if len(sheet) < SHOWN:
-                sheet.append(Labelled(case, read_pixels(IMAGES / f"{case.name}.png"), label, fault))
+            image = read_pixels(IMAGES / f"{case.name}.png")
+            for of, place in zip(classes, label_folders(folder, classes), strict=True):
+                given = case.of_class(of.value)
+                if not given.has_object:
+                    continue
+                label = make_pseudo_label(decoder, preprocessing, compute, embedding, given)
+                fault = find_fault(label, given.boxes_xyxy)
+                name = case.name if len(classes) == 1 else f"{case.name}, {of.name}"
+                if fault is None:
+                    write_image(place / f"{case.name}.png", (255 * label).round().astype(np.uint8))
+                else:
+                    print(f"{name}: dropped, it {fault}")
+                counts[fault is not None] += 1
+                sheet = dropped if fault else kept
+                if len(sheet) < SHOWN:
+                    sheet.append(Labelled(name, given.boxes_xyxy, image, label, fault))
     draw_labels(LABEL_REPORT, dropped + kept)
-    print(f"{len(cases) - faults} pseudo-labels kept, {faults} dropped")
+    print(f"{counts[False]} pseudo-labels kept, {counts[True]} dropped")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ A scan that cannot be read is told of and left out; the others get their masks, 
 
 import argparse
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,20 @@ from tqdm import tqdm
 
 from automedsam.boxes import EDGES, tight_box
 from automedsam.checkpoints import load_model
+from automedsam.colours import RED, SKY, class_colours
 from automedsam.device import choose_compute
 from automedsam.encoder import Encoder
 from automedsam.errors import Faults, InputError
 from automedsam.images import write_image
+from automedsam.object_classes import ObjectClass, from_json, write_classes
 from automedsam.outputs import write_table
 from automedsam.overlays import draw_overlay
-from automedsam.paths import PROMPT_MODULE
+from automedsam.paths import CLASSES, PROMPT_MODULE
 from automedsam.preparation import Preparation, PreparedScan
 from automedsam.quantization import pack, unpack
 from automedsam.sam import Weights
 from automedsam.scans import SUFFIXES, ScanFile, find_scans, mask_place, open_scan
-from automedsam.segmenter import Segmenter, to_mask, to_soft_mask
+from automedsam.segmenter import Segmenter, to_labels, to_soft_mask
 from automedsam.stage import run
 from automedsam.tensors import load_header
 
@@ -39,9 +42,15 @@ PROJECT = Path(__file__).parent.parent
 class Prediction:
     """Of one scan."""
 
-    masks: np.ndarray  # (slices, H, W) bool
-    soft_masks: np.ndarray  # (slices, H, W) uint8, probability 0 to 255
+    classes: list[ObjectClass]
+    labels: np.ndarray  # (slices, H, W) uint8, the classes' values
+    soft_masks: np.ndarray  # (slices, K, H, W) uint8, probability 0 to 255
     overlays: list[np.ndarray]  # (H, W, 3) uint8 each; none unless asked for
+
+    def of_each_class(self) -> Iterator[tuple[ObjectClass, np.ndarray, np.ndarray]]:
+        """A class, its mask (slices, H, W), bool, and its probabilities (slices, H, W), uint8."""
+        for number, of in enumerate(self.classes):
+            yield of, self.labels == of.value, self.soft_masks[:, number]
 
 
 def main() -> None:
@@ -53,7 +62,7 @@ def main() -> None:
     compute = choose_compute(arguments.device, use_amp=header.get("use_amp") == "True")
     segmenter = Segmenter(load_model(arguments.model, weights, compute.device), compute)
     encoder, dtype = Encoder(weights, compute), header.get("embedding_dtype", "float16")
-    preparation = used_preparation(arguments.model, header)
+    preparation, classes = used_preparation(arguments.model, header), from_json(header["classes"])
     print(f"{weights.name} on {compute}: {len(jobs)} scans")
 
     rows: list[dict[str, Any]] = []
@@ -62,15 +71,17 @@ def main() -> None:
     for target, path in tqdm(jobs.items(), "predict", unit="scan"):
         with faults.gather():
             scan = open_scan(path, preparation.slice_axis)
-            prediction = predict(scan, preparation, encoder, dtype, segmenter, arguments.overlay)
+            prediction = predict(scan, preparation, encoder, dtype, segmenter, classes, arguments.overlay)
             write_prediction(scan, prediction, target, arguments.out, arguments.soft)
             named = {"image": str(path), "mask": target.as_posix()}
             rows += [named | row for row in describe_slices(scan, prediction)]
-            volumes += [named | describe_volume(scan, prediction)] if scan.is_volume else []
+            volumes += [named | row for row in describe_volume(scan, prediction)] if scan.is_volume else []
     if rows:
         write_table(arguments.out / "predictions.csv", rows)
     if volumes:
         write_table(arguments.out / "volumes.csv", volumes)
+    if rows and len(classes) > 1:
+        write_classes(arguments.out / CLASSES.name, classes)
     print(f"{len(jobs) - len(faults.found)} masks written to {arguments.out}")
     if faults.found:
         done = len(jobs) - len(faults.found)
@@ -136,50 +147,76 @@ def used_checkpoint(header: dict[str, str]) -> Path | None:
 
 
 def predict(
-    scan: ScanFile, preparation: Preparation, encoder: Encoder, dtype: str, segmenter: Segmenter, with_overlays: bool
+    scan: ScanFile,
+    preparation: Preparation,
+    encoder: Encoder,
+    dtype: str,
+    segmenter: Segmenter,
+    classes: list[ObjectClass],
+    with_overlays: bool,
 ) -> Prediction:
     """Segment every slice, seen as `dtype` stores it, and bring the masks back to the scan's own pixels."""
     prepared = PreparedScan(scan, preparation)
-    masks, soft_masks, overlays = [], [], []
+    labels, soft_masks, overlays = [], [], []
     for number in range(scan.shape[0]):
         image = prepared.slice(number)
         embedding = unpack(pack(encoder(image), dtype))[None].to(segmenter.compute.device)
         logits = prepared.unframe(segmenter.segment(embedding, image)[0])
-        masks.append(to_mask(logits))
-        soft_masks.append(to_soft_mask(logits))
+        labels.append(to_labels(logits, classes))
+        soft_masks.append(np.stack([to_soft_mask(one) for one in logits.split(1, dim=1)]))
         if with_overlays:
-            overlays.append(draw_overlay(prepared.picture(number), masks[-1]))
-    return Prediction(np.stack(masks), np.stack(soft_masks), overlays)
+            overlays.append(overlay_classes(prepared.picture(number), labels[-1], classes))
+    return Prediction(classes, np.stack(labels), np.stack(soft_masks), overlays)
+
+
+def overlay_classes(picture: np.ndarray, labels: np.ndarray, classes: list[ObjectClass]) -> np.ndarray:
+    """The picture with each class's contour and box: of several, both in the class's colour."""
+    if len(classes) == 1:
+        return draw_overlay(picture, labels > 0, RED, SKY)
+    for of, colour in zip(classes, class_colours(len(classes)), strict=True):
+        picture = draw_overlay(picture, labels == of.value, colour, colour)
+    return picture
 
 
 def write_prediction(scan: ScanFile, prediction: Prediction, target: Path, out: Path, with_soft: bool) -> None:
-    """The mask under the scan's own name; probabilities and pictures in folders of their own."""
-    scan.write(out / target, prediction.masks)
-    if with_soft:
-        scan.write(out / "soft" / target, prediction.soft_masks)
+    """The mask under the scan's own name; probabilities, of several classes apart, and pictures in their folders."""
+    is_alone = len(prediction.classes) == 1
+    scan.write(out / target, prediction.labels > 0 if is_alone else prediction.labels)
+    for of, _, soft_masks in prediction.of_each_class() if with_soft else ():
+        scan.write_soft(out / "soft" / ("" if is_alone else str(of.value)) / target, soft_masks)
     for number, overlay in enumerate(prediction.overlays):
         name = target if target.suffix == ".png" else target.with_name(f"{target.name}.png")
         write_image(out / "overlays" / (target / f"s{number:03d}.png" if scan.is_volume else name), overlay)
 
 
 def describe_slices(scan: ScanFile, prediction: Prediction) -> list[dict[str, Any]]:
-    """A row a slice: box (half open, px), area, and the mean probability inside the mask: 0 if it is empty."""
+    """A row a slice and class: box (half open, px), area, and mean probability inside the mask, 0 if it is empty."""
+    pixel_mm2 = scan.spacing_mm and scan.spacing_mm[1] * scan.spacing_mm[2]
     rows = []
-    for number, (mask, soft_mask) in enumerate(zip(prediction.masks, prediction.soft_masks, strict=True)):
-        row = {"slice": number if scan.is_volume else None, **dict(zip(EDGES, tight_box(mask), strict=True))}
-        pixel_mm2 = scan.spacing_mm and scan.spacing_mm[1] * scan.spacing_mm[2]
-        area = int(mask.sum())
-        rows.append(row | {"area_px": area, "area_mm2": pixel_mm2 and pixel_mm2 * area} | rate(mask, soft_mask))
+    for number in range(len(prediction.labels)):
+        for of, masks, soft_masks in prediction.of_each_class():
+            mask = masks[number]
+            area = int(mask.sum())
+            rows.append(
+                {"slice": number if scan.is_volume else None, "class": of.name}
+                | dict(zip(EDGES, tight_box(mask), strict=True))
+                | {"area_px": area, "area_mm2": pixel_mm2 and pixel_mm2 * area}
+                | rate(mask, soft_masks[number])
+            )
     return rows
 
 
-def describe_volume(scan: ScanFile, prediction: Prediction) -> dict[str, Any]:
-    """The whole of it: slices with the object, voxels, and the same mean probability."""
-    mask = prediction.masks
+def describe_volume(scan: ScanFile, prediction: Prediction) -> list[dict[str, Any]]:
+    """A row a class, of the whole: slices with the object, voxels, and the same mean probability."""
     voxel_mm3 = scan.spacing_mm and math.prod(scan.spacing_mm)
-    voxels = int(mask.sum())
-    size = {"slices": len(mask), "slices_with_object": int(mask.any(axis=(1, 2)).sum()), "voxels": voxels}
-    return size | {"volume_mm3": voxel_mm3 and voxel_mm3 * voxels} | rate(mask, prediction.soft_masks)
+    rows = []
+    for of, masks, soft_masks in prediction.of_each_class():
+        voxels, slices = int(masks.sum()), int(masks.any(axis=(1, 2)).sum())
+        size = {"slices": len(masks), "slices_with_object": slices, "voxels": voxels}
+        rows.append(
+            {"class": of.name} | size | {"volume_mm3": voxel_mm3 and voxel_mm3 * voxels} | rate(masks, soft_masks)
+        )
+    return rows
 
 
 def rate(mask: np.ndarray, soft_mask: np.ndarray) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from automedsam.box_rules import BoxRules
 from automedsam.cases import Split, read_index, write_index
 from automedsam.data_report import draw_data_report
 from automedsam.datasets import open_dataset
+from automedsam.object_classes import sought_classes, write_classes
 from automedsam.outputs import fresh_folder
 from automedsam.params import StageParams, load_params, parse_change
-from automedsam.paths import DATA_REPORT, IMAGES, INDEX, PREPARATION, PREPARED
+from automedsam.paths import CLASSES, DATA_REPORT, IMAGES, INDEX, PREPARATION, PREPARED
 from automedsam.prepared import write_cases
 from automedsam.selection import check_splits, choose_slices
 from automedsam.sources import RawScan
@@ -29,21 +30,22 @@ from automedsam.survey import describe_survey, survey_scans
 def main() -> None:
     arguments = parse_arguments()
     params = load_params("prepare", changes=dict(arguments.set))
+    classes = sought_classes(**params.pick("class_ids", "mask_ids"), is_annotated=params.annotations is not None)
     data = open_dataset(
-        **params.pick("dataset", "data_dir", "annotations", "class_ids", "group_by", "slice_axis", "window_low",
-                      "window_high")
-    )  # fmt: skip
+        classes=classes,
+        **params.pick("dataset", "data_dir", "annotations", "group_by", "slice_axis", "window_low", "window_high"),
+    )
     rules = BoxRules(**params.pick("boxes_per_object", "min_object_px", "box_jitter", "seed"))
-    mask_ids = params.class_ids if data.annotations is None else params.mask_ids
     looked_at = tqdm(data.scans, "look", unit="scan")
-    survey = survey_scans(looked_at, split_scans(data.scans, params), data.preparation.framing, rules, mask_ids)
+    survey = survey_scans(looked_at, split_scans(data.scans, params), data.preparation.framing, rules, classes)
     chosen = choose_slices(survey.slices, **params.pick("train_cases", "keep_empty", "seed"))
     annotated = data.annotations.classes if data.annotations else []
-    print("\n".join(describe_survey(survey, chosen, annotated, data.left_out)))
-    check_splits(survey.slices, chosen, annotated or sorted(survey.mask_values))
+    print("\n".join(describe_survey(survey, chosen, classes, annotated, data.left_out)))
+    check_splits(survey.slices, chosen, classes, annotated or sorted(survey.mask_values))
     if not arguments.check:
         with fresh_folder(PREPARED) as folder:
-            write_index(folder / INDEX.name, write_cases(chosen, data.preparation, mask_ids, folder))
+            write_index(folder / INDEX.name, write_cases(chosen, data.preparation, classes, folder))
+            write_classes(folder / CLASSES.name, classes)
             (folder / PREPARATION.name).write_text(f"{data.preparation.to_json()}\n", encoding="utf-8", newline="\n")
         draw_data_report(DATA_REPORT, read_index(INDEX), IMAGES)
 

@@ -8,13 +8,16 @@ import pandas as pd
 from automedsam.boxes import EDGES
 from automedsam.cases import Case, read_index
 from automedsam.images import read_pixels
+from automedsam.object_classes import ObjectClass, read_classes
 from automedsam.outputs import fresh_folder
 from automedsam.paths import (
+    CLASSES,
     HISTORY,
     IMAGES,
     INDEX,
     LOSS_CURVES,
     PER_CASE,
+    PREDICTED_MASKS,
     PROGRESS,
     PROGRESS_STRIP,
     PROMPTS,
@@ -23,7 +26,14 @@ from automedsam.paths import (
     SOFT_MASKS,
     TEST_MASKS,
 )
-from automedsam.pictures import Snapshot, draw_loss_curves, draw_progress, draw_score_histogram, draw_snapshot
+from automedsam.pictures import (
+    ShownClass,
+    Snapshot,
+    draw_loss_curves,
+    draw_progress,
+    draw_score_histogram,
+    draw_snapshot,
+)
 from automedsam.progress import load_progress
 from automedsam.stage import run
 
@@ -41,11 +51,11 @@ WRITTEN_SCORES = {
 
 
 def main() -> None:
-    per_case = pd.read_csv(PER_CASE, converters={"case": str}).set_index("case")
+    per_case = pd.read_csv(PER_CASE, converters={"case": str})
     draw_loss_curves(LOSS_CURVES, pd.read_csv(HISTORY))
     draw_score_histogram(SCORE_HISTOGRAM, per_case)
     draw_strip(read_index(INDEX, "val"))
-    draw_snapshots(read_index(INDEX, "test"), per_case)
+    draw_snapshots(read_index(INDEX, "test"), per_case.groupby("case").mean(numeric_only=True))
 
 
 def draw_strip(val_cases: list[Case]) -> None:
@@ -55,28 +65,40 @@ def draw_strip(val_cases: list[Case]) -> None:
     draw_progress(PROGRESS_STRIP, images, [case.boxes_xyxy for case in shown], [masks[case.name] for case in shown])
 
 
-def draw_snapshots(test_cases: list[Case], per_case: pd.DataFrame) -> None:
-    """The best, the median and the worst case, and a few that are always the same."""
-    score = "dice" if per_case["dice"].notna().any() else "box_iou"
-    ranked = per_case[per_case[score].notna()].sort_values(score, kind="stable").index
+def draw_snapshots(test_cases: list[Case], scores: pd.DataFrame) -> None:
+    """The best, the median and the worst case, and a few that are always the same.
+
+    Args:
+      scores: by case, the means over its classes.
+    """
+    score = "dice" if scores["dice"].notna().any() else "box_iou"
+    ranked = scores[scores[score].notna()].sort_values(score, kind="stable").index
     chosen = {"worst": ranked[0], "median": ranked[len(ranked) // 2], "best": ranked[-1]} if len(ranked) else {}
     fixed = test_cases[:: max(len(test_cases) // FIXED_SNAPSHOTS, 1)][:FIXED_SNAPSHOTS]
     chosen |= {f"fixed_{number}": case.name for number, case in enumerate(fixed, start=1)}
     cases = {case.name: case for case in test_cases}
-    prompts = pd.read_csv(PROMPTS, converters={"case": str}).set_index("case")[list(EDGES)]
+    prompts = pd.read_csv(PROMPTS, converters={"case": str, "class": str}).set_index(["case", "class"])[list(EDGES)]
+    classes = read_classes(CLASSES)
     with fresh_folder(SNAPSHOTS) as folder:
         for role, name in chosen.items():
-            row, prompt = per_case.loc[name], prompts.loc[name]
+            row = scores.loc[name]
             snapshot = Snapshot(
                 title=f"{role.replace('_', ' ')}: {name}",
                 image=read_pixels(IMAGES / f"{name}.png"),
-                truth=read_pixels(TEST_MASKS / f"{name}.png") > 0 if cases[name].has_mask else None,
+                truth=read_pixels(TEST_MASKS / f"{name}.png") if cases[name].has_mask else None,
+                labels=read_pixels(PREDICTED_MASKS / f"{name}.png"),
                 soft_mask=read_pixels(SOFT_MASKS / f"{name}.png"),
-                boxes_xyxy=cases[name].boxes_xyxy,
-                prompt=None if prompt.isna().any() else tuple(prompt),
+                classes=tuple(show_class(of, cases[name], prompts.loc[(name, of.name)]) for of in classes),
                 scores={label: row[column] for label, column in WRITTEN_SCORES.items() if pd.notna(row[column])},
             )
             draw_snapshot(folder / f"{role}.png", snapshot)
+
+
+def show_class(of: ObjectClass, case: Case, prompt: pd.Series) -> ShownClass:
+    """One class's part of a snapshot."""
+    return ShownClass(
+        of.name, of.value, case.of_class(of.value).boxes_xyxy, None if prompt.isna().any() else tuple(prompt)
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 A run that was stopped goes on after its last whole epoch, if nothing that it depends on has changed since.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -20,10 +21,12 @@ from automedsam.fingerprint import hash_files, hash_sources
 from automedsam.locating_training import LocatingTraining
 from automedsam.losses import AutoMedSAMLoss
 from automedsam.model import AutoMedSAM
+from automedsam.object_classes import ObjectClass, read_classes, to_json
 from automedsam.outputs import write_metrics, write_table
 from automedsam.params import StageParams, load_params
 from automedsam.paths import (
     BOXES,
+    CLASSES,
     EMBEDDINGS,
     HISTORY,
     IMAGES,
@@ -38,6 +41,7 @@ from automedsam.paths import (
     cache_folder,
 )
 from automedsam.progress import add_progress, shown_cases, shown_epochs
+from automedsam.pseudo_labels import label_folders
 from automedsam.sam import Weights
 from automedsam.stage import run
 from automedsam.tensors import save_tensors
@@ -50,22 +54,25 @@ def main() -> None:
     compute = choose_compute(params.device, params.use_amp)
     be_deterministic(params.seed)
     train_cases, val_cases = read_index(INDEX, "train"), read_index(INDEX, "val")
+    classes = read_classes(CLASSES)
     weights = Weights(params.backbone, params.medsam_checkpoint)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
     embeddings.check(val_cases)
     views = stored_views(params.views, params.augmentations)
     embeddings.check(train_cases, views)
-    check_labels(params.prompting)
+    check_labels(params.prompting, classes)
 
-    model = AutoMedSAM(weights, **params.pick("prompting", "prompt_source", "sparse_prompt")).to(compute.device)
+    kind = params.pick("prompting", "prompt_source", "sparse_prompt")
+    model = AutoMedSAM(weights, **kind, classes=len(classes)).to(compute.device)
     inputs = CaseInputs(model, embeddings, IMAGES, compute.device)
-    training = create_training(model, compute, inputs, views, params)
+    training = create_training(model, compute, inputs, classes, views, params)
     trainable = sum(parameter.numel() for parameter in model.prompt_module.parameters())
     print(f"{params.backbone} on {compute}: {trainable:,} trainable parameters, {len(train_cases)} training cases")
 
-    header = {**params.as_text(), **embeddings.encoder, "precision": compute.precision}
+    header = {**params.as_text(), **embeddings.encoder, "precision": compute.precision, "classes": to_json(classes)}
     header["preparation"] = PREPARATION.read_text(encoding="utf-8")  # for `predict`, to see images the same way
-    seen = [INDEX, BOXES, *(path for case in [*train_cases, *val_cases] for path in files_of(case, embeddings, views))]
+    of_cases = [files_of(case, classes, embeddings, views) for case in [*train_cases, *val_cases]]
+    seen = [INDEX, BOXES, *(path for files in of_cases for path in files)]
     fingerprint = {**header, "inputs": hash_files(seen), "sources": hash_sources("train")}
     folder = TrainingFolder(cache_folder() / "train", fingerprint)
     fit(training, train_cases, val_cases, folder, header, params)
@@ -75,35 +82,41 @@ def main() -> None:
     print(f"best epoch {training.best_row['epoch']}: validation box IoU {training.best_row['val_box_iou']:.3f}")
 
 
-def check_labels(prompting: str) -> None:
-    """Raises InputError if there is nothing to learn to locate from."""
-    if prompting == "locate" and not any(PSEUDO_LABELS.glob("*.png")):
-        raise InputError(
-            f"{PSEUDO_LABELS}: expected a pseudo-label that fits its box, found none, see {LABEL_REPORT}; "
-            "another backbone may help, or prompting: direct with lambda_pseudo: 0"
-        )
+def check_labels(prompting: str, classes: Sequence[ObjectClass]) -> None:
+    """Raises InputError if there is nothing to learn to locate a class from."""
+    for folder in label_folders(PSEUDO_LABELS, classes):
+        if prompting == "locate" and not any(folder.glob("*.png")):
+            raise InputError(
+                f"{folder}: expected a pseudo-label that fits its box, found none, see {LABEL_REPORT}; "
+                "another backbone may help, or prompting: direct with lambda_pseudo: 0"
+            )
 
 
 def create_training(
-    model: AutoMedSAM, compute: Compute, inputs: CaseInputs, views: int, params: StageParams
+    model: AutoMedSAM,
+    compute: Compute,
+    inputs: CaseInputs,
+    classes: Sequence[ObjectClass],
+    views: int,
+    params: StageParams,
 ) -> Training:
     """The one that `prompting` asks for."""
     loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper",
                  "box_margin")  # fmt: skip
     criterion = AutoMedSAMLoss(**params.pick(*loss_keys))
-    setup = Setup(model, criterion, compute, inputs, PSEUDO_LABELS, params.batch_size, params.seed)
+    setup = Setup(model, criterion, compute, inputs, classes, PSEUDO_LABELS, params.batch_size, params.seed)
     recipe = params.pick("epochs", "learning_rate", "weight_decay")
     if params.prompting == "direct":
         return DirectTraining(setup, **recipe, **params.pick("lambda_pseudo", "lambda_box"))
     return LocatingTraining(setup, **recipe, **params.pick("steps_per_epoch", "augmentations"), views=views)
 
 
-def files_of(case: Case, embeddings: EmbeddingFolder, views: int) -> list[Path]:
+def files_of(case: Case, classes: Sequence[ObjectClass], embeddings: EmbeddingFolder, views: int) -> list[Path]:
     """All that is read of a case; of one to train on, other views, too."""
     numbers = range(1 + (views if case.split == "train" else 0))
-    label = PSEUDO_LABELS / f"{case.name}.png"
+    labels = [folder / f"{case.name}.png" for folder in label_folders(PSEUDO_LABELS, classes)]
     image = IMAGES / f"{case.name}.png"
-    return [image, *([label] if label.is_file() else []), *(embeddings.path(case, view) for view in numbers)]
+    return [image, *(label for label in labels if label.is_file()), *(embeddings.path(case, view) for view in numbers)]
 
 
 def fit(

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from automedsam.object_classes import ONLY, ObjectClass
 from automedsam.sources import RawScan
 from automedsam.survey import SurveyedSlice
 
+OBJECT = [ObjectClass("object", ONLY, None, None)]  # every value over 0, as one class
 SIZE = (12, 16)
 BOX = (2, 3, 9, 7)
 
@@ -21,6 +23,11 @@ class Stack:
     slicing: object = None
 
 
+def alone(boxes):
+    """Boxes by slice as those of a class that is alone."""
+    return boxes and {number: {ONLY: of_slice} for number, of_slice in boxes.items()}
+
+
 def make_scan(name, *masks, slices=1, spacing_mm=None, own_spacing_mm=None, slicing=None, **fields):
     """A scan with a mask for each of its slices, or of so many slices without any."""
     stack = Stack((len(masks) or slices, *SIZE), max(len(masks), slices) > 1, own_spacing_mm, slicing)
@@ -31,6 +38,7 @@ def make_scan(name, *masks, slices=1, spacing_mm=None, own_spacing_mm=None, slic
 
 
 def make_slice(name, split="train", boxes_xyxy=(BOX,), is_too_small=False, scan=None, **fields):
+    """With boxes of a class that is alone, or with `boxes` of several."""
     fields = {
         "number": 0,
         "is_volume": False,
@@ -39,9 +47,10 @@ def make_slice(name, split="train", boxes_xyxy=(BOX,), is_too_small=False, scan=
         "spacing_mm": None,
         "has_mask": False,
         "is_disputed": False,
+        "boxes": {ONLY: boxes_xyxy},
     } | fields
     scan = scan or make_scan(name)
-    return SurveyedSlice(scan, split, name, boxes_xyxy=boxes_xyxy, is_too_small=is_too_small, **fields)
+    return SurveyedSlice(scan, split, name, is_too_small=is_too_small, **fields)
 
 
 def names_of(slices, split=None):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from automedsam.annotations import Annotations, DrawnBox, place_boxes, read_annotations
 from automedsam.boxes import Box
 from automedsam.errors import InputError
+from automedsam.object_classes import sought_classes
 
 SIZES = {"a.png": (1, 48, 64), "p1/b.png": (1, 48, 64), "p2/b.png": (1, 48, 64), "vol.nii.gz": (20, 100, 80)}
 INSIDE = (1, 2, 30, 40)
@@ -40,6 +41,13 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
     return folder
 
 
+def place_object(annotations, sizes, class_ids):
+    """The boxes of one class, by image and slice."""
+    (of,) = sought_classes(class_ids and [class_ids], None, is_annotated=True)
+    placed = place_boxes(annotations, sizes, [of])
+    return {image: {number: boxes[of.value] for number, boxes in slices.items()} for image, slices in placed.items()}
+
+
 # Which reader
 
 
@@ -58,7 +66,7 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
     ids=["csv", "CSV", "coco", "yolo", "voc"],
 )  # fmt: skip
 def test_each_format_is_known_by_its_files(tmp_path, path, files):
-    assert place_boxes(read_annotations(write(tmp_path, files) / path), SIZES, [1]) == {
+    assert place_object(read_annotations(write(tmp_path, files) / path), SIZES, [1]) == {
         "a.png": {0: ((16, 12, 32, 36),)}
     }
 
@@ -101,7 +109,7 @@ def test_anything_else_is_refused(tmp_path, path, found):
     ],
 )
 def test_a_box_comes_to_its_image_and_slice(image, index, place):
-    assert place_boxes(drawn(image, INSIDE, index), SIZES, None) == {place[0]: {place[1]: (INSIDE,)}}
+    assert place_object(drawn(image, INSIDE, index), SIZES, None) == {place[0]: {place[1]: (INSIDE,)}}
 
 
 @pytest.mark.parametrize(
@@ -115,19 +123,19 @@ def test_a_box_comes_to_its_image_and_slice(image, index, place):
     ],
 )
 def test_edges_go_to_the_nearest_whole_ones(box_xyxy, placed):
-    found = place_boxes(drawn("a.png", box_xyxy), SIZES, None)
+    found = place_object(drawn("a.png", box_xyxy), SIZES, None)
     assert found == {"a.png": {0: (placed,)}}
     assert {type(edge) for edge in found["a.png"][0][0]} == {int}
 
 
 def test_fractions_are_of_width_and_height():
-    found = place_boxes(drawn("a.png", (0.25, 0.5, 0.75, 1), relative=True), SIZES, None)
+    found = place_object(drawn("a.png", (0.25, 0.5, 0.75, 1), relative=True), SIZES, None)
     assert found == {"a.png": {0: ((16, 24, 48, 48),)}}
 
 
 def test_boxes_of_an_image_are_sorted_and_none_is_there_twice():
     parts = [drawn("a.png", box) for box in [(5, 5, 9, 9), (1, 2, 3, 5), (5.1, 5, 9, 9), (1, 2, 3, 4)]]
-    found = place_boxes(together(*parts, drawn("vol", INSIDE, 7), drawn("vol", None, 2)), SIZES, None)
+    found = place_object(together(*parts, drawn("vol", INSIDE, 7), drawn("vol", None, 2)), SIZES, None)
     assert found == {"a.png": {0: ((1, 2, 3, 4), (1, 2, 3, 5), (5, 5, 9, 9))}, "vol.nii.gz": {2: (), 7: (INSIDE,)}}
     assert list(found["vol.nii.gz"]) == [2, 7]
 
@@ -137,17 +145,17 @@ def test_boxes_of_an_image_are_sorted_and_none_is_there_twice():
     [(None, (INSIDE,)), ([1], (INSIDE,)), (["liver"], (INSIDE,)), ([7, "liver"], (INSIDE,)), (["1"], ()), ([2], ())],
 )
 def test_a_box_counts_if_any_of_its_classes_does(class_ids, boxes):
-    found = place_boxes(drawn("a.png", classes=(1, "liver")), SIZES, class_ids)
+    found = place_object(drawn("a.png", classes=(1, "liver")), SIZES, class_ids)
     assert found == {"a.png": {0: boxes}}
 
 
 def test_an_image_looked_at_without_a_box_has_none_and_one_not_looked_at_is_left_out():
-    assert place_boxes(drawn("a.png", None), SIZES, None) == {"a.png": {0: ()}}
-    assert place_boxes(Annotations([], {}), SIZES, None) == {}
+    assert place_object(drawn("a.png", None), SIZES, None) == {"a.png": {0: ()}}
+    assert place_object(Annotations([], {}), SIZES, None) == {}
 
 
 def test_two_names_may_differ_in_leading_folders():
-    found = place_boxes(together(drawn("x/a.png", (1, 1, 2, 2)), drawn("a.png", (3, 3, 4, 4))), SIZES, None)
+    found = place_object(together(drawn("x/a.png", (1, 1, 2, 2)), drawn("a.png", (3, 3, 4, 4))), SIZES, None)
     assert found == {"a.png": {0: ((1, 1, 2, 2), (3, 3, 4, 4))}}
 
 
@@ -187,25 +195,25 @@ OUTSIDE = "expected a box inside the image of 64 x 48 px, found"
 def test_each_fault_names_where_what_was_expected_and_what_was_found(annotations, fault):
     for class_ids in (None, [2]):  # boxes of other classes are checked too
         with pytest.raises(InputError, match=f"^{re.escape('x.csv, line 2: ' + fault)}$"):
-            place_boxes(annotations, SIZES, class_ids)
+            place_object(annotations, SIZES, class_ids)
 
 
 def test_negatives_are_checked_too():
     with pytest.raises(InputError, match="found 'z', which is the name of none"):
-        place_boxes(drawn("z", None), SIZES, None)
+        place_object(drawn("z", None), SIZES, None)
 
 
 def test_two_images_that_would_become_one_are_a_fault():
     parts = Annotations([], {("p1/c.png", None): "x, 1", ("p9/c.png", None): "x, 2"})
     fault = "x, 2: expected one name for slice 0 of p1/c.png, found 'p9/c.png' and 'p1/c.png' (x, 1)"
     with pytest.raises(InputError, match=f"^{re.escape(fault)}$"):
-        place_boxes(parts, {"p1/c.png": (1, 9, 9)}, None)
+        place_object(parts, {"p1/c.png": (1, 9, 9)}, None)
 
 
 def test_all_faults_are_told_at_once():
     parts = [drawn("a.png", (9, 2, 5, 4)), drawn("z.png"), drawn("p1/b", (0, 0, 99, 9)), drawn("vol"), drawn("z.png")]
     with pytest.raises(InputError) as fault:
-        place_boxes(together(*parts), SIZES, None)
+        place_object(together(*parts), SIZES, None)
     told = str(fault.value).split("; ")
     assert [re.search(r"expected (the name|a slice|x_min|a box inside)", line)[1] for line in told] == [
         "the name",
@@ -277,7 +285,7 @@ def as_voc(folder: Path, sizes: dict, boxes: dict[str, list[Box]]) -> Path:
 def test_written_and_read_again_the_boxes_are_the_same(write_as: Callable[..., Path], images):
     sizes, boxes = images
     with TemporaryDirectory() as folder:
-        found = place_boxes(read_annotations(write_as(Path(folder), *images)), sizes, None)
+        found = place_object(read_annotations(write_as(Path(folder), *images)), sizes, None)
     assert found == {image: {0: tuple(sorted(set(one)))} for image, one in boxes.items()}
 
 
@@ -300,7 +308,7 @@ VALUES = st.recursive(
 
 def read_and_place(path: Path) -> None:
     with suppress(InputError):
-        place_boxes(read_annotations(path), SIZES, [1])
+        place_object(read_annotations(path), SIZES, [1])
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.json", "a.txt", "a.xml", "data.yaml", "classes.txt"])
@@ -347,10 +355,10 @@ def test_boxes_that_were_drawn_on_an_image_of_another_size_are_refused():
         ("vol_s003.png", None, (100, 80)),
     ):
         annotations = drawn(name, INSIDE, index)
-        assert len(place_boxes(replace(annotations, sizes={(name, index): size}), SIZES, None)) == 1
+        assert len(place_object(replace(annotations, sizes={(name, index): size}), SIZES, None)) == 1
         path = "a.png" if name == "a.png" else "vol.nii.gz"
         with pytest.raises(InputError) as told:
-            place_boxes(replace(annotations, sizes={(name, index): (24, 32)}), SIZES, None)
+            place_object(replace(annotations, sizes={(name, index): (24, 32)}), SIZES, None)
         assert str(told.value) == (
             f"x.csv, line 2: expected {path} of 32 x 24 px, as the annotations have it, found {size[1]} x {size[0]}"
         )
@@ -358,8 +366,20 @@ def test_boxes_that_were_drawn_on_an_image_of_another_size_are_refused():
 
 def test_an_image_that_cannot_be_read_has_no_boxes_and_keeps_its_name():
     sizes = {"p1/b.png": (0, 0, 0), "p2/b.png": (1, 48, 64)}
-    assert place_boxes(drawn("p2/b.png"), sizes, None) == {"p2/b.png": {0: (INSIDE,)}}
+    assert place_object(drawn("p2/b.png"), sizes, None) == {"p2/b.png": {0: (INSIDE,)}}
     with pytest.raises(InputError, match=r"^x\.csv, line 2: expected an image that can be read, found p1/b\.png$"):
-        place_boxes(drawn("p1/b.png"), sizes, None)
+        place_object(drawn("p1/b.png"), sizes, None)
     with pytest.raises(InputError, match=r"found 'b\.png', which may be p1/b\.png or p2/b\.png$"):
-        place_boxes(drawn("b.png"), sizes, None)
+        place_object(drawn("b.png"), sizes, None)
+
+
+def test_boxes_of_several_classes_are_told_apart():
+    parts = together(
+        drawn("a.png", (1, 1, 2, 2), classes=(1, "liver")),
+        drawn("a.png", (3, 3, 4, 4), classes=(2, "spleen")),
+        drawn("a.png", (5, 5, 6, 6), classes=(9, "spine")),
+        drawn("x/a.png", None),
+    )
+    classes = sought_classes(["spleen", 1], None, is_annotated=True)
+    assert [of.value for of in classes] == [1, 2]
+    assert place_boxes(parts, SIZES, classes)["a.png"] == {0: {1: ((3, 3, 4, 4),), 2: ((1, 1, 2, 2),)}}

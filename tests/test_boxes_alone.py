@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automedsam.boxes import Box, tight_box
-from automedsam.cases import BOX_COLUMNS
+from automedsam.boxes import EDGES, Box, tight_box
 from automedsam.images import write_image
 from automedsam.phantoms import draw_phantom
 from workspace import SMALL, Workspace, copy_project, stages_run
@@ -70,7 +69,7 @@ def test_boxes_alone_are_enough(tmp_path: Path, boxes_of, write: Callable[[Path,
     assert not [*(root / "data/prepared/test_masks").iterdir()]
 
     rows = [*table(workspace, "data/prepared/boxes.csv"), *table(workspace, "data/prepared/test_boxes.csv")]
-    given = {f"{row['case']}.png": tuple(int(row[key]) for key in BOX_COLUMNS[1:]) for row in rows}
+    given = {f"{row['case']}.png": tuple(int(row[key]) for key in EDGES) for row in rows}
     assert given == boxes
     summary = json.loads(workspace.read("metrics/summary.json"))
     assert 0 <= summary["box_iou"] <= 1

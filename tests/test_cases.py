@@ -31,9 +31,33 @@ def test_index_is_a_plain_table_sorted_by_name(tmp_path):
 def test_boxes_lie_beside_the_index_a_row_each_and_those_of_test_cases_apart(tmp_path):
     write_index(tmp_path / "index.csv", CASES)
     assert (tmp_path / "boxes.csv").read_bytes().decode() == (
-        "case,x_min,y_min,x_max,y_max\nb,2,3,9,7\nb,0,0,1,1\nc,0,0,40,30\n"
+        "case,class,x_min,y_min,x_max,y_max\nb,,2,3,9,7\nb,,0,0,1,1\nc,,0,0,40,30\n"
     )
-    assert (tmp_path / "test_boxes.csv").read_bytes().decode() == "case,x_min,y_min,x_max,y_max\nv_s002,1,1,3,2\n"
+    assert (tmp_path / "test_boxes.csv").read_bytes().decode() == (
+        "case,class,x_min,y_min,x_max,y_max\nv_s002,,1,1,3,2\n"
+    )
+
+
+SEVERAL = Case("m", "m", "train", 12, 20, ((2, 3, 9, 7), (0, 0, 1, 1), (4, 4, 9, 9)), box_classes=(1, 3, 1))
+
+
+def test_boxes_of_several_classes_have_their_values_beside_them(tmp_path):
+    empty = Case("n", "n", "train", 12, 20)
+    write_index(tmp_path / "index.csv", [SEVERAL, empty])
+    assert (tmp_path / "boxes.csv").read_bytes().decode() == (
+        "case,class,x_min,y_min,x_max,y_max\nm,1,2,3,9,7\nm,3,0,0,1,1\nm,1,4,4,9,9\n"
+    )
+    assert read_index(tmp_path / "index.csv") == [SEVERAL, empty]
+
+
+def test_a_case_of_one_class_has_its_boxes_alone():
+    assert SEVERAL.of_class(1) == replace(SEVERAL, boxes_xyxy=((2, 3, 9, 7), (4, 4, 9, 9)), box_classes=())
+    assert SEVERAL.of_class(3) == replace(SEVERAL, boxes_xyxy=((0, 0, 1, 1),), box_classes=())
+    assert not SEVERAL.of_class(2).has_object
+
+
+def test_where_there_is_one_class_a_case_is_the_same_to_it():
+    assert CASES[0].of_class(255) is CASES[0]
 
 
 def test_boxes_of_test_cases_change_nothing_that_training_reads(tmp_path):
@@ -111,7 +135,11 @@ def test_missing_file_is_told_with_what_to_do(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("name", "first"),
-    [("index.csv", "case, group, split"), ("boxes.csv", "case, x_min"), ("test_boxes.csv", "case, x_min")],
+    [
+        ("index.csv", "case, group, split"),
+        ("boxes.csv", "case, class, x_min"),
+        ("test_boxes.csv", "case, class, x_min"),
+    ],
 )
 def test_columns_of_another_table_are_named(tmp_path, name, first):
     write_index(tmp_path / "index.csv", CASES)

@@ -1,5 +1,6 @@
 """A trained PromptModule as a file, and the folder that an unfinished training leaves."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,20 @@ from automedsam.embeddings import EmbeddingFolder
 from automedsam.errors import InputError
 from automedsam.image_locator import SIDE
 from automedsam.model import AutoMedSAM
+from automedsam.object_classes import ObjectClass, to_json
 from automedsam.sam import Weights
 from automedsam.tensors import save_tensors
+from trainings import OBJECT
 
 CPU = torch.device("cpu")
 
 
-def save(path: Path, weights: Weights, **kind: Any) -> AutoMedSAM:
+def save(path: Path, weights: Weights, classes: Sequence[ObjectClass] = OBJECT, **kind: Any) -> AutoMedSAM:
     """A model of some kind, saved as training does."""
-    model = AutoMedSAM(weights, **kind)
+    model = AutoMedSAM(weights, **kind, classes=len(classes))
     header = {"prompting": "locate", "prompt_source": "both", "sparse_prompt": "box", **kind}
-    save_tensors(path, model.prompt_module.state_dict(), {"weights": weights.sha256(), **header})
+    header |= {"weights": weights.sha256(), "classes": to_json(classes)}
+    save_tensors(path, model.prompt_module.state_dict(), header)
     return model.eval()
 
 
@@ -37,6 +41,20 @@ def test_a_saved_model_answers_as_before(tiny_weights: Weights, tmp_path: Path, 
     given = torch.randn(2, 32, 8, 8), torch.rand(2, 3, SIDE, SIDE)
     assert not loaded.training
     assert torch.equal(loaded(*given)[0], model(*given)[0])
+
+
+def test_a_model_of_several_classes_has_a_mask_of_each(tiny_weights: Weights, tmp_path: Path) -> None:
+    model = save(tmp_path / "module.safetensors", tiny_weights, [ObjectClass("liver", 1), ObjectClass("spleen", 2)])
+    loaded = load_model(tmp_path / "module.safetensors", tiny_weights, CPU)
+    given = torch.randn(2, 32, 8, 8), torch.rand(2, 3, SIDE, SIDE)
+    assert loaded(*given)[0].shape == (2, 2, 32, 32)
+    assert torch.equal(loaded(*given)[0], model(*given)[0])
+
+
+def test_a_model_that_does_not_tell_its_classes_is_refused(tiny_weights: Weights, tmp_path: Path) -> None:
+    save_tensors(tmp_path / "old.safetensors", {}, {"weights": tiny_weights.sha256(), "prompting": "locate"})
+    with pytest.raises(InputError, match=r"old\.safetensors: .* how and what it prompts, found an older"):
+        load_model(tmp_path / "old.safetensors", tiny_weights, CPU)
 
 
 def test_a_model_is_refused_on_other_weights(tiny_weights: Weights, other_weights: Weights, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What `dataset` names: the scans, how they are prepared, and what belongs to nothing."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,15 @@ from automedsam.errors import InputError
 from automedsam.framing import Framing
 from automedsam.images import write_image
 from automedsam.intensity import Intensity
+from automedsam.object_classes import sought_classes
 from automedsam.preparation import Preparation
+from surveyed import OBJECT, alone
 
 HEADER = "image,class,x_min,y_min,x_max,y_max"
 
 
 def open_set(dataset, data_dir=Path("nowhere"), **changes):
-    values = {"annotations": None, "class_ids": None, "group_by": None, "slice_axis": "auto", "window_low": None,
+    values = {"annotations": None, "classes": OBJECT, "group_by": None, "slice_axis": "auto", "window_low": None,
               "window_high": None}  # fmt: skip
     return open_dataset(dataset, data_dir, **values | changes)
 
@@ -48,10 +51,10 @@ def test_a_folder_is_prepared_as_the_parameters_say(tmp_path):
 def test_annotations_come_along_and_images_of_no_use_are_counted(tmp_path):
     save(tmp_path, *(f"images/{name}.png" for name in "abcde"), "masks/c.png", "masks/a.png")
     write_boxes(tmp_path, "a,liver,1,2,3,4", "b,7,0,0,9,8", "b,liver,2,2,4,4")
-    data = open_set("folder", tmp_path, annotations=Path("boxes.csv"), class_ids=["liver"])
+    data = open_set("folder", tmp_path, annotations=Path("boxes.csv"), classes=sought_classes(["liver"], None, True))
     assert [(scan.name, scan.boxes, scan.split) for scan in data.scans] == [
-        ("a", {0: ((1, 2, 3, 4),)}, None),
-        ("b", {0: ((2, 2, 4, 4),)}, None),
+        ("a", alone({0: ((1, 2, 3, 4),)}), None),
+        ("b", alone({0: ((2, 2, 4, 4),)}), None),
         ("c", None, "test"),
     ]
     assert data.annotations.classes == [7, "liver"]
@@ -62,7 +65,9 @@ def test_classes_that_nobody_boxed_are_told_with_those_that_somebody_did(tmp_pat
     save(tmp_path, "images/a.png")
     write_boxes(tmp_path, "a,liver,1,2,3,4", "a,7,1,2,3,4")
     with pytest.raises(InputError) as told:
-        open_set("folder", tmp_path, annotations=Path("boxes.csv"), class_ids=["Liver", 7, 8])
+        open_set(
+            "folder", tmp_path, annotations=Path("boxes.csv"), classes=sought_classes([["Liver", 7], 8], None, True)
+        )
     assert str(told.value) == "class_ids: expected classes that boxes.csv has boxes of (7, liver), found Liver, 8"
 
 
@@ -86,3 +91,28 @@ def test_an_archive_is_prepared_in_its_own_frame(tmp_path, dataset, framing):
     data = open_set(dataset, tmp_path, slice_axis="axial", window_low=0.0, window_high=7.0)
     assert len(data.scans) == 1
     assert data.preparation == Preparation("axial", Intensity((0.0, 7.0)), framing)
+
+
+def test_a_box_that_two_classes_take_is_told(tmp_path):
+    save(tmp_path, "images/a.png")
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "categories": [{"id": 3, "name": "liver"}],
+        "annotations": [{"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4]}],
+    }
+    (tmp_path / "set.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError, match=r"^class_ids: .* one class a box, found 3 and liver for that of set\.json"):
+        open_set("folder", tmp_path, annotations=Path("set.json"), classes=sought_classes([3, "liver"], None, True))
+
+
+def test_which_mask_value_is_which_class_must_be_told_where_there_are_masks(tmp_path):
+    save(tmp_path, "images/a.png", "images/b.png")
+    write_boxes(tmp_path, "a,liver,1,2,3,4", "b,spleen,0,0,9,8")
+    annotated = {"annotations": Path("boxes.csv"), "classes": sought_classes(["liver", "spleen"], None, True)}
+    assert len(open_set("folder", tmp_path, **annotated).scans) == 2
+    save(tmp_path, "masks/b.png")
+    with pytest.raises(InputError) as told:
+        open_set("folder", tmp_path, **annotated)
+    assert str(told.value) == (
+        "mask_ids: expected the values that liver, spleen have in masks, as there are masks, found null"
+    )

@@ -47,3 +47,7 @@ def test_it_runs_in_16_bits() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         found = locator(embeddings)
     torch.testing.assert_close(found.float(), locator(embeddings), atol=0.05, rtol=0.05)
+
+
+def test_there_is_a_map_of_each_class() -> None:
+    assert EmbeddingLocator(32, classes=3)(torch.randn(2, 32, 8, 8)).shape == (2, 3, 8, 8)

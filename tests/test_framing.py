@@ -152,3 +152,20 @@ def test_logits_of_half_precision_come_back():
     logits = logits_of(noise(8, 8) > 128).to(torch.bfloat16)
     back = Framing(canvas_px=8).unframe(logits, (6, 10), None)
     np.testing.assert_array_equal(back[0, 0, :, 1:9] > 0, logits[0, 0, 1:7] > 0)
+
+
+def test_labels_keep_their_values():
+    labels = np.array([[0, 0, 3, 3], [7, 7, 0, 0]], np.uint8)
+    framed = Framing(1.0, 6).frame_mask(labels, (2, 1))
+    expected = np.zeros((6, 6), np.uint8)
+    expected[1:5, 1:5] = labels.repeat(2, axis=0)
+    np.testing.assert_array_equal(framed, expected)
+
+
+def test_masks_of_several_classes_come_back_each_like_one():
+    framing, logits = Framing(1.0, 9), torch.randn(1, 3, 9, 9)
+    back = framing.unframe(logits, (5, 12), (2.0, 0.5))
+    assert back.shape == (1, 3, 5, 12)
+    for number in range(3):
+        alone = framing.unframe(logits[:, number : number + 1], (5, 12), (2.0, 0.5))
+        torch.testing.assert_close(back[:, number : number + 1], alone)

@@ -47,3 +47,7 @@ def test_gradients_reach_every_parameter() -> None:
     for name, parameter in locator.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.any(), name
+
+
+def test_there_is_a_map_of_each_class() -> None:
+    assert ImageLocator(classes=3)(torch.rand(2, 3, SIDE, SIDE)).shape == (2, 3, SIDE, SIDE)

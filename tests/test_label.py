@@ -15,11 +15,13 @@ from automedsam.encoder import Encoder
 from automedsam.errors import InputError
 from automedsam.images import read_pixels, write_image
 from automedsam.metrics import dice
-from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
+from automedsam.object_classes import ObjectClass, write_classes
+from automedsam.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
 from automedsam.phantoms import draw_phantom
 from automedsam.sam import Weights
 from closure import STAGES
 from label import main
+from trainings import OBJECT
 
 PHANTOMS = {name: draw_phantom(np.random.default_rng([6, number])) for number, name in enumerate("abcd")}
 
@@ -43,6 +45,7 @@ def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Case]:
         write_image(IMAGES / f"{case.name}.png", image)
         store.write(embeddings.path(case), encoder(image))
     write_index(INDEX, cases)
+    write_classes(CLASSES, OBJECT)
     return cases
 
 
@@ -84,3 +87,22 @@ def test_embeddings_that_are_not_there_are_told_of_and_nothing_is_written(cases:
     with pytest.raises(InputError, match=r"b\.safetensors: expected a file that this pipeline wrote.*dvc repro"):
         main()
     assert not PSEUDO_LABELS.exists()
+
+
+def test_each_class_has_labels_in_a_folder_of_its_own(cases: list[Case], capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a both classes, the second one's box being of nothing that can be seen; of b the second alone."""
+    write_classes(CLASSES, [ObjectClass("ring", 1), ObjectClass("rest", 2)])
+    (of_a,), (of_b,) = cases[0].boxes_xyxy, cases[1].boxes_xyxy
+    given = [
+        replace(cases[0], boxes_xyxy=(of_a, (0, 0, 256, 256)), box_classes=(1, 2)),
+        replace(cases[1], boxes_xyxy=(of_b,), box_classes=(2,)),
+        cases[3],
+        cases[4],
+    ]
+    write_index(INDEX, given)
+    main()
+    written = {path.relative_to(PSEUDO_LABELS).as_posix() for path in PSEUDO_LABELS.rglob("*.png")}
+    assert written == {"1/a.png", "2/b.png"}
+    printed = capsys.readouterr().out
+    assert "a, rest: dropped, it " in printed
+    assert "2 pseudo-labels kept, 1 dropped" in printed

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from automedsam import label_report
-from automedsam.cases import Case
 from automedsam.label_report import SHOWN, Labelled, draw_labels
 
 
@@ -16,7 +15,7 @@ def labelled(name: str, fault: str | None = None, *, level: float = 0.9, channel
     image = np.random.default_rng(0).integers(0, 256, (40, 60, *channels), np.uint8)
     label = np.zeros((40, 60), np.float32)
     label[10:30, 15:45] = level
-    return Labelled(Case(name, name, "train", 40, 60, ((15, 10, 45, 30),)), image, label, fault)
+    return Labelled(name, ((15, 10, 45, 30),), image, label, fault)
 
 
 @pytest.fixture
@@ -62,8 +61,8 @@ def test_of_very_many_some_are_shown(tmp_path: Path, titles: list[str]) -> None:
 @pytest.mark.parametrize("level", [0.0, 0.2, 1.0])
 def test_a_label_without_a_contour_is_drawn_too(tmp_path: Path, level: float) -> None:
     """Nowhere a half, or over a half in all of the image, as with a box round all of it."""
-    case = Case("a", "a", "train", 40, 60, ((0, 0, 60, 40),))
-    draw_labels(tmp_path / "a.png", [Labelled(case, np.zeros((40, 60), np.uint8), np.full((40, 60), level), None)])
+    label = np.full((40, 60), level)
+    draw_labels(tmp_path / "a.png", [Labelled("a", ((0, 0, 60, 40),), np.zeros((40, 60), np.uint8), label, None)])
     assert (tmp_path / "a.png").is_file()
 
 

@@ -99,7 +99,7 @@ def test_a_blob_leads_to_the_objects_mask(decoder: PromptableDecoder, phantom: t
     assert logits.isfinite().all()
     assert prompts.boxes_xyxy is not None
     assert prompts.presence is not None
-    assert box_iou(tuple(prompts.boxes_xyxy[0].tolist()), tight_box(truth)) > 0.8
+    assert box_iou(tuple(prompts.boxes_xyxy[0, 0].tolist()), tight_box(truth)) > 0.8
     assert 0.5 < prompts.presence.item() <= 1
     assert dice(mask, truth) > 0.9
 
@@ -130,7 +130,7 @@ def test_an_empty_map_is_an_empty_mask_and_no_box(decoder: PromptableDecoder) ->
     assert prompts.boxes_xyxy is not None
     assert prompts.presence is not None
     assert not prompts.boxes_xyxy.any()
-    assert prompts.presence.tolist() == [0, 0]
+    assert prompts.presence.tolist() == [[0], [0]]
 
 
 @pytest.mark.parametrize("above", [True, False])
@@ -196,3 +196,35 @@ def test_objects_of_several_parts_keep_each_of_them(decoder: PromptableDecoder) 
 def halves(mask: np.ndarray) -> list[np.ndarray]:
     left = np.arange(mask.shape[1]) < mask.shape[1] // 2
     return [mask & left, mask & ~left]
+
+
+def test_each_class_is_located_in_its_own_map_as_if_it_were_alone(
+    decoder: PromptableDecoder, phantom: tuple[Tensor, np.ndarray]
+) -> None:
+    """Two images; the first class is in one of them, the second in the other, and the third nowhere sure enough."""
+    embedding, truth = phantom
+    nothing, faint = torch.zeros(1, 1, 128, 128), blob(truth, height=0.35)
+    maps = torch.cat([torch.cat([blob(truth), nothing, faint], dim=1), torch.cat([nothing, blob(truth), faint], dim=1)])
+    module = Drawn(maps)
+    module.presence_threshold, module.most_parts = torch.tensor([0, 0, 0.9]), torch.ones(3)
+    with torch.inference_mode():
+        alone, expected = Drawn(blob(truth)).drive(decoder, embedding, None)
+        logits, prompts = module.drive(decoder, torch.cat([embedding] * 2), None)
+    assert logits.shape == (2, 3, 128, 128)
+    assert prompts.boxes_xyxy is not None
+    assert prompts.boxes_xyxy.shape == (2, 3, 4)
+    assert prompts.presence is not None
+    for image, number in ((0, 0), (1, 1)):
+        torch.testing.assert_close(logits[image, number], alone[0, 0])
+        assert torch.equal(prompts.boxes_xyxy[image, number], expected.boxes_xyxy[0, 0])
+        assert prompts.presence[image, number] == expected.presence[0, 0]
+    assert (logits[0, 1:] < 0).all()
+    assert (logits[1, [0, 2]] < 0).all()
+    assert not prompts.boxes_xyxy[0, 1:].any()
+
+
+def test_a_module_of_several_classes_has_a_map_and_settings_of_each() -> None:
+    module = LocatingModule(32, "both", classes=3).eval()
+    assert module(torch.randn(2, 32, 8, 8), torch.rand(2, 3, SIDE, SIDE)).shape == (2, 3, 32, 32)
+    assert module.presence_threshold.tolist() == [0, 0, 0]
+    assert module.most_parts.tolist() == [1, 1, 1]

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,8 +13,10 @@ from torch import Tensor
 from automedsam.boxes import box_iou, largest_box
 from automedsam.cases import Case
 from automedsam.image_locator import SIDE
+from automedsam.images import write_image
 from automedsam.locating_training import AFFORDABLE, VIEWS_PER_CASE, LocatingTraining, affordable_threshold
 from automedsam.model import AutoMedSAM
+from automedsam.object_classes import ObjectClass
 from automedsam.prompts import Prompts
 from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
 from automedsam.views import stored_view
@@ -218,13 +222,13 @@ def test_finishing_settles_the_threshold_by_the_validation_boxes(
     training = run(material.locating(), cases, 1)
     best = {key: value.clone() for key, value in training.best.items()}
     presence = {"d": 0.8, "e": 0.4}
-    boxes = {case.name: torch.tensor([[12.0, 10, 32, 41]]) for case in cases}
+    boxes = {case.name: torch.tensor([[[12.0, 10, 32, 41]]]) for case in cases}
     preprocessing, asked = training.model.preprocessing, iter(cases[3:])
 
     def answer(*_: Any) -> tuple[None, Prompts]:
         case = next(asked)
         box = preprocessing.box_to_input(boxes[case.name], case.image_size)
-        return None, Prompts(boxes_xyxy=box, presence=torch.tensor([presence[case.name]]))
+        return None, Prompts(boxes_xyxy=box, presence=torch.tensor([[presence[case.name]]]))
 
     monkeypatch.setattr(training.model, "forward", answer)
     training.finish([cases[3], replace(cases[4], boxes_xyxy=())])
@@ -251,3 +255,65 @@ def test_the_padding_of_a_frame_is_surely_no_object(material: Material, cases: l
     assert (known[0] == 0).all()
     assert (known[1, :15] < 0.01).all()  # inside the box, of which nothing is known
     assert (known[1, 17:] == 1).all()
+
+
+TWO = [ObjectClass("left", 1), ObjectClass("right", 2)]
+
+
+@pytest.fixture
+def two(cases: list[Case], pseudo_labels: Path) -> list[Case]:
+    """The cases with their boxes as the first class's, and two or one of the second; a label of each class of `a`."""
+    for value in (1, 2):
+        write_image(pseudo_labels / f"{value}/a.png", np.full(cases[0].image_size, 120 * value, np.uint8))
+    others = {"a": ((0, 0, 5, 5), (50, 40, 60, 46)), "b": (), "c": ((3, 3, 9, 9),), "d": (), "e": ((1, 1, 9, 30),)}
+    return [
+        replace(
+            case,
+            boxes_xyxy=(*case.boxes_xyxy, *others[case.name]),
+            box_classes=(1,) * len(case.boxes_xyxy) + (2,) * len(others[case.name]),
+        )
+        for case in cases
+    ]
+
+
+def test_each_class_learns_from_its_own_labels(material: Material, two: list[Case]) -> None:
+    training = material.locating(
+        source="image", batch_size=3, steps_per_epoch=1, augmentations=[], learning_rate=0, classes=TWO
+    )
+    (row,) = run(training, two, 1).history
+    logits = training.learner.locators["image"](torch.stack([training.inputs.thumbnail(case) for case in two[:3]]))
+    losses = []
+    for number, value in enumerate((1, 2)):
+        known = [read_supervision(material.pseudo_labels / str(value), case.of_class(value)) for case in two[:3]]
+        known_small = torch.stack([training.model.preprocessing.map_to_input(of, SIDE) for of in known])
+        losses.append(pseudo_label_loss(logits[:, number : number + 1], known_small).item())
+    assert row["loss"] == pytest.approx(sum(losses) / 2, rel=1e-3)
+    assert losses[0] != losses[1]
+
+
+def test_most_parts_and_overlaps_are_those_of_each_class(material: Material, two: list[Case]) -> None:
+    training = run(material.locating(classes=TWO), two, 1)
+    assert training.mean.most_parts.tolist() == [1, 2]
+    masks, overlaps = training.judge(two[3:])
+    assert [mask.shape for mask in masks] == [(1, 2, *case.image_size) for case in two[3:]]
+    assert len(overlaps) == 4
+    assert training.history[0]["val_box_iou"] == pytest.approx(sum(overlaps) / 4, rel=1e-5)
+
+
+def test_each_class_has_a_threshold_of_its_own(
+    material: Material, two: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is in d and not in e, where its presence is 0.4; the second is in e and not in d: there it is 0.1."""
+    training = run(material.locating(classes=TWO), two, 1)
+    val_cases = [two[3], replace(two[4], boxes_xyxy=two[4].boxes_xyxy[1:], box_classes=(2,))]
+    presences, asked = iter([[0.8, 0.1], [0.4, 0.9]]), iter(val_cases)
+
+    def answer(*_: Any) -> tuple[None, Prompts]:
+        case = next(asked)
+        boxes = torch.tensor([[[12.0, 10, 32, 41], [1.0, 1, 9, 30]]])
+        placed = training.model.preprocessing.box_to_input(boxes, case.image_size)
+        return None, Prompts(boxes_xyxy=placed, presence=torch.tensor([next(presences)]))
+
+    monkeypatch.setattr(training.model, "forward", answer)
+    training.finish(val_cases)
+    assert training.best["presence_threshold"].tolist() == pytest.approx([0.4, 0.1], abs=1e-4)

@@ -47,7 +47,8 @@ def test_the_masks_are_what_the_decoder_says_to_the_prompts(tiny_weights: Weight
     embeddings = torch.randn(2, 32, 8, 8)
     logits, prompts = model(embeddings)
     assert logits.shape == (2, 1, 32, 32)
-    sparse = {"boxes_xyxy": prompts.boxes_xyxy, "points_xy": prompts.points_xy, "tokens": prompts.tokens}
+    boxes = None if prompts.boxes_xyxy is None else prompts.boxes_xyxy[:, 0]
+    sparse = {"boxes_xyxy": boxes, "points_xy": prompts.points_xy, "tokens": prompts.tokens}
     assert torch.equal(logits, model.decoder(embeddings, **sparse, dense=prompts.dense))
 
 
@@ -118,7 +119,7 @@ def test_create_model_needs_nothing_but_embeddings_unless_told_otherwise(tiny_we
     model = create_model(tiny_weights.path, backbone="sam_test").eval()
     output = model.forward_with_embeddings(torch.randn(2, 32, 8, 8), return_prompts=True)
     assert output["masks"].shape == (2, 1, 64, 64)
-    assert output["prompts"].boxes_xyxy.shape == (2, 4)
+    assert output["prompts"].boxes_xyxy.shape == (2, 1, 4)
     assert ((output["prompts"].presence >= 0) & (output["prompts"].presence <= 1)).all()
 
 

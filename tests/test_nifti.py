@@ -194,7 +194,7 @@ def test_a_soft_mask_is_0_to_1(tmp_path, kind):
     probabilities[0, 0, :2] = 0, 1
     save(tmp_path / "a.nii.gz", np.zeros((6, 5, 4), np.int16), np.diag([-1, -1, 1, 1]), kind)
     scan = NiftiScan(tmp_path / "a.nii.gz", "axial")
-    scan.write(tmp_path / "soft.nii.gz", (255 * probabilities).round().astype(np.uint8))
+    scan.write_soft(tmp_path / "soft.nii.gz", (255 * probabilities).round().astype(np.uint8))
     soft = nib.load(tmp_path / "soft.nii.gz")
     assert soft.get_data_dtype() == np.uint8
     read = soft.get_fdata()
@@ -208,7 +208,7 @@ def test_a_mask_of_a_scaled_image_is_0_and_1_and_not_scaled(tmp_path):
     scan = NiftiScan(tmp_path / "a.nii", "axial")
     scan.write(tmp_path / "mask.nii", scan.read_values() > -1000)
     np.testing.assert_array_equal(nib.load(tmp_path / "mask.nii").get_fdata(), numbered() > 48)
-    scan.write(tmp_path / "soft.nii", np.full(scan.shape, 51, np.uint8))
+    scan.write_soft(tmp_path / "soft.nii", np.full(scan.shape, 51, np.uint8))
     np.testing.assert_allclose(nib.load(tmp_path / "soft.nii").get_fdata(), 0.2, rtol=1e-6)
 
 
@@ -364,3 +364,14 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="reshape"):
         NiftiScan(tmp_path / "a.nii", "axial").write(tmp_path / "mask.nii", np.zeros((1, 2, 3), bool))
     assert [path.name for path in tmp_path.iterdir()] == ["a.nii"]
+
+
+def test_labels_are_written_as_they_are(tmp_path):
+    save(tmp_path / "a.nii", numbered().astype(np.int16), np.eye(4))
+    scale_stored(tmp_path / "a.nii", 0.5, -1024)
+    scan = NiftiScan(tmp_path / "a.nii", "axial")
+    labels = (3 * (scan.read_values() > -1000)).astype(np.uint8)
+    scan.write(tmp_path / "labels.nii", labels)
+    written = nib.load(tmp_path / "labels.nii")
+    np.testing.assert_array_equal(written.get_fdata(), 3 * (numbered() > 48))
+    assert (written.header["cal_min"], written.header["cal_max"]) == (0, 3)

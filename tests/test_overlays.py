@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from automedsam.overlays import BOX, CONTOUR, draw_overlay
+from automedsam.colours import RED, SKY, as_rgb
+from automedsam.overlays import draw_overlay
 
 
 @pytest.mark.parametrize("shape", [(20, 30), (20, 30, 3)])
@@ -13,8 +14,8 @@ def test_contour_and_box_are_drawn_and_the_rest_is_the_image(shape):
     mask[5, 8] = False
     overlay = draw_overlay(np.full(shape, 7, np.uint8), mask)
     assert overlay.shape == (20, 30, 3)
-    assert tuple(overlay[5, 8]) == tuple(overlay[11, 19]) == BOX
-    assert tuple(overlay[4, 12]) == tuple(overlay[12, 12]) == CONTOUR
+    assert tuple(overlay[5, 8]) == tuple(overlay[11, 19]) == as_rgb(SKY)
+    assert tuple(overlay[4, 12]) == tuple(overlay[12, 12]) == as_rgb(RED)
     assert tuple(overlay[8, 14]) == tuple(overlay[0, 0]) == (7, 7, 7)
 
 

@@ -69,7 +69,7 @@ def test_all_faults_are_named_in_one_error(load):
         "found 'many'",
         "dataset: Input should be 'synthetic', 'folder', 'hc18', 'acdc' or 'camus', found 'mnist'",
         "learning_rate: Input should be a finite number, found nan",
-        "class_ids.1.int: Input should be a valid integer",
+        "class_ids: expected null, or ids or names and lists of such, found [1, 2.5]",
     ):
         assert fault in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -281,3 +281,40 @@ def test_the_loss_of_predicted_boxes_wants_predicted_boxes(load, kind):
     load(f"prompting: direct\nsparse_prompt: {kind}\n")
     with pytest.raises(InputError, match=f"lambda_box belongs to sparse_prompt: box, found 0.5 with {kind}"):
         load(f"prompting: direct\nsparse_prompt: {kind}\nlambda_box: 0.5\n")
+
+
+def test_an_item_of_the_classes_is_a_class_and_a_list_in_it_is_one_too(load):
+    assert load("class_ids: [[1, 2], 3]\n").class_ids == [[1, 2], 3]
+    annotated = "dataset: folder\nannotations: a.csv\n"
+    config = load(f"{annotated}class_ids: [liver, [left, 7]]\nmask_ids: [1, [2, 3]]\n")
+    assert (config.class_ids, config.mask_ids) == (["liver", ["left", 7]], [1, [2, 3]])
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ("class_ids: [1, [2, 1]]", "class_ids must hold no id twice, found 1 more than once"),
+        ("class_ids: [1, [2, 0]]", r"class_ids of masks must be whole numbers over 0, found \[1, \[2, 0\]\]"),
+        ("class_ids: [1, []]", r"class_ids: expected null, or ids or names and lists of such, found \[1, \[\]\]"),
+        ("class_ids: [1, [[2]]]", "class_ids: expected null, or ids or names and lists of such, found"),
+        ("class_ids: [1, 2]\nprompting: direct", r"several classes want prompting: locate, found \[1, 2\] with direct"),
+    ],
+)
+def test_classes_that_cannot_be_are_refused(load, lines, fault):
+    with pytest.raises(InputError, match=fault):
+        load(f"{lines}\n")
+
+
+def test_one_class_of_several_ids_can_be_prompted_directly(load):
+    assert load("class_ids: [[1, 2]]\nprompting: direct\n").prompting == "direct"
+
+
+def test_values_of_test_masks_are_told_of_each_class_or_of_none(load):
+    annotated = "dataset: folder\nannotations: a.csv\n"
+    assert load(f"{annotated}class_ids: [liver]\nmask_ids: [1, 2]\n").mask_ids == [1, 2]
+    assert load(f"{annotated}class_ids: [liver, spleen]\n").mask_ids is None
+    expected = r"mask_ids must have an item for each of class_ids, \['liver', 'spleen'\], found \[1\]"
+    with pytest.raises(InputError, match=expected):
+        load(f"{annotated}class_ids: [liver, spleen]\nmask_ids: [1]\n")
+    with pytest.raises(InputError, match="mask_ids must hold no id twice, found 4 more than once"):
+        load(f"{annotated}class_ids: [liver, spleen]\nmask_ids: [4, [3, 4]]\n")

@@ -5,16 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
 from automedsam import pictures
 from automedsam.boxes import fill_boxes
+from automedsam.colours import GREEN, ORANGE, RED, SKY, as_rgb
 from automedsam.pictures import (
-    GREEN,
-    RED,
-    SKY,
+    ShownClass,
     Snapshot,
     draw_loss_curves,
     draw_progress,
@@ -36,6 +35,7 @@ HISTORY = pd.DataFrame(
 )
 PER_CASE = pd.DataFrame(
     {
+        "case": ["a", "b", "c"],
         "box_iou": [0.1, 0.8, 0.9],
         "dice": [0.0, 0.5, 1.0],
         "true_box_dice": [0.9, 0.95, 0.97],
@@ -46,16 +46,19 @@ PER_CASE = pd.DataFrame(
 
 
 def make_snapshot(height=256, width=256, **changes):
-    """Noise with a box in the middle, predicted a little to its right."""
+    """Noise with a box in the middle, predicted a little to its right; of one class, whose parts may be changed."""
     box = (width // 4, height // 4, width // 2, height // 2)
     shifted = (box[0] + width // 8, box[1], box[2] + width // 8, box[3])
+    shown = {"boxes_xyxy": (box,), "prompt": (width / 8, height / 8, width * 0.6, height * 0.6)}
+    shown |= {key: changes.pop(key) for key in shown if key in changes}
+    soft_mask = changes.get("soft_mask", (200 * fill_boxes([shifted], (height, width))).astype(np.uint8))
     snapshot = Snapshot(
         title="fixed 1: phantom_000",
         image=np.random.default_rng(0).integers(0, 256, (height, width), np.uint8),
-        truth=fill_boxes([box], (height, width)),
-        soft_mask=(200 * fill_boxes([shifted], (height, width))).astype(np.uint8),
-        boxes_xyxy=(box,),
-        prompt=(width / 8, height / 8, width * 0.6, height * 0.6),
+        truth=255 * fill_boxes([box], (height, width)).astype(np.uint8),
+        labels=255 * (soft_mask > 127).astype(np.uint8),
+        soft_mask=soft_mask,
+        classes=(ShownClass("object", 255, **shown),),
         scores={"Dice": 0.91234, "loss": 1e-5},
     )
     return replace(snapshot, **changes)
@@ -64,7 +67,7 @@ def make_snapshot(height=256, width=256, **changes):
 def make_strip(cases=3, epochs=(1, 3, 10), **changes):
     snapshot = make_snapshot(**changes)
     masks = dict.fromkeys(epochs, snapshot.soft_mask)
-    return [snapshot.image] * cases, [snapshot.boxes_xyxy] * cases, [masks] * cases
+    return [snapshot.image] * cases, [snapshot.classes[0].boxes_xyxy] * cases, [masks] * cases
 
 
 DRAWN = {
@@ -129,9 +132,9 @@ def test_snapshot_names_boxes_panels_and_scores(tmp_path, figures):
 
 def test_snapshot_draws_boxes_along_the_edges_of_their_pixels(tmp_path, figures):
     snapshot = make_snapshot(
-        prompt=None, boxes_xyxy=((10, 20, 50, 30), (60, 70, 64, 71)), soft_mask=np.zeros((256, 256), np.uint8)
+        prompt=None, boxes_xyxy=((10, 20, 50, 30), (60, 70, 64, 71)), labels=np.zeros((256, 256), np.uint8)
     )
-    snapshot.soft_mask[40:45, 60:70] = 128
+    snapshot.labels[40:45, 60:70] = 255
     draw_snapshot(tmp_path / "a.png", snapshot)
     boxes = [patch.get_bbox().bounds for patch in figures[0].axes[0].patches]
     assert boxes == [(9.5, 19.5, 40, 10), (59.5, 69.5, 4, 1), (59.5, 39.5, 10, 5)]
@@ -142,11 +145,34 @@ def test_snapshot_shows_given_predicted_and_prompt_in_their_colours(tmp_path):
     assert min(count_pixels(tmp_path / "a.png", colour) for colour in (GREEN, RED, SKY)) > 100
 
 
-def test_mask_of_the_snapshot_begins_above_one_half(tmp_path, figures):
-    snapshot = make_snapshot(soft_mask=np.tile(np.arange(256, dtype=np.uint8), (256, 1)))
+def test_masks_of_one_class_are_black_and_white(tmp_path, figures):
+    snapshot = make_snapshot()
     draw_snapshot(tmp_path / "a.png", snapshot)
-    mask = figures[0].axes[3].images[0].get_array()
-    assert np.array_equal(mask, snapshot.soft_mask > 127)
+    truth, mask = (figures[0].axes[panel].images[0].get_array() for panel in (1, 3))
+    assert np.array_equal(truth, snapshot.truth > 0)
+    assert np.array_equal(mask, snapshot.labels > 0)
+
+
+def test_several_classes_have_boxes_and_masks_of_their_own_colours(tmp_path, figures):
+    truth, labels = np.zeros((2, 60, 80), np.uint8)
+    truth[10:30, 10:30], truth[10:30, 40:60] = 1, 3
+    labels[12:30, 10:30] = 3
+    classes = (
+        ShownClass("1", 1, ((10, 10, 30, 30),), None),
+        ShownClass("3", 3, ((40, 10, 60, 30),), (39.0, 9.0, 61.0, 31.0)),
+        ShownClass("liver", 7, (), None),
+    )
+    draw_snapshot(tmp_path / "a.png", make_snapshot(60, 80, truth=truth, labels=labels, classes=classes))
+    axes = figures[0].axes
+    assert legend_labels(figures[0].legends[0]) == [
+        "1: true box", "3: true box", "3: box of the predicted mask", "3: predicted prompt"
+    ]  # fmt: skip
+    assert [to_hex(patch.get_edgecolor()).upper() for patch in axes[0].patches] == [ORANGE, SKY, SKY, SKY]
+    shown_truth, shown_mask = (axes[panel].images[0].get_array() for panel in (1, 3))
+    assert tuple(shown_truth[20, 20]) == as_rgb(ORANGE)
+    assert tuple(shown_truth[20, 50]) == tuple(shown_mask[20, 20]) == as_rgb(SKY)
+    assert not shown_truth[50, 50].any()
+    assert not shown_mask[20, 50].any()
 
 
 def test_snapshot_without_a_prompt_has_none_in_its_legend(tmp_path, figures):
@@ -189,7 +215,7 @@ def test_point_prompt_is_a_star_at_its_pixel(tmp_path, figures):
     "changes",
     [
         {"soft_mask": np.zeros((256, 256), np.uint8)},
-        {"boxes_xyxy": (), "truth": np.zeros((256, 256), bool)},
+        {"boxes_xyxy": (), "truth": np.zeros((256, 256), np.uint8)},
         {"image": np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)},
         {"height": 100, "width": 320},
         {"height": 320, "width": 100},
@@ -274,15 +300,22 @@ def test_score_histogram_counts_cases_and_names_means(tmp_path, figures):
     assert axes.get_title() == "Dice of 3 test cases with an object"
 
 
+def test_score_histogram_of_several_classes_counts_objects(tmp_path, figures):
+    draw_score_histogram(tmp_path / "a.png", PER_CASE.assign(case=["a", "a", "b"]))
+    (axes,) = figures[0].axes
+    assert axes.get_title() == "Dice of 3 objects in test cases"
+    assert axes.get_ylabel() == "objects"
+
+
 def test_score_histogram_leaves_out_the_cases_without_an_object(tmp_path, figures):
-    empty = pd.DataFrame({column: [None] for column in PER_CASE}, dtype=float)
+    empty = pd.DataFrame({column: [None] for column in PER_CASE.columns[1:]}, dtype=float).assign(case="d")
     draw_score_histogram(tmp_path / "a.png", pd.concat([PER_CASE, empty]))
     assert sum(bar.get_height() for bar in figures[0].axes[0].patches) == 3
     assert legend_labels(figures[0].legends[0])[0] == "automatic, no prompt: mean 0.500"
 
 
 def test_score_histogram_without_masks_is_that_of_the_box_overlap(tmp_path, figures):
-    draw_score_histogram(tmp_path / "a.png", PER_CASE.assign(**dict.fromkeys(PER_CASE.columns[1:], np.nan)))
+    draw_score_histogram(tmp_path / "a.png", PER_CASE.assign(**dict.fromkeys(PER_CASE.columns[2:], np.nan)))
     (axes,) = figures[0].axes
     assert sum(bar.get_height() for bar in axes.patches) == 3
     assert axes.get_xlabel() == "overlap with the given boxes (IoU)"

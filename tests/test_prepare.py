@@ -16,7 +16,7 @@ from PIL import Image
 import prepare
 from automedsam.cases import read_index
 from automedsam.errors import InputError
-from automedsam.paths import BOXES, DATA_REPORT, INDEX, PREPARATION, PREPARED, TEST_BOXES, TEST_MASKS
+from automedsam.paths import BOXES, CLASSES, DATA_REPORT, INDEX, PREPARATION, PREPARED, TEST_BOXES, TEST_MASKS
 from automedsam.sources import synthetic_scans
 
 ROOT = Path(__file__).parent.parent
@@ -160,8 +160,8 @@ def test_index_holds_every_image_and_boxes_lie_beside_it(project):
         "c,c,test,,,,12,16,1,,,,1000,3000",
         "d,d,train,,,,12,16,0,,,,1000,3000",
     ]
-    assert rows_of(BOXES) == ["case,x_min,y_min,x_max,y_max", "a,2,3,9,7", "b,0,0,20,10"]
-    assert rows_of(TEST_BOXES) == ["case,x_min,y_min,x_max,y_max", "c,15,11,16,12"]
+    assert rows_of(BOXES) == ["case,class,x_min,y_min,x_max,y_max", "a,,2,3,9,7", "b,,0,0,20,10"]
+    assert rows_of(TEST_BOXES) == ["case,class,x_min,y_min,x_max,y_max", "c,,15,11,16,12"]
 
 
 def test_images_are_8_bits_and_test_masks_are_black_and_white(project):
@@ -193,6 +193,7 @@ def test_only_the_masks_of_test_cases_are_written(project):
         "index.csv",
         "boxes.csv",
         "test_boxes.csv",
+        "classes.csv",
         "preparation.json",
         *(f"images/{name}.png" for name in names_of()),
         *(f"test_masks/{name}.png" for name in names_of("test")),
@@ -220,7 +221,7 @@ def test_class_ids_choose_the_object_and_cut_the_test_masks_too(project):
         labels = draw_labels((1, 1, 4, 4)) + draw_labels((6, 2, 9, 8), value=2) + draw_labels((10, 3, 15, 9), value=3)
         save_case(name, labels)
     boxes = []
-    for class_ids in (None, [2], [2, 3]):
+    for class_ids in (None, [2], [[2, 3]]):
         project(class_ids=class_ids)
         prepare.main()
         boxes.append({case.boxes_xyxy for case in read_index(INDEX)})
@@ -228,6 +229,32 @@ def test_class_ids_choose_the_object_and_cut_the_test_masks_too(project):
     (name,) = names_of("test")
     expected = draw_labels((6, 2, 9, 8), (10, 3, 15, 9), value=255)
     assert np.array_equal(pixels_of(TEST_MASKS / f"{name}.png"), expected)
+
+
+def test_several_classes_have_boxes_and_labels_of_their_own(project):
+    for name in "abc":
+        labels = draw_labels((1, 1, 4, 4)) + draw_labels((6, 2, 9, 8), value=2) + draw_labels((10, 3, 15, 9), value=3)
+        save_case(name, labels)
+    project(class_ids=[[3, 1], 2])
+    prepare.main()
+    assert rows_of(CLASSES) == ["class,value", "3+1,3", "2,2"]
+    for case in read_index(INDEX):
+        assert (case.boxes_xyxy, case.box_classes) == (((1, 1, 15, 9), (6, 2, 9, 8)), (3, 2))
+    (name,) = names_of("test")
+    expected = draw_labels((1, 1, 4, 4), (10, 3, 15, 9), value=3) + draw_labels((6, 2, 9, 8), value=2)
+    assert np.array_equal(pixels_of(TEST_MASKS / f"{name}.png"), expected)
+
+
+def test_a_split_without_one_of_the_classes_is_told_with_its_name(project):
+    for name in "abc":
+        save_case(name, draw_labels((1, 1, 4, 4)) + draw_labels((6, 2, 9, 8), value=2 * (name != "b")))
+    project(class_ids=[1, 2])
+    with pytest.raises(InputError) as told:
+        prepare.main()
+    assert str(told.value) == (
+        "class_ids, val_fraction, test_fraction: expected an object of class 2 in the val images, found none in 1, "
+        "of the classes 0, 1, 2"
+    )
 
 
 def test_parts_get_a_box_each_and_those_that_are_too_small_none_but_in_the_test_set(project):
@@ -395,7 +422,7 @@ def test_slices_of_a_nifti_volume_are_cases_with_their_place_and_spacing(project
         "v2_s000,v2,train,v2,0,2,12,16,0,8,2,1.5,0,100",
         "v2_s001,v2,train,v2,1,2,12,16,0,8,2,1.5,0,100",
     ]
-    assert rows_of(TEST_BOXES)[1:] == ["v0_s001,2,3,9,7"]
+    assert rows_of(TEST_BOXES)[1:] == ["v0_s001,,2,3,9,7"]
     # The range is that of the whole volume, not of each slice.
     assert np.array_equal(pixels_of(PREPARED / "images/v0_s000.png"), draw_labels((8, 0, 16, 12), value=255))
     assert np.array_equal(pixels_of(PREPARED / "images/v0_s001.png"), draw_labels((0, 0, 4, 12), value=64))
@@ -469,8 +496,8 @@ def test_a_table_of_boxes_needs_no_mask_anywhere(project):
         ["e", "e", "train", "0"],
         ["f", "f", "test", "0"],
     ]
-    assert rows_of(BOXES)[1:] == ["a,2,3,9,7", "b,0,0,16,12", "b,1,1,2,2", "e,2,3,9,7"]
-    assert rows_of(TEST_BOXES)[1:] == ["c,4,4,5,5", "f,2,3,9,7"]
+    assert rows_of(BOXES)[1:] == ["a,,2,3,9,7", "b,,0,0,16,12", "b,,1,1,2,2", "e,,2,3,9,7"]
+    assert rows_of(TEST_BOXES)[1:] == ["c,,4,4,5,5", "f,,2,3,9,7"]
     assert list(TEST_MASKS.iterdir()) == []  # but the folder is there, as DVC expects it
 
 
@@ -771,7 +798,7 @@ def test_a_check_leaves_what_was_prepared_before(project, call):
 def test_a_value_can_be_changed_for_one_look(project, call):
     save_cases()
     before = contents(Path())
-    checked = call("--check", "-S", "train_cases=3", "--set", "class_ids=[1, 7]", "-S", r"group_by=^(p\d+)_")
+    checked = call("--check", "-S", "train_cases=3", "--set", "class_ids=[[1, 7]]", "-S", r"group_by=^(p\d+)_")
     assert checked[0] == "found: 12 images, 0 volumes of 0 slices, 6 groups"
     assert checked[4].startswith("train: 3 cases")
     assert call("--check", "-S", "train_cases=")[4].startswith("train: 6 cases")  # nothing is null

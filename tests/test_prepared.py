@@ -9,11 +9,12 @@ from automedsam.cases import Case
 from automedsam.errors import InputError
 from automedsam.images import read_pixels, write_image
 from automedsam.intensity import Intensity
+from automedsam.object_classes import ONLY, ObjectClass
 from automedsam.preparation import Preparation
 from automedsam.prepared import write_cases
 from automedsam.scans import open_scan
 from automedsam.sources import RawScan
-from surveyed import make_slice
+from surveyed import OBJECT, make_slice
 
 AS_IT_IS = Preparation(intensity=Intensity((0, 255)))
 
@@ -41,7 +42,7 @@ def test_images_are_written_and_masks_of_those_that_are_tested_on(tmp_path):
     (a, of_a), (b, of_b) = make_file(tmp_path, "a", 7, labels), make_file(tmp_path, "b", 9, labels)
     chosen = [of(a), of(b, "test", has_mask=True)]
     (tmp_path / "out").mkdir()
-    cases = write_cases(chosen, AS_IT_IS, [2], tmp_path / "out")
+    cases = write_cases(chosen, AS_IT_IS, [ObjectClass("2", ONLY, (2,), (2,))], tmp_path / "out")
     case = Case("a", "group of a", "train", 3, 4, ((0, 0, 2, 2),), value_range=(0, 255))
     assert cases == [case, replace(case, name="b", group="group of b", split="test", has_mask=True)]
     assert {path.name for path in (tmp_path / "out").rglob("*.png")} == {"a.png", "b.png"}
@@ -59,4 +60,4 @@ def test_every_file_at_fault_is_told_and_there_are_no_cases(tmp_path):
     with pytest.raises(
         InputError, match=r"^[^;]*a\.png: expected an image, found [^;]*; [^;]*c\.png: expected an image"
     ):
-        write_cases([of(scan) for scan in scans], AS_IT_IS, None, tmp_path / "out")
+        write_cases([of(scan) for scan in scans], AS_IT_IS, OBJECT, tmp_path / "out")

@@ -16,9 +16,10 @@ from automedsam.embeddings import EmbeddingFolder
 from automedsam.encoder import Encoder
 from automedsam.images import write_image
 from automedsam.metrics import dice
+from automedsam.object_classes import ObjectClass
 from automedsam.phantoms import draw_phantom
 from automedsam.preprocessing import Preprocessing
-from automedsam.pseudo_labels import find_fault, make_pseudo_label, pseudo_label_loss, read_supervision
+from automedsam.pseudo_labels import find_fault, label_folders, make_pseudo_label, pseudo_label_loss, read_supervision
 from automedsam.sam import Weights
 
 CPU = Compute(torch.device("cpu"), torch.float32)
@@ -227,3 +228,9 @@ def test_a_step_against_the_gradient_makes_the_loss_less() -> None:
     loss.backward()
     assert logits.grad is not None
     assert pseudo_label_loss(logits - 0.1 * logits.grad, known) < loss
+
+
+def test_labels_of_several_classes_lie_in_folders_of_their_values() -> None:
+    liver, spleen = ObjectClass("liver", 1), ObjectClass("spleen", 7)
+    assert label_folders(Path("labels"), [spleen]) == [Path("labels")]
+    assert label_folders(Path("labels"), [liver, spleen]) == [Path("labels/1"), Path("labels/7")]

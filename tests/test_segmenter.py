@@ -12,9 +12,10 @@ from automedsam.device import Compute
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.locating_module import LocatingModule
 from automedsam.model import AutoMedSAM
+from automedsam.object_classes import ObjectClass
 from automedsam.prompt_module import SparsePrompt
 from automedsam.sam import Weights
-from automedsam.segmenter import Segmenter, to_mask, to_soft_mask
+from automedsam.segmenter import Segmenter, to_labels, to_mask, to_soft_mask
 
 CPU = Compute(torch.device("cpu"), torch.float32)
 
@@ -60,7 +61,7 @@ def test_a_prompt_is_told_in_pixels_of_the_image(
     segmenter, case = make_segmenter(kind), cases[4]
     prompts = segmenter.model.prompt_module(embedding_of(case))
     x_and_y = getattr(prompts, name).reshape(-1, 2) * torch.tensor([71 / 64, 33 / 64])
-    _, prompt = segmenter.segment(embedding_of(case), image_of(case))
+    _, (prompt,) = segmenter.segment(embedding_of(case), image_of(case))
     assert list(prompt) == ["x_min", "y_min", "x_max", "y_max"]
     assert list(prompt.values()) == pytest.approx([*x_and_y[0].tolist(), *x_and_y[-1].tolist()], rel=1e-5)
 
@@ -68,7 +69,7 @@ def test_a_prompt_is_told_in_pixels_of_the_image(
 def test_tokens_lie_nowhere(
     make_segmenter: Callable[[SparsePrompt], Segmenter], cases: list[Case], embedding_of: Callable[[Case], Tensor]
 ) -> None:
-    assert make_segmenter("tokens").segment(embedding_of(cases[0]), image_of(cases[0]))[1] == {}
+    assert make_segmenter("tokens").segment(embedding_of(cases[0]), image_of(cases[0]))[1] == [{}]
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])
@@ -77,12 +78,12 @@ def test_where_the_object_was_located_is_told_in_pixels_of_the_image(
 ) -> None:
     segmenter, case = Segmenter(AutoMedSAM(tiny_weights).eval(), CPU), cases[4]
     image = np.random.default_rng(0).integers(0, 256, (*case.image_size, *channels), np.uint8)
-    logits, prompt = segmenter.segment(embedding_of(case), image)
+    logits, (prompt,) = segmenter.segment(embedding_of(case), image)
     small_logits, prompts = segmenter.model(embedding_of(case), segmenter.model.thumbnail(image)[None])
     assert prompts.boxes_xyxy is not None
     assert prompts.presence is not None
     torch.testing.assert_close(logits, segmenter.model.preprocessing.mask_to_image(small_logits, case.image_size))
-    expected = prompts.boxes_xyxy[0] * torch.tensor([71 / 64, 33 / 64] * 2)
+    expected = prompts.boxes_xyxy[0, 0] * torch.tensor([71 / 64, 33 / 64] * 2)
     assert list(prompt) == ["x_min", "y_min", "x_max", "y_max", "presence"]
     assert list(prompt.values()) == pytest.approx([*expected.tolist(), prompts.presence.item()], rel=1e-5)
 
@@ -93,7 +94,7 @@ def test_what_was_not_found_lies_nowhere(
     segmenter = Segmenter(AutoMedSAM(tiny_weights).eval(), CPU)
     assert isinstance(segmenter.model.prompt_module, LocatingModule)
     segmenter.model.prompt_module.presence_threshold.fill_(2)
-    logits, prompt = segmenter.segment(embedding_of(cases[0]), image_of(cases[0]))
+    logits, (prompt,) = segmenter.segment(embedding_of(cases[0]), image_of(cases[0]))
     assert not to_mask(logits).any()
     assert list(prompt) == ["presence"]
 
@@ -135,3 +136,30 @@ def test_a_soft_mask_is_the_probability_in_255_steps() -> None:
     soft = to_soft_mask(logits)
     assert soft.dtype == np.uint8
     assert soft.tolist() == [[0, 69, 127], [186, 225, 255]]
+
+
+def test_each_class_has_a_mask_and_a_prompt(
+    tiny_weights: Weights, cases: list[Case], embedding_of: Callable[[Case], Tensor]
+) -> None:
+    segmenter = Segmenter(AutoMedSAM(tiny_weights, classes=2).eval(), CPU)
+    assert isinstance(segmenter.model.prompt_module, LocatingModule)
+    segmenter.model.prompt_module.presence_threshold[1] = 2
+    logits, (found, missed) = segmenter.segment(embedding_of(cases[0]), image_of(cases[0]))
+    assert logits.shape == (1, 2, *cases[0].image_size)
+    assert list(found) == ["x_min", "y_min", "x_max", "y_max", "presence"]
+    assert list(missed) == ["presence"]
+
+
+def test_a_pixel_has_the_label_of_the_smallest_mask_that_it_lies_in() -> None:
+    """What is within a ring stays, although the ring's own mask is filled, and surer."""
+    rim, within = [-1.0, 2.0, 9.0, 9.0, 0.1, 0.0], [-2.0, -1.0, 1.0, 0.1, -3.0, -5.0]
+    classes = [ObjectClass("myocardium", 2), ObjectClass("ventricle", 200)]
+    labels = to_labels(torch.tensor([[[rim], [within]]]), classes)
+    assert labels.dtype == np.uint8
+    assert labels.tolist() == [[0, 2, 200, 200, 2, 0]]
+    assert np.array_equal(to_labels(torch.tensor([[[within], [rim]]]), classes[::-1]), labels)
+
+
+def test_a_soft_mask_is_the_greatest_probability_of_any_class() -> None:
+    logits = torch.tensor([[[[-1.0, 2.0, 1.0]], [[-2.0, 1.0, 3.0]]]])
+    assert to_soft_mask(logits).tolist() == to_soft_mask(torch.tensor([[[[-1.0, 2.0, 3.0]]]])).tolist()

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from automedsam.cases import SPLITS
 from automedsam.errors import InputError
+from automedsam.object_classes import ObjectClass
 from automedsam.selection import check_splits, choose_slices
-from surveyed import BOX, make_slice, names_of
+from surveyed import BOX, OBJECT, make_slice, names_of
 
 
 def test_chosen_slices_are_sorted_by_name():
@@ -70,13 +72,13 @@ def of_each_split(**fields):
 
 
 def test_splits_with_an_object_each_are_in_order():
-    check_splits(of_each_split(), of_each_split(), [1])
+    check_splits(of_each_split(), of_each_split(), OBJECT, [1])
 
 
 def test_each_split_without_an_object_is_told_with_the_classes_that_there_are():
     slices = [*of_each_split(boxes_xyxy=()), make_slice("boxed", "val"), make_slice("another", "test", ())]
     with pytest.raises(InputError) as told:
-        check_splits(slices, slices, [1, 7, "liver"])
+        check_splits(slices, slices, OBJECT, [1, 7, "liver"])
     assert str(told.value) == "; ".join(
         f"class_ids, val_fraction, test_fraction: expected an object in the {split} images, found none in {count}, "
         "of the classes 1, 7, liver"
@@ -87,10 +89,34 @@ def test_each_split_without_an_object_is_told_with_the_classes_that_there_are():
 def test_objects_that_are_too_small_are_told_too():
     slices = [*of_each_split()[1:], *(make_slice(name, boxes_xyxy=(), is_too_small=True) for name in "ab")]
     with pytest.raises(InputError, match=r"found none in 2, of the classes none, and 2 objects below min_object_px$"):
-        check_splits(slices, slices[:2], [])
+        check_splits(slices, slices[:2], OBJECT, [])
 
 
 def test_objects_of_slices_that_are_not_used_do_not_count():
     slices = of_each_split()
-    with pytest.raises(InputError, match="expected an object in the val images, found none in 1"):
-        check_splits(slices, [s for s in slices if s.split != "val"], [1])
+    with pytest.raises(InputError, match="expected an object in the val images, found none in the 0 chosen ones"):
+        check_splits(slices, [s for s in slices if s.split != "val"], OBJECT, [1])
+
+
+TWO = [ObjectClass("liver", 1), ObjectClass("spleen", 2)]
+
+
+def test_each_class_must_be_in_each_split():
+    slices = [make_slice(split, split, boxes={1: (BOX,), 2: (BOX,) * (split != "val")}) for split in SPLITS]
+    with pytest.raises(InputError) as told:
+        check_splits(slices, slices, TWO, ["liver", "spleen"])
+    assert str(told.value) == (
+        "class_ids, val_fraction, test_fraction: expected an object of class spleen in the val images, "
+        "found none in 1, of the classes liver, spleen"
+    )
+
+
+def test_a_class_that_is_there_and_was_not_drawn_is_told():
+    slices = [make_slice(split, split, boxes={1: (BOX,), 2: (BOX,)}) for split in SPLITS]
+    chosen = [make_slice("another", boxes={1: (BOX,), 2: ()}), *slices[1:]]
+    with pytest.raises(InputError) as told:
+        check_splits([*slices, chosen[0]], chosen, TWO, [])
+    assert str(told.value) == (
+        "train_cases, seed, keep_empty: expected an object of class spleen in the train images, "
+        "found none in the 1 chosen ones"
+    )

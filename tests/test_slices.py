@@ -13,6 +13,7 @@ from automedsam.boxes import tight_box
 from automedsam.errors import InputError
 from automedsam.images import read_pixels, write_image
 from automedsam.scans import open_scan
+from surveyed import OBJECT, alone
 
 
 def export(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
@@ -50,9 +51,9 @@ def test_boxes_drawn_on_the_pictures_are_boxes_of_the_volume(monkeypatch, folder
     (tmp_path / "boxes.csv").write_text("\n".join(lines), encoding="utf-8")
 
     labels = open_scan(folder / "p1/scan.nii.gz", "auto").read_values() > 0
-    boxes = place_boxes(read_annotations(tmp_path / "boxes.csv"), {"p1/scan.nii.gz": labels.shape}, None)
+    boxes = place_boxes(read_annotations(tmp_path / "boxes.csv"), {"p1/scan.nii.gz": labels.shape}, OBJECT)
     expected = {number: (tight_box(mask),) if mask.any() else () for number, mask in enumerate(labels)}
-    assert boxes == {"p1/scan.nii.gz": expected}
+    assert boxes == {"p1/scan.nii.gz": alone(expected)}
     assert sum(map(bool, expected.values())) == 2
 
 

@@ -10,7 +10,9 @@ from PIL import Image
 
 from automedsam.annotations import Annotations, DrawnBox
 from automedsam.errors import InputError
+from automedsam.object_classes import sought_classes
 from automedsam.sources import folder_scans, synthetic_scans
+from surveyed import alone
 
 BOX = (2, 3, 9, 7)
 
@@ -53,7 +55,8 @@ def annotate(*entries):
 
 
 def list_scans(folder, group_by=None, annotations=None, class_ids=None, slice_axis="auto"):
-    return folder_scans(folder, group_by, slice_axis, annotations, class_ids)
+    classes = sought_classes(class_ids and [class_ids], None, is_annotated=True)
+    return folder_scans(folder, group_by, slice_axis, annotations, classes)
 
 
 @pytest.mark.parametrize(("image", "mask"), [(".png", ".png"), (".jpg", ".png"), (".TIFF", ".tif"), (".JPEG", ".PNG")])
@@ -206,9 +209,9 @@ def test_drawn_boxes_need_no_masks_and_listed_images_without_one_are_negatives(t
         save(tmp_path / "images" / f"{name}.png")
     scans = list_scans(tmp_path, annotations=annotate(("c.png", None, BOX), ("a", None, None), ("b.png", None, BOX)))
     assert [(scan.name, scan.boxes, scan.read_labels, scan.split) for scan in scans] == [
-        ("a", {0: ()}, None, None),
-        ("b", {0: (BOX,)}, None, None),
-        ("c", {0: (BOX,)}, None, None),
+        ("a", alone({0: ()}), None, None),
+        ("b", alone({0: (BOX,)}), None, None),
+        ("c", alone({0: (BOX,)}), None, None),
     ]
 
 
@@ -235,9 +238,9 @@ def test_images_that_nobody_boxed_are_tested_on_if_they_have_a_mask_and_else_of_
         (tmp_path / "masks" / f"{name}.png").unlink()
     scans = list_scans(tmp_path, annotations=annotate(("a.png", None, BOX), ("c.png", None, BOX)))
     assert [(scan.name, scan.boxes, scan.read_labels is not None, scan.split) for scan in scans] == [
-        ("a", {0: (BOX,)}, True, None),
+        ("a", alone({0: (BOX,)}), True, None),
         ("b", None, True, "test"),
-        ("c", {0: (BOX,)}, False, None),
+        ("c", alone({0: (BOX,)}), False, None),
         ("d", None, False, None),
     ]
 
@@ -258,8 +261,8 @@ def test_boxes_of_other_classes_leave_a_negative(tmp_path, class_ids):
     drawn = annotate(("a.png", None, BOX, 3, "liver"), ("a.png", None, (0, 0, 1, 1), 4, "spleen"),
                      ("b.png", None, BOX, 4, "spleen"))  # fmt: skip
     assert [scan.boxes for scan in list_scans(tmp_path, annotations=drawn, class_ids=class_ids)] == [
-        {0: (BOX,)},
-        {0: ()},
+        alone({0: (BOX,)}),
+        alone({0: ()}),
     ]
 
 
@@ -271,8 +274,8 @@ def test_volumes_are_annotated_by_slice(tmp_path):
     )
     scans = list_scans(tmp_path, annotations=drawn)
     assert [(scan.name, scan.boxes) for scan in scans] == [
-        ("v", {0: (), 2: ((0, 0, 6, 4), (1, 1, 2, 2))}),
-        ("w", {1: ((1, 2, 3, 4),)}),
+        ("v", alone({0: (), 2: ((0, 0, 6, 4), (1, 1, 2, 2))})),
+        ("w", alone({1: ((1, 2, 3, 4),)})),
     ]
 
 
@@ -297,7 +300,7 @@ def test_broken_images_that_nobody_boxed_are_no_fault(tmp_path):
     for name in "ac":
         (tmp_path / "images" / f"{name}.png").write_text("broken")
     scans = list_scans(tmp_path, annotations=annotate(("b.png", None, BOX)))
-    assert {scan.name: scan.boxes for scan in scans} == {"a": None, "b": {0: (BOX,)}, "c": None}
+    assert {scan.name: scan.boxes for scan in scans} == {"a": None, "b": alone({0: (BOX,)}), "c": None}
 
 
 def test_broken_images_that_are_listed_are_all_told_with_the_other_faults(tmp_path):
@@ -354,7 +357,7 @@ def test_accents_are_the_same_however_they_are_spelled(tmp_path):
     assert scan.read_labels()[0, 0, 0] == 3
     for spelled in ("\N{LATIN SMALL LETTER E WITH ACUTE}te.png", "e\N{COMBINING ACUTE ACCENT}te"):
         (scan,) = list_scans(tmp_path, annotations=annotate((spelled, None, BOX)))
-        assert scan.boxes == {0: (BOX,)}
+        assert scan.boxes == alone({0: (BOX,)})
 
 
 def test_two_files_whose_names_differ_in_the_spelling_of_accents_are_both_told(tmp_path):
@@ -388,4 +391,4 @@ def test_a_relative_folder_is_taken_from_where_one_stands(tmp_path, monkeypatch)
     save(tmp_path / "a.png")
     monkeypatch.chdir(tmp_path)
     (scan,) = list_scans(Path(), annotations=annotate(("./a.png", None, BOX)))
-    assert scan.boxes == {0: (BOX,)}
+    assert scan.boxes == alone({0: (BOX,)})

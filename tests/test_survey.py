@@ -6,9 +6,10 @@ import pytest
 from automedsam.box_rules import BoxRules
 from automedsam.errors import InputError
 from automedsam.framing import Framing
+from automedsam.object_classes import ONLY, ObjectClass
 from automedsam.slicing import Slicing
 from automedsam.survey import Survey, describe_survey, survey_scans
-from surveyed import BOX, SIZE, make_scan, make_slice
+from surveyed import BOX, OBJECT, SIZE, alone, make_scan, make_slice
 
 NOTHING = np.zeros(SIZE, np.int64)
 
@@ -26,7 +27,8 @@ def refuse_to_read():
 
 def look(*scans, split="train", framing=None, mask_ids=None, **rules):
     splits = {scan.name: scan.split or split for scan in scans}
-    return survey_scans(scans, splits, framing or Framing(), BoxRules(**rules), mask_ids)
+    classes = [ObjectClass("object", ONLY, None, mask_ids)]
+    return survey_scans(scans, splits, framing or Framing(), BoxRules(**rules), classes)
 
 
 def boxes_of(*scans, **options):
@@ -108,7 +110,7 @@ def test_no_object_is_not_an_object_that_is_too_small():
 
 
 def test_boxes_to_learn_and_choose_from_are_jittered_and_no_others():
-    masked, drawn = make_scan("a", draw(BOX)), make_scan("b", boxes={0: (BOX,)})
+    masked, drawn = make_scan("a", draw(BOX)), make_scan("b", boxes=alone({0: (BOX,)}))
     expected = BoxRules(box_jitter=3).jitter((BOX,), SIZE, "a")
     assert expected != (BOX,)
     for split in ("train", "val"):
@@ -122,7 +124,9 @@ def test_an_absent_object_stays_absent_however_loose_the_boxes():
 
 def test_drawn_boxes_are_taken_as_they_are_and_slices_that_nobody_looked_at_left_out():
     drawn = {4: ((0, 0, 1, 1),), 1: (), 2: (BOX, (9, 9, 10, 10))}
-    survey = look(make_scan("v", slices=6, boxes=drawn), min_object_px=50, boxes_per_object="union", box_jitter=5)
+    survey = look(
+        make_scan("v", slices=6, boxes=alone(drawn)), min_object_px=50, boxes_per_object="union", box_jitter=5
+    )
     assert [(s.name, s.number, s.boxes_xyxy, s.is_too_small) for s in survey.slices] == [
         ("v_s001", 1, (), False),
         ("v_s002", 2, (BOX, (9, 9, 10, 10)), False),
@@ -133,14 +137,14 @@ def test_drawn_boxes_are_taken_as_they_are_and_slices_that_nobody_looked_at_left
 
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_masks_of_boxed_images_to_learn_or_choose_from_are_never_read(split):
-    survey = look(make_scan("a", boxes={0: (BOX,)}, read_labels=refuse_to_read), split=split)
+    survey = look(make_scan("a", boxes=alone({0: (BOX,)}), read_labels=refuse_to_read), split=split)
     assert [(s.boxes_xyxy, s.has_mask) for s in survey.slices] == [((BOX,), False)]
 
 
 def test_boxed_scans_to_test_on_have_all_the_slices_of_their_mask_and_the_masks_own_boxes():
     scan = make_scan(
         "v", draw((0, 0, 2, 2)), draw((4, 4, 5, 5)), draw(BOX), NOTHING, NOTHING,
-        boxes={1: (), 2: ((1, 2, 10, 8), (0, 0, 1, 1)), 3: ((0, 0, 3, 3),), 4: ()},
+        boxes=alone({1: (), 2: ((1, 2, 10, 8), (0, 0, 1, 1)), 3: ((0, 0, 3, 3),), 4: ()}),
     )  # fmt: skip
     survey = look(scan, split="test")
     assert [(s.number, s.boxes_xyxy, s.has_mask, s.is_disputed) for s in survey.slices] == [
@@ -159,7 +163,7 @@ def test_boxes_from_masks_alone_are_never_disputed():
 
 
 def test_the_values_of_test_masks_are_told_even_where_boxes_were_drawn():
-    scans = make_scan("a", draw(BOX, value=4), boxes={0: (BOX,)}), make_scan("b", boxes={0: (BOX,)})
+    scans = make_scan("a", draw(BOX, value=4), boxes=alone({0: (BOX,)})), make_scan("b", boxes=alone({0: (BOX,)}))
     assert look(*scans, split="test", mask_ids=[4]).mask_values == {0, 4}
     ((boxes,),) = (s.boxes_xyxy for s in look(scans[0], split="test", mask_ids=[4]).slices)
     assert boxes == BOX
@@ -177,7 +181,7 @@ def test_the_plane_is_told_of_volumes_in_space_alone():
 
 
 def test_boxed_images_to_test_on_need_no_mask():
-    survey = look(make_scan("a", boxes={0: (BOX,)}), split="test")
+    survey = look(make_scan("a", boxes=alone({0: (BOX,)})), split="test")
     assert [(s.boxes_xyxy, s.has_mask) for s in survey.slices] == [((BOX,), False)]
 
 
@@ -242,7 +246,7 @@ def test_description_tells_what_was_found_and_what_is_used():
     ]
     survey = Survey(slices, mask_values={0, 2, 10})
     chosen = [s for s in slices if s.name not in ("c", "d", "f")]
-    assert describe_survey(survey, chosen, [3, "liver"], not_annotated=4) == [
+    assert describe_survey(survey, chosen, OBJECT, [3, "liver"], not_annotated=4) == [
         "found: 7 images, 1 volume of 2 slices, 8 groups",
         "size (rows x columns, px): 2 kinds, 12 x 16 to 512 x 512",
         "spacing (slices, rows, columns, mm): 2 kinds, 1 x 1 x 1 to 5 x 0.7031 x 1.25",
@@ -264,13 +268,13 @@ def test_volumes_are_counted_by_the_plane_that_they_are_cut_in():
         for name, plane in (("u", "axial"), ("v", "coronal"), ("w", "axial"), ("x", None))
         for n in range(3)
     ]
-    lines = describe_survey(Survey(slices), slices, [], 0)
+    lines = describe_survey(Survey(slices), slices, OBJECT, [], 0)
     assert lines[0] == "found: 0 images, 4 volumes of 12 slices, 4 groups"
     assert lines[3] == "cut: 2 axial, 1 coronal"
 
 
 def test_description_of_plain_images_says_what_is_not_known_and_nothing_of_what_is_not_there():
-    assert describe_survey(Survey([make_slice("a")]), [], [], 0) == [
+    assert describe_survey(Survey([make_slice("a")]), [], OBJECT, [], 0) == [
         "found: 1 image, 0 volumes of 0 slices, 1 group",
         "size (rows x columns, px): 12 x 16",
         "spacing (slices, rows, columns, mm): unknown",
@@ -279,3 +283,44 @@ def test_description_of_plain_images_says_what_is_not_known_and_nothing_of_what_
         "test: 0 cases of 0 groups, 0 with an object, 0 with a mask",
         "left out: 1 of the training split, 0 of the others",
     ]
+
+
+TWO = [ObjectClass("1", 1, (1,), (1,)), ObjectClass("3", 3, (3,), (3,))]
+
+
+def look_for_two(*scans, split="train", **rules):
+    return survey_scans(scans, dict.fromkeys((scan.name for scan in scans), split), Framing(), BoxRules(**rules), TWO)
+
+
+def test_each_class_has_boxes_of_its_own():
+    labels = draw((1, 1, 4, 4)) + draw((6, 2, 9, 8), value=3) + draw((10, 3, 15, 9), value=2)
+    for split in ("train", "test"):
+        (surveyed,) = look_for_two(make_scan("a", labels), split=split).slices
+        assert surveyed.boxes == {1: ((1, 1, 4, 4),), 3: ((6, 2, 9, 8),)}
+        assert (surveyed.boxes_xyxy, surveyed.box_classes) == (((1, 1, 4, 4), (6, 2, 9, 8)), (1, 3))
+
+
+def test_a_slice_is_too_small_if_any_class_has_an_object_and_no_box():
+    labels = draw((1, 1, 4, 4)) + draw((6, 2, 7, 3), value=3)
+    (surveyed,) = look_for_two(make_scan("a", labels), min_object_px=2).slices
+    assert (surveyed.boxes, surveyed.is_too_small) == ({1: ((1, 1, 4, 4),), 3: ()}, True)
+
+
+def test_boxes_of_two_classes_are_loosened_each_by_its_own_chance():
+    (surveyed,) = look_for_two(make_scan("a", draw((6, 5, 9, 7)) + draw((6, 7, 9, 9), value=3)), box_jitter=4).slices
+    ((one,), (other,)) = surveyed.boxes.values()
+    assert (one[0], one[2]) != (other[0], other[2])
+
+
+def test_boxes_and_masks_may_disagree_on_either_class():
+    scans = [
+        make_scan(name, draw((1, 1, 4, 4)) + draw((6, 2, 9, 8), value=3), boxes={0: {1: (BOX,), 3: boxes}})
+        for name, boxes in (("a", (BOX,)), ("b", ()))
+    ]
+    assert [s.is_disputed for s in look_for_two(*scans, split="test").slices] == [False, True]
+
+
+def test_description_counts_the_boxes_of_each_class():
+    slices = [make_slice("a", boxes={1: (BOX, BOX), 3: ()}), make_slice("b", boxes={1: (BOX,), 3: (BOX,)})]
+    lines = describe_survey(Survey(slices), slices, TWO, [], 0)
+    assert lines[3] == "train: 2 cases of 2 groups, 2 with an object in 4 boxes (1: 3, 3: 1)"

@@ -1,5 +1,6 @@
 """Trainings of both kinds on the shared fixtures, and how two of them are compared."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from automedsam.embeddings import EmbeddingFolder
 from automedsam.locating_training import LocatingTraining
 from automedsam.losses import AutoMedSAMLoss
 from automedsam.model import AutoMedSAM
+from automedsam.object_classes import ONLY, ObjectClass
 from automedsam.sam import Weights
 from automedsam.training import Setup, Training
 from automedsam.views import AUGMENTATIONS
 
+OBJECT = [ObjectClass("object", ONLY)]
 CPU = Compute(torch.device("cpu"), torch.float32)
 RECIPE: dict[str, Any] = {"epochs": 4, "learning_rate": 0.01, "weight_decay": 1e-4}
 LOCATING: dict[str, Any] = {"steps_per_epoch": 2, "views": 2, "augmentations": list(AUGMENTATIONS)}
@@ -48,16 +51,24 @@ class Material:
         batch_size: int = 2,
         seed: int = 0,
         source: Any = "both",
+        classes: Sequence[ObjectClass] = OBJECT,
         **changes: Any,
     ) -> LocatingTraining:
-        """The same of the other kind."""
+        """The same of the other kind, of one class or several."""
         torch.manual_seed(start)
-        model = AutoMedSAM(self.weights, "locate", source)
-        return LocatingTraining(self.set_up(model, compute, batch_size, seed), **RECIPE | LOCATING | changes)
+        model = AutoMedSAM(self.weights, "locate", source, classes=len(classes))
+        return LocatingTraining(self.set_up(model, compute, batch_size, seed, classes), **RECIPE | LOCATING | changes)
 
-    def set_up(self, model: AutoMedSAM, compute: Compute = CPU, batch_size: int = 2, seed: int = 0) -> Setup:
+    def set_up(
+        self,
+        model: AutoMedSAM,
+        compute: Compute = CPU,
+        batch_size: int = 2,
+        seed: int = 0,
+        classes: Sequence[ObjectClass] = OBJECT,
+    ) -> Setup:
         inputs = CaseInputs(model, self.embeddings, self.images, CPU.device)
-        return Setup(model, AutoMedSAMLoss(), compute, inputs, self.pseudo_labels, batch_size, seed)
+        return Setup(model, AutoMedSAMLoss(), compute, inputs, classes, self.pseudo_labels, batch_size, seed)
 
 
 def run(training: Training, cases: list[Case], epochs: int) -> Any:

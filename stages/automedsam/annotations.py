@@ -1,6 +1,8 @@
 """Boxes that people drew in annotation tools: read from any of four formats, checked, and placed on the images."""
 
 import math
+from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 
 from automedsam.annotations_coco import read_coco
@@ -10,8 +12,9 @@ from automedsam.annotations_names import ImageNames, normal, without_suffix
 from automedsam.annotations_text import files_below
 from automedsam.annotations_voc import read_voc
 from automedsam.annotations_yolo import label_files, read_yolo
-from automedsam.boxes import Box
+from automedsam.boxes import Box, BoxesOf
 from automedsam.errors import Faults, InputError
+from automedsam.object_classes import ObjectClass
 
 __all__ = ["Annotations", "DrawnBox", "find_annotations", "place_boxes", "read_annotations"]
 KINDS = "a .csv table, COCO's .json, or a folder of Pascal VOC's .xml or YOLO's .txt files"
@@ -57,14 +60,14 @@ def read_annotations(path: Path, data_dir: Path | None = None) -> Annotations:
 
 
 def place_boxes(
-    annotations: Annotations, sizes: dict[str, tuple[int, int, int]], class_ids: list[int | str] | None
-) -> dict[str, dict[int, tuple[Box, ...]]]:
-    """Every listed image's boxes, in whole pixels, by slice: sorted, none twice, () where there is no object.
+    annotations: Annotations, sizes: dict[str, tuple[int, int, int]], classes: Sequence[ObjectClass]
+) -> dict[str, dict[int, BoxesOf]]:
+    """Every listed image's boxes, in whole pixels, by slice: sorted, none twice, () where a class is absent.
 
     Args:
       sizes: an image's path below the images folder to its slices, height and width. One slice is an image, number 0;
         no slices, one that cannot be read.
-      class_ids: the classes that are the object, by id or name; None: all. The other boxes are checked and left out.
+      classes: those that are looked for. Boxes of others are checked and left out.
 
     Raises:
       InputError: all names that fit no image or several, slices that are missing, and boxes that are reversed, empty
@@ -72,18 +75,21 @@ def place_boxes(
     """
     faults = Faults()
     places = _find_places(annotations, sizes, faults)
-    placed: dict[Place, set[Box]] = {place: set() for place in places.values() if place}
+    placed: dict[Place, dict[int, set[Box]]] = {
+        place: {of.value: set() for of in classes} for place in places.values() if place
+    }
     for drawn in annotations.boxes:
         place = places[drawn.image, drawn.slice]
         if place is not None:
             with faults.gather():
                 box_xyxy = _to_pixels(drawn, sizes[place[0]][1:])
-                if class_ids is None or not set(class_ids).isdisjoint(drawn.classes):
-                    placed[place].add(box_xyxy)
+                for of in classes:
+                    if of.takes(drawn.classes):
+                        placed[place][of.value].add(box_xyxy)
     faults.raise_all()
-    boxes_of: dict[str, dict[int, tuple[Box, ...]]] = {}
-    for (image, index), boxes in sorted(placed.items()):
-        boxes_of.setdefault(image, {})[index] = tuple(sorted(boxes))
+    boxes_of: dict[str, dict[int, BoxesOf]] = {}
+    for (image, index), found in sorted(placed.items(), key=itemgetter(0)):
+        boxes_of.setdefault(image, {})[index] = {value: tuple(sorted(boxes)) for value, boxes in found.items()}
     return boxes_of
 
 

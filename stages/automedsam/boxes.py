@@ -4,12 +4,13 @@ A box is `x0, y0, x1, y1` in pixels, the first pixel inside and the first one pa
 its width is x1 - x0 and scaling needs no correction. No object is the empty box 0, 0, 0, 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.ndimage import find_objects, label
 
 Box = tuple[int, int, int, int]
+BoxesOf = Mapping[int, tuple[Box, ...]]  # of each class, by its value
 EMPTY: Box = (0, 0, 0, 0)
 EDGES = ("x_min", "y_min", "x_max", "y_max")  # what its numbers are called in tables
 

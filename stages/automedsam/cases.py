@@ -5,7 +5,7 @@ Those of training and validation cases are in `boxes.csv`, those of test cases, 
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,13 +28,14 @@ class Case:
     split: Split
     height: int  # px
     width: int  # px
-    boxes_xyxy: tuple[Box, ...] = ()  # px, half open; none where the object is absent
+    boxes_xyxy: tuple[Box, ...] = ()  # px, half open; none where no object is there
     volume: str | None = None  # the volume that it is a slice of
     slice: int | None = None
     volume_slices: int | None = None  # how many slices that volume has, used or not
     has_mask: bool = False  # true of test cases alone, if at all
     spacing_mm: Spacing | None = None
     value_range: tuple[float, float] | None = None  # the raw values that became 0 and 255
+    box_classes: tuple[int, ...] = ()  # the value of each box's class; () where there is one class alone
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -44,16 +45,26 @@ class Case:
     def has_object(self) -> bool:
         return bool(self.boxes_xyxy)
 
+    def of_class(self, value: int) -> "Case":
+        """The same image with the boxes of one class alone, as if there were no other."""
+        if not self.box_classes:
+            return self
+        pairs = zip(self.boxes_xyxy, self.box_classes, strict=True)
+        return replace(self, boxes_xyxy=tuple(box for box, of in pairs if of == value), box_classes=())
+
 
 BOX_FILES = ("boxes.csv", "test_boxes.csv")
-BOX_COLUMNS = ["case", *EDGES]
+BOX_COLUMNS = ["case", "class", *EDGES]
 COLUMNS = ["case", "group", "split", "volume", "slice", "of_slices", "height", "width", "mask",
            "slice_mm", "row_mm", "column_mm", "value_low", "value_high"]  # fmt: skip
 TEXT = dict.fromkeys(["case", "group", "split", "volume"], str)
 
 
 def write_index(path: Path, cases: list[Case]) -> None:
-    """Write the cases, sorted by name, and their boxes; x_max and y_max are the first pixels past a box."""
+    """Write the cases, sorted by name, and their boxes; x_max and y_max are the first pixels past a box.
+
+    A box's class is a value, or nothing where there is one class alone.
+    """
     cases = sorted(cases, key=lambda case: case.name)
     rows = [
         (c.name, c.group, c.split, c.volume, c.slice, c.volume_slices, c.height, c.width, int(c.has_mask))
@@ -64,8 +75,9 @@ def write_index(path: Path, cases: list[Case]) -> None:
     table = pd.DataFrame(rows, columns=COLUMNS).astype({"slice": "Int64", "of_slices": "Int64"})
     table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
     for name in BOX_FILES:
-        of_file = [(c.name, *box) for c in cases if _box_file(c.split) == name for box in c.boxes_xyxy]
-        pd.DataFrame(of_file, columns=BOX_COLUMNS).to_csv(path.with_name(name), index=False, lineterminator="\n")
+        boxes = [row for c in cases if _box_file(c.split) == name for row in _box_rows(c)]
+        of_file = pd.DataFrame(boxes, columns=BOX_COLUMNS).astype({"class": "Int64"})
+        of_file.to_csv(path.with_name(name), index=False, lineterminator="\n")
 
 
 def read_splits(path: Path) -> dict[str, Split]:
@@ -86,9 +98,12 @@ def read_index(path: Path, split: Split | None = None) -> list[Case]:
     """
     table = _read(path, COLUMNS)
     boxes_of: dict[str, list[Box]] = defaultdict(list)
+    classes_of: dict[str, list[int]] = defaultdict(list)
     for name in BOX_FILES if split is None else [_box_file(split)]:
-        for case, *box in _read(path.with_name(name), BOX_COLUMNS).itertuples(index=False):
+        for case, of_class, *box in _read(path.with_name(name), BOX_COLUMNS).itertuples(index=False):
             boxes_of[case].append((box[0], box[1], box[2], box[3]))
+            if not pd.isna(of_class):
+                classes_of[case].append(int(of_class))
     return [
         Case(
             name=r.case,
@@ -103,10 +118,16 @@ def read_index(path: Path, split: Split | None = None) -> list[Case]:
             has_mask=bool(r.mask),
             spacing_mm=_known(r.slice_mm, r.row_mm, r.column_mm),
             value_range=_known(r.value_low, r.value_high),
+            box_classes=tuple(classes_of[r.case]),
         )
         for r in table.itertuples(index=False)
         if split in (None, r.split)
     ]
+
+
+def _box_rows(case: Case) -> list[tuple[Any, ...]]:
+    classes = case.box_classes or (None,) * len(case.boxes_xyxy)
+    return [(case.name, of_class, *box) for box, of_class in zip(case.boxes_xyxy, classes, strict=True)]
 
 
 def _box_file(split: Split) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from automedsam.errors import InputError
 from automedsam.model import AutoMedSAM
+from automedsam.object_classes import from_json
 from automedsam.outputs import fresh_file, fresh_folder
 from automedsam.sam import Weights
 from automedsam.tensors import load_header, load_tensors
@@ -23,15 +24,15 @@ def load_model(path: Path, weights: Weights, device: torch.device) -> AutoMedSAM
       InputError: no such file, or one trained on another backbone than `weights`.
     """
     header, found = load_header(path), weights.sha256()
-    if "prompting" not in header:
+    if not {"prompting", "classes"} <= header.keys():
         raise InputError(
-            f"{path}: expected a trained PromptModule that tells how it prompts, found an older one, or none"
+            f"{path}: expected a trained PromptModule that tells how and what it prompts, found an older one, or none"
         )
     expected = header.get("weights")
     if expected != found:
         raise InputError(f"{path}: expected the weights with sha256 {expected}, found {weights.path}, {found}")
-    kind = (header[key] for key in ("prompting", "prompt_source", "sparse_prompt"))
-    model = AutoMedSAM(weights, *kind)  # type: ignore[arg-type]
+    kind: dict[str, Any] = {key: header[key] for key in ("prompting", "prompt_source", "sparse_prompt")}
+    model = AutoMedSAM(weights, **kind, classes=len(from_json(header["classes"])))
     model.prompt_module.load_state_dict(load_tensors(path))
     return model.to(device).eval()
 

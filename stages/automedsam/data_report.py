@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from automedsam.cases import SPLITS, Case
+from automedsam.colours import BLACK, BLUE, GREEN, ORANGE
 from automedsam.images import read_pixels
-from automedsam.pictures import BLACK, BLUE, GREEN, ORANGE, draw_boxes, save_figure, show_image
+from automedsam.pictures import draw_boxes, save_figure, show_image
 
 SHOWN = {"train": 12, "val": 6, "test": 6}
 COLUMNS = 6

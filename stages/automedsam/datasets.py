@@ -1,5 +1,6 @@
 """The data sets that `dataset` names: their scans, and how these are prepared."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +9,11 @@ from automedsam.archives import ARCHIVES
 from automedsam.errors import InputError
 from automedsam.framing import Framing
 from automedsam.intensity import Intensity
+from automedsam.object_classes import ObjectClass
 from automedsam.phantoms import PIXEL_RANGE
 from automedsam.preparation import Preparation
 from automedsam.slicing import SliceAxis
-from automedsam.sources import ClassIds, RawScan, folder_scans, synthetic_scans
+from automedsam.sources import RawScan, folder_scans, synthetic_scans
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,13 @@ def open_dataset(
     dataset: str,
     data_dir: Path,
     annotations: Path | None,
-    class_ids: ClassIds,
+    classes: Sequence[ObjectClass],
     group_by: str | None,
     slice_axis: SliceAxis,
     window_low: float | None,
     window_high: float | None,
 ) -> Dataset:
-    """List the scans of a data set; the arguments are the parameters of these names.
+    """List the scans of a data set; the arguments but `classes` are the parameters of these names.
 
     Raises:
       InputError: nothing to be found, or what was found is not as the data set has it.
@@ -45,17 +47,30 @@ def open_dataset(
     if not data_dir.is_dir():
         raise InputError(f"data_dir: expected a folder, found none at {data_dir}")
     if dataset == "folder":
-        found = None if annotations is None else _read_annotations(data_dir, annotations, class_ids)
-        listed = folder_scans(data_dir, group_by, slice_axis, found, class_ids)
+        found = None if annotations is None else _read_annotations(data_dir, annotations, classes)
+        listed = folder_scans(data_dir, group_by, slice_axis, found, classes)
         scans = [scan for scan in listed if scan.boxes is not None or scan.read_labels]
+        _check_mask_values(scans, classes)
         return Dataset(scans, Preparation(slice_axis, intensity, Framing()), found, len(listed) - len(scans))
     archive = ARCHIVES[dataset]
     return Dataset(archive.list_scans(data_dir, slice_axis), Preparation(slice_axis, intensity, archive.framing))
 
 
-def _read_annotations(data_dir: Path, path: Path, class_ids: ClassIds) -> Annotations:
+def _read_annotations(data_dir: Path, path: Path, classes: Sequence[ObjectClass]) -> Annotations:
     annotations = find_annotations(data_dir, path)
-    if unknown := [str(name) for name in class_ids or [] if name not in annotations.classes]:
+    if unknown := [str(name) for of in classes for name in of.ids or () if name not in annotations.classes]:
         found = ", ".join(map(str, annotations.classes)) or "none"
         raise InputError(f"class_ids: expected classes that {path} has boxes of ({found}), found {', '.join(unknown)}")
+    for box in annotations.boxes:
+        if len(takers := [of.name for of in classes if of.takes(box.classes)]) > 1:
+            raise InputError(
+                f"class_ids: expected one class a box, found {' and '.join(takers)} for that of {box.where}"
+            )
     return annotations
+
+
+def _check_mask_values(scans: Sequence[RawScan], classes: Sequence[ObjectClass]) -> None:
+    """Raises InputError if there are masks, and nobody said which of their values are which class."""
+    if any(of.mask_values == () for of in classes) and any(scan.read_labels for scan in scans):
+        names = ", ".join(of.name for of in classes)
+        raise InputError(f"mask_ids: expected the values that {names} have in masks, as there are masks, found null")

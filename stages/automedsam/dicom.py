@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from automedsam.errors import InputError
-from automedsam.nifti import write_mask
+from automedsam.nifti import PROBABILITY, write_mask
 from automedsam.slicing import SliceAxis, Slicing
 from automedsam.values import check_finite
 
@@ -70,10 +70,15 @@ class DicomScan:
         raise InputError(f"{self.path}: expected the mask of a DICOM image as NIfTI, PNG or TIFF, found DICOM")
 
     def write(self, path: Path, stack: np.ndarray) -> None:
-        """A mask (slices, height, width), bool, as 0 and 1; or probabilities of 0 to 255, uint8, scaled to 0 to 1.
+        """A mask (slices, height, width), bool, as 0 and 1, or labels, uint8: a NIfTI file of the series' voxels."""
+        write_mask(path, self._cut.from_stack(stack), nib.Nifti1Image, self._nifti_header())
 
-        A NIfTI file of the series' voxels, in their places.
-        """
+    def write_soft(self, path: Path, stack: np.ndarray) -> None:
+        """Probabilities (slices, height, width) of 0 to 255, uint8, scaled to 0 to 1, likewise."""
+        write_mask(path, self._cut.from_stack(stack), nib.Nifti1Image, self._nifti_header(), PROBABILITY)
+
+    def _nifti_header(self) -> nib.Nifti1Header:
+        """That puts the series' voxels in their places."""
         code = "scanner" if self.slicing else "aligned"
         header = nib.Nifti1Header()
         header.set_data_shape(self._array_shape)
@@ -82,7 +87,7 @@ class DicomScan:
         header.set_qform(self._affine, code)
         if not np.allclose(header.get_qform(), self._affine, atol=SAME_PLACE_MM):
             header["qform_code"] = 0  # a tilted gantry's shear, which a qform cannot tell
-        write_mask(path, self._cut.from_stack(stack), nib.Nifti1Image, header)
+        return header
 
 
 def find_series(paths: list[Path]) -> list[Path]:

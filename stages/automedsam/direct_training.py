@@ -1,4 +1,7 @@
-"""Training end to end through the frozen decoder, as published: box losses on the masks that the prompts lead to."""
+"""Training end to end through the frozen decoder, as published: box losses on the masks that the prompts lead to.
+
+One class alone, as one prompt an image is predicted.
+"""
 
 from collections.abc import Iterator
 
@@ -58,7 +61,7 @@ class DirectTraining(Training):
             terms["loss_pseudo"] = self._pseudo_loss(masks, cases)
             terms["loss"] = terms["loss"] + self.lambda_pseudo * terms["loss_pseudo"]
         if self.lambda_box and prompts.boxes_xyxy is not None:
-            terms["loss_box"] = self._prompt_loss(prompts.boxes_xyxy, cases)
+            terms["loss_box"] = self._prompt_loss(prompts.boxes_xyxy[:, 0], cases)
             terms["loss"] = terms["loss"] + self.lambda_box * terms["loss_box"]
         self.descend(terms["loss"], cases, epoch)
         return terms

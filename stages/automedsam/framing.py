@@ -39,16 +39,17 @@ class Framing:
         return self._frame(image, pixel_spacing_mm, Image.Resampling.BILINEAR)
 
     def frame_mask(self, mask: np.ndarray, pixel_spacing_mm: tuple[float, float] | None) -> np.ndarray:
-        """Mask (H, W), bool, to its image's frame, by nearest neighbour."""
-        return self._frame(mask.astype(np.uint8), pixel_spacing_mm, Image.Resampling.NEAREST) > 0
+        """Mask (H, W), bool, or labels, uint8, to the image's frame, by nearest neighbour."""
+        return self._frame(mask.astype(np.uint8), pixel_spacing_mm, Image.Resampling.NEAREST).astype(mask.dtype)
 
     def unframe(self, logits: Tensor, size: Size, pixel_spacing_mm: tuple[float, float] | None) -> Tensor:
-        """Mask logits (1, 1, h, w) of the frame back to (1, 1, height, width); what had been cropped is no object."""
+        """Mask logits (1, K, h, w) of the frame back to (1, K, height, width); what had been cropped is no object."""
         between = self.resampled_size(size, pixel_spacing_mm)
         if self.canvas_px is not None:
             top, left = self._offsets(between)
-            framed = logits[0, 0].float().cpu().numpy()
-            logits = torch.from_numpy(_place(framed, between, (-top, -left), NO_OBJECT))[None, None].to(logits.device)
+            framed = logits[0].permute(1, 2, 0).float().cpu().numpy()  # (h, w, K)
+            placed = torch.from_numpy(_place(framed, between, (-top, -left), NO_OBJECT))
+            logits = placed.permute(2, 0, 1)[None].to(logits.device)
         if between != size:
             logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)
         return logits

@@ -14,9 +14,9 @@ SIDE = 128  # px of the frame that it sees
 
 
 class ImageLocator(nn.Module):
-    """Images (B, 3, SIDE, SIDE), 0 to 1, to a map of the object, logits (B, 1, SIDE, SIDE)."""
+    """Images (B, 3, SIDE, SIDE), 0 to 1, to a map of each class, logits (B, classes, SIDE, SIDE)."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = 1) -> None:
         super().__init__()
         inputs = (3, *WIDTHS)
         self.down = nn.ModuleList(
@@ -27,7 +27,7 @@ class ImageLocator(nn.Module):
             nn.Sequential(_convolution(coarse + fine, fine), _convolution(fine, fine))
             for fine, coarse in reversed(list(pairwise(WIDTHS)))
         )
-        self.out = nn.Conv2d(WIDTHS[0], 1, 1)
+        self.out = nn.Conv2d(WIDTHS[0], classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         features, passed = images, []

@@ -70,12 +70,14 @@ class ImageScan:
         return check_labels(self.path, one_channel(self.path, drop_transparency(values))[None])
 
     def write(self, path: Path, stack: np.ndarray) -> None:
-        """A mask (1, H, W), bool, as 0 and 255, or probabilities of 0 to 255, uint8: a PNG in the image's resolution.
+        """A mask (1, H, W), bool, as 0 and 255, or uint8 as it is: a PNG in the image's resolution.
 
         A viewer lays it over the image.
         """
         with fresh_file(path) as building:
             Image.fromarray(as_grey(stack[0])).save(building, "PNG", **self._resolution)
+
+    write_soft = write  # a PNG cannot tell that 255 is 1
 
 
 def write_image(path: Path, values: np.ndarray) -> None:

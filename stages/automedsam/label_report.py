@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from automedsam.cases import Case
-from automedsam.pictures import GREEN, ORANGE, RED, draw_boxes, save_figure, show_image
+from automedsam.boxes import Box
+from automedsam.colours import GREEN, ORANGE, RED
+from automedsam.pictures import draw_boxes, save_figure, show_image
 
 COLUMNS = 5
 SHOWN = 40  # at most
@@ -15,7 +16,10 @@ SHOWN = 40  # at most
 
 @dataclass(frozen=True)
 class Labelled:
-    case: Case
+    """A pseudo-label, and the image that it was made of."""
+
+    name: str  # of the case, and of the class if there are several
+    boxes_xyxy: tuple[Box, ...]  # px
     image: np.ndarray  # (H, W) or (H, W, 3) uint8
     label: np.ndarray  # (H, W) probability
     fault: str | None  # why it is dropped
@@ -30,10 +34,8 @@ def draw_labels(path: Path, labelled: list[Labelled]) -> None:
     for panel in panels.flat:
         panel.set_axis_off()
     for panel, of in zip(panels.flat, shown, strict=False):
-        show_image(
-            panel, of.case.name if of.fault is None else f"{of.case.name}: dropped,\nit {of.fault}", of.image, vmax=255
-        )
-        draw_boxes(panel, of.case.boxes_xyxy, "box", GREEN, "-")
+        show_image(panel, of.name if of.fault is None else f"{of.name}: dropped,\nit {of.fault}", of.image, vmax=255)
+        draw_boxes(panel, of.boxes_xyxy, "box", GREEN, "-")
         if (of.label > 0.5).any():
             panel.contour(of.label, [0.5], colors=[RED if of.fault else ORANGE], linewidths=1.5)
     save_figure(figure, path)

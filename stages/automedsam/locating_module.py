@@ -1,8 +1,8 @@
-"""Locates the object, then prompts the frozen decoder with its box, as a person would.
+"""Locates each object, then prompts the frozen decoder with its box, as a person would.
 
-The trained part draws a map of the object, from the image's embedding, from the image itself, or from both. The parts
+The trained part draws a map of each class, from the image's embedding, from the image itself, or from both. The parts
 of the map propose boxes; the decoder answers to each; the box that its own mask fills most tightly, where the map is
-surest, is the prompt. Map and mask, which err in different ways, are averaged.
+surest, is the prompt. Map and mask, which err in different ways, are averaged. Each class has its turn by itself.
 """
 
 from dataclasses import dataclass
@@ -35,29 +35,30 @@ class Located:
 
 
 class LocatingModule(nn.Module):
-    """Embeddings and thumbnails to a map of the object, and by way of its box to a mask."""
+    """Embeddings and thumbnails to a map of each class, and by way of its box to a mask, class by class."""
 
     presence_threshold: Tensor
     most_parts: Tensor
 
-    def __init__(self, channels: int, source: PromptSource) -> None:
+    def __init__(self, channels: int, source: PromptSource, classes: int = 1) -> None:
         """
         Args:
           channels: C of the embedding.
           source: which of the locators are there; of `both`, the probabilities are averaged.
+          classes: K, how many are looked for.
         """
         super().__init__()
         self.locators = nn.ModuleDict()
         if source != "image":
-            self.locators["embedding"] = EmbeddingLocator(channels)
+            self.locators["embedding"] = EmbeddingLocator(channels, classes)
         if source != "embedding":
-            self.locators["image"] = ImageLocator()
+            self.locators["image"] = ImageLocator(classes)
         self.needs_thumbnails = source != "embedding"
-        self.register_buffer("presence_threshold", torch.zeros(()))
-        self.register_buffer("most_parts", torch.ones(()))  # boxes of one image in training
+        self.register_buffer("presence_threshold", torch.zeros(classes))
+        self.register_buffer("most_parts", torch.ones(classes))  # boxes of one image in training
 
     def forward(self, image_embeddings: Tensor, thumbnails: Tensor | None) -> Tensor:
-        """The map: probability (B, 1, 4 grid, 4 grid), fp32.
+        """The maps: probability (B, K, 4 grid, 4 grid), fp32.
 
         Args:
           image_embeddings: (B, C, grid, grid).
@@ -74,13 +75,17 @@ class LocatingModule(nn.Module):
     def drive(
         self, decoder: PromptableDecoder, image_embeddings: Tensor, thumbnails: Tensor | None
     ) -> tuple[Tensor, Prompts]:
-        """Mask logits (B, 1, 4 grid, 4 grid), fp32, and the boxes that led to them; empty where nothing is found."""
+        """Mask logits (B, K, 4 grid, 4 grid), fp32, and the boxes that led to them; empty where nothing is found."""
         maps = self(image_embeddings, thumbnails)
+        batch, classes = maps.shape[:2]
+        embeddings = image_embeddings.repeat_interleave(classes, dim=0).split(1)  # one for each class, like all below
+        singles = maps.flatten(0, 1)[:, None].split(1)  # (1, 1, 4 grid, 4 grid) each
+        settings = self.most_parts.repeat(batch), self.presence_threshold.repeat(batch)
         masks, boxes, presences = [], [], []
-        for embedding, one in zip(image_embeddings.split(1), maps.split(1), strict=True):
-            parts = locate(decoder, embedding, one, int(self.most_parts))
+        for embedding, one, most_parts, threshold in zip(embeddings, singles, *settings, strict=True):
+            parts = locate(decoder, embedding, one, int(most_parts))
             presences.append(max((part.presence for part in parts), default=0.0))
-            if not parts or presences[-1] < self.presence_threshold:
+            if not parts or presences[-1] < threshold:
                 masks.append(one.clamp(max=0.499))  # what the map says, where it says nothing is there
                 boxes.append(one.new_zeros(4))
                 continue
@@ -88,8 +93,11 @@ class LocatingModule(nn.Module):
             lift = (1 - min(part.peak for part in parts)) / 2  # of a faint map, whose shape counts all the same
             masks.append((answers.amax(0) + one + lift) / 2)
             boxes.append(enclose(parts))
-        prompts = Prompts(boxes_xyxy=torch.stack(boxes), presence=maps.new_tensor(presences))
-        return torch.cat(masks).logit(eps=1e-4), prompts
+        prompts = Prompts(
+            boxes_xyxy=torch.stack(boxes).unflatten(0, (batch, classes)),
+            presence=maps.new_tensor(presences).unflatten(0, (batch, classes)),
+        )
+        return torch.cat(masks).view_as(maps).logit(eps=1e-4), prompts
 
 
 def locate(decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, most_parts: int = 1) -> list[Located]:

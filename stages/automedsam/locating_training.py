@@ -1,4 +1,4 @@
-"""Training of the locators on pseudo-labels: maps of the object, drawn from ever new views of the boxed images."""
+"""Training of the locators on pseudo-labels: maps of each class, drawn from ever new views of the boxed images."""
 
 import copy
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from automedsam.case_inputs import KEPT
 from automedsam.cases import Case
 from automedsam.image_locator import SIDE
 from automedsam.locating_module import LocatingModule
-from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
+from automedsam.pseudo_labels import label_folders, pseudo_label_loss, read_supervision
 from automedsam.segmenter import to_mask
 from automedsam.training import Setup, Terms, Training
 from automedsam.views import Augmentation, draw_view, stored_view
@@ -63,7 +63,8 @@ class LocatingTraining(Training):
 
     def take_steps(self, train_cases: list[Case], epoch: int) -> Iterator[Terms]:
         """As many cases as the steps take, each as often as any other in the epoch; the same order in a resumed run."""
-        self.mean.most_parts.fill_(max(len(case.boxes_xyxy) for case in train_cases))
+        parts = [max(len(case.of_class(of.value).boxes_xyxy) for case in train_cases) for of in self.classes]
+        self.mean.most_parts.copy_(torch.tensor(parts))
         rng = np.random.default_rng([self.seed, epoch])
         torch.manual_seed(int(rng.integers(2**31)))  # of what is dropped
         count = self.steps_per_epoch * self.batch_size
@@ -77,21 +78,23 @@ class LocatingTraining(Training):
         with self.compute.autocast():
             maps = self.model.prompt_module(*self.inputs.load(cases))
         masks = self.to_images(maps.logit(eps=1e-4), cases)
-        return masks, [_overlap(to_mask(mask), case) for mask, case in zip(masks, cases, strict=True)]
+        return masks, [_overlap(to_mask(mask), case) for mask, case in self.per_class(masks, cases)]
 
     @torch.inference_mode()
     def calibrate(self, val_cases: list[Case]) -> None:
-        """Settle below which presence a mask is left empty."""
-        found = []
+        """Settle below which presence a class's mask is left empty."""
+        found: list[list[tuple[float, float, bool]]] = [[] for _ in self.classes]
         chosen = np.random.default_rng(self.seed).permutation(len(val_cases))[:CALIBRATED_CASES]
         for case in [val_cases[i] for i in sorted(chosen)]:
             with self.compute.autocast():
                 _, prompts = self.model(*self.inputs.load([case]))
-            box = self.model.preprocessing.box_to_image(prompts.boxes_xyxy, case.image_size)[0].tolist()
-            found.append(
-                (prompts.presence.item(), box_iou(tuple(box), enclosing_box(case.boxes_xyxy)), case.has_object)
-            )
-        self.mean.presence_threshold.fill_(affordable_threshold(found))
+            boxes = self.model.preprocessing.box_to_image(prompts.boxes_xyxy, case.image_size)[0].tolist()
+            presences = prompts.presence[0].tolist()
+            for of_class, of, box, presence in zip(found, self.classes, boxes, presences, strict=True):
+                given = case.of_class(of.value)
+                overlap = box_iou(tuple(box), enclosing_box(given.boxes_xyxy))
+                of_class.append((presence, overlap, given.has_object))
+        self.mean.presence_threshold.copy_(torch.tensor([affordable_threshold(of_class) for of_class in found]))
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"learner": self.learner.state_dict()}
@@ -105,8 +108,9 @@ class LocatingTraining(Training):
         with self.compute.autocast():
             for name, locator in self.learner.locators.items():
                 seen, known = self._embedded_views(cases, rng) if name == "embedding" else self._new_views(cases, rng)
+                logits = locator(seen.to(self.compute.device)).flatten(0, 1)[:, None]  # (N K, 1, side, side)
                 terms[f"loss_{name}"] = pseudo_label_loss(
-                    locator(seen.to(self.compute.device)), known.to(self.compute.device)
+                    logits, known.to(self.compute.device).unflatten(1, (-1, 2)).flatten(0, 1)
                 )
         loss = torch.stack(list(terms.values())).sum()
         self.descend(loss, cases, epoch)
@@ -123,7 +127,7 @@ class LocatingTraining(Training):
                 mean.lerp_(value, 1 - decay)
 
     def _embedded_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Embeddings (N, C, grid, grid) of several views a case, and what is known of them, (N, 2, grid, grid)."""
+        """Embeddings (N, C, grid, grid) of several views a case, and what is known of them, (N, 2 K, grid, grid)."""
         cases = cases * VIEWS_PER_CASE
         numbers = rng.integers(self.views + 1, size=len(cases)).tolist()
         embeddings = self.inputs.embeddings.load(cases, self.compute.device, numbers)
@@ -131,20 +135,22 @@ class LocatingTraining(Training):
         return embeddings, torch.stack([self._known_of(case, n, side) for case, n in zip(cases, numbers, strict=True)])
 
     def _new_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """New views (B, 3, side, side) of the cases, and what is known of them, (B, 2, side, side)."""
+        """New views (B, 3, side, side) of the cases, and what is known of them, (B, 2 K, side, side)."""
         views = [draw_view(rng, self.augmentations) for _ in cases]
         pairs = list(zip(views, cases, strict=True))
         seen = torch.stack([view.of_image(self.inputs.thumbnail(case)) for view, case in pairs])
         return seen, torch.stack([view.of_map(self._known_of(case, 0, SIDE)) for view, case in pairs])
 
     def _make_known(self, case: Case, view: int, side: int) -> Tensor:
-        """What is known of a view of a case, (2, side, side): see `read_supervision`."""
-        known = read_supervision(self.pseudo_labels, case)
+        """What is known of a view of a case, (2 K, side, side), class by class: see `read_supervision`."""
+        folders = zip(label_folders(self.pseudo_labels, self.classes), self.classes, strict=True)
+        known = torch.cat([read_supervision(folder, case.of_class(of.value)) for folder, of in folders])
         if view:
             known = stored_view(case.name, view, self.augmentations).of_map(known)
         to_input = self.model.preprocessing.map_to_input
         padding = 1 - to_input(torch.ones(1, *case.image_size), side)  # is surely no object
-        return to_input(known, side) + torch.cat([torch.zeros_like(padding), padding])
+        surely = torch.cat([torch.zeros_like(padding), padding])
+        return to_input(known, side) + surely.repeat(len(self.classes), 1, 1)
 
 
 def _overlap(mask: np.ndarray, case: Case) -> float:

@@ -27,6 +27,7 @@ class AutoMedSAM(nn.Module):
         prompting: Prompting = "locate",
         prompt_source: PromptSource = "both",
         sparse_prompt: SparsePrompt = "box",
+        classes: int = 1,
     ) -> None:
         """Load the frozen parts from `weights`; the PromptModule starts at random.
 
@@ -34,6 +35,7 @@ class AutoMedSAM(nn.Module):
           prompting: `locate` the object and prompt with its box, or predict prompts `direct`ly, as in the paper.
           prompt_source: what the object is located in.
           sparse_prompt: what is predicted directly.
+          classes: K, how many are located, each with a mask of its own; what is predicted directly is of one.
         """
         super().__init__()
         backbone = weights.backbone
@@ -44,10 +46,10 @@ class AutoMedSAM(nn.Module):
         if prompting == "direct":
             self.prompt_module = PromptModule(backbone.channels, self.preprocessing.size, sparse_prompt)
         else:
-            self.prompt_module = LocatingModule(backbone.channels, prompt_source)
+            self.prompt_module = LocatingModule(backbone.channels, prompt_source, classes)
 
     def forward(self, image_embeddings: Tensor, thumbnails: Tensor | None = None) -> tuple[Tensor, Prompts]:
-        """Mask logits (B, 1, 4 grid, 4 grid) in the backbone's input frame, and the prompts that led to them.
+        """Mask logits (B, K, 4 grid, 4 grid) in the backbone's input frame, and the prompts that led to them.
 
         Args:
           image_embeddings: (B, C, grid, grid) from the frozen image encoder.
@@ -84,7 +86,7 @@ class AutoMedSAM(nn.Module):
           thumbnails: as for `forward`.
 
         Returns:
-          `masks`: (B, 1, H, W) logits, fp32; over 0 is the object.
+          `masks`: (B, K, H, W) logits, fp32, K being 1 or the classes; over 0 is the object.
           `prompts`: if asked for.
         """
         logits, prompts = self(image_embeddings, thumbnails)

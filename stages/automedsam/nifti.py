@@ -18,6 +18,7 @@ from automedsam.values import check_finite, check_labels
 SUFFIXES = (".nii", ".nii.gz")
 UNREADABLE = (OSError, EOFError, ValueError, TypeError, OverflowError, MemoryError, zlib.error, ImageFileError,
               HeaderDataError)  # fmt: skip
+PROBABILITY = 1 / 255  # a step of one that is kept in 8 bits
 TO_MM = {1: 1000.0, 3: 0.001}  # codes of metres and micrometres; anything else is mm, as nearly every file means it
 
 
@@ -70,12 +71,15 @@ class NiftiScan:
         return check_labels(self.path, self._stack(self._read(np.float64)))
 
     def write(self, path: Path, stack: np.ndarray) -> None:
-        """A mask (slices, height, width), bool, as 0 and 1; or probabilities of 0 to 255, uint8, scaled to 0 to 1.
+        """A mask (slices, height, width), bool, as 0 and 1, or labels, uint8.
 
         Dimensions, affine, codes and units are this image's own.
         """
-        volume = self.slicing.from_stack(stack).reshape(self._shape)
-        write_mask(path, volume, type(self._image), self._image.header.copy())
+        write_mask(path, self._unstack(stack), type(self._image), self._image.header.copy())
+
+    def write_soft(self, path: Path, stack: np.ndarray) -> None:
+        """Probabilities (slices, height, width) of 0 to 255, uint8, scaled to 0 to 1."""
+        write_mask(path, self._unstack(stack), type(self._image), self._image.header.copy(), PROBABILITY)
 
     def _read(self, kind: type) -> np.ndarray:
         try:
@@ -83,16 +87,21 @@ class NiftiScan:
         except UNREADABLE as error:
             raise InputError(f"{self.path}: expected voxels, found data that cannot be read ({error})") from error
 
+    def _unstack(self, stack: np.ndarray) -> np.ndarray:
+        return self.slicing.from_stack(stack).reshape(self._shape)
+
     def _stack(self, volume: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(self.slicing.to_stack(volume.reshape((*self._shape, 1)[:3])))
 
 
-def write_mask(path: Path, volume: np.ndarray, kind: type[nib.Nifti1Image], header: nib.Nifti1Header) -> None:
-    """A mask, bool, as 0 and 1; or probabilities of 0 to 255, uint8, scaled to 0 to 1; all else as the header says."""
+def write_mask(
+    path: Path, volume: np.ndarray, kind: type[nib.Nifti1Image], header: nib.Nifti1Header, slope: float = 1
+) -> None:
+    """A mask, bool, as 0 and 1, or uint8, as it is or with what a step of it means; all else as the header says."""
     header.set_data_dtype(np.uint8)
-    header["cal_min"], header["cal_max"] = 0, 1
+    header["cal_min"], header["cal_max"] = 0, max(slope * volume.max(), 1)  # what a viewer shows black and white
     written = kind(volume.astype(np.uint8), None, header)
-    written.header.set_slope_inter(1 if volume.dtype == bool else 1 / 255, 0)  # the data themselves stay as they are
+    written.header.set_slope_inter(slope, 0)  # the data themselves stay as they are
     content = written.to_bytes()
     with fresh_file(path) as building:
         building.write_bytes(gzip.compress(content, mtime=0) if path.suffix.lower() == ".gz" else content)

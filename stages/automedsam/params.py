@@ -15,11 +15,16 @@ from pydantic import (
     StrictStr,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
 )
 
+from automedsam.class_ids import are_mask_values, merged, repeated
 from automedsam.errors import InputError
+
+ClassId = StrictInt | StrictStr
+MaskId = Annotated[StrictInt, Field(gt=0)]
 
 
 class AutoMedSAMConfig(BaseModel):
@@ -33,8 +38,8 @@ class AutoMedSAMConfig(BaseModel):
     dataset: Literal["synthetic", "folder", "hc18", "acdc", "camus"] = "synthetic"
     data_dir: Path = Path("data/raw")
     annotations: Path | None = None
-    class_ids: list[StrictInt | StrictStr] | None = Field(None, min_length=1)
-    mask_ids: list[Annotated[StrictInt, Field(gt=0)]] | None = Field(None, min_length=1)
+    class_ids: list[ClassId | Annotated[list[ClassId], Field(min_length=1)]] | None = Field(None, min_length=1)
+    mask_ids: list[MaskId | Annotated[list[MaskId], Field(min_length=1)]] | None = Field(None, min_length=1)
     boxes_per_object: Literal["union", "component"] = "union"
     min_object_px: int = Field(1, ge=1)
     keep_empty: bool = True
@@ -87,6 +92,16 @@ class AutoMedSAMConfig(BaseModel):
             raise ValueError("expected a value")
         return value
 
+    @field_validator("class_ids", "mask_ids", mode="wrap")
+    @classmethod
+    def _check_ids(cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """One fault in place of one for each kind that an item may be."""
+        try:
+            return validate(value)
+        except ValidationError:
+            kind = "ids or names" if info.field_name == "class_ids" else "whole numbers over 0"
+            raise ValueError(f"expected null, or {kind} and lists of such") from None
+
     @field_validator("group_by")
     @classmethod
     def _check_pattern(cls, pattern: str | None) -> str | None:
@@ -100,7 +115,7 @@ class AutoMedSAMConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check_together(self) -> "AutoMedSAMConfig":
-        if faults := [*self._faults_of_pairs(), *self._faults_of_unread()]:
+        if faults := [*self._faults_of_pairs(), *self._faults_of_classes(), *self._faults_of_unread()]:
             raise ValueError("; ".join(faults))
         return self
 
@@ -114,6 +129,19 @@ class AutoMedSAMConfig(BaseModel):
             yield f"window_low and window_high must come together, found {low} and {high}"
         if low is not None and high is not None and low >= high:
             yield f"window_low must be below window_high, found {low} and {high}"
+
+    def _faults_of_classes(self) -> Iterator[str]:
+        count = len(self.class_ids or [])
+        class_ids, mask_ids = merged(self.class_ids) or (), merged(self.mask_ids) or ()
+        for key, ids in (("class_ids", class_ids), ("mask_ids", mask_ids)):
+            if twice := repeated(ids):
+                yield f"{key} must hold no id twice, found {', '.join(twice)} more than once"
+        if self.annotations is None and not are_mask_values(class_ids):
+            yield f"class_ids of masks must be whole numbers over 0, found {self.class_ids}"
+        if count > 1 and self.mask_ids is not None and len(self.mask_ids) != count:
+            yield f"mask_ids must have an item for each of class_ids, {self.class_ids}, found {self.mask_ids}"
+        if count > 1 and self.prompting == "direct":
+            yield f"class_ids of several classes want prompting: locate, found {self.class_ids} with direct"
 
     def _faults_of_unread(self) -> Iterator[str]:
         """Keys that would be left unread: whoever set them would wonder."""
@@ -132,8 +160,6 @@ class AutoMedSAMConfig(BaseModel):
             yield f"box_jitter loosens boxes from masks, found {self.box_jitter} with annotations"
         if self.annotations is None and self.mask_ids is not None:
             yield f"mask_ids belongs to annotations, found {self.mask_ids} without; class_ids are the mask values then"
-        if self.annotations is None and not all(isinstance(value, int) and value > 0 for value in self.class_ids or []):
-            yield f"class_ids of masks must be whole numbers over 0, found {self.class_ids}"
 
 
 class StageParams:

@@ -7,6 +7,7 @@ PREPARED = Path("data/prepared")
 INDEX = PREPARED / "index.csv"
 BOXES = PREPARED / "boxes.csv"
 TEST_BOXES = PREPARED / "test_boxes.csv"
+CLASSES = PREPARED / "classes.csv"
 PREPARATION = PREPARED / "preparation.json"
 IMAGES = PREPARED / "images"
 TEST_MASKS = PREPARED / "test_masks"

@@ -14,10 +14,19 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from automedsam.boxes import EMPTY, Box, tight_box
+from automedsam.colours import BLACK, BLUE, GREEN, ORANGE, RED, SKY, class_colours, colour_labels
 
-# Colours of Okabe and Ito, told apart by colour-blind eyes; line styles and labels say the same once more.
-GREEN, RED, SKY, BLUE, ORANGE, BLACK = "#009E73", "#D55E00", "#56B4E9", "#0072B2", "#E69F00", "#000000"
 DOTS_PER_INCH = 80
+
+
+@dataclass(frozen=True)
+class ShownClass:
+    """Of one class in one test case."""
+
+    name: str
+    value: int  # in label masks
+    boxes_xyxy: tuple[Box, ...]  # px, half open
+    prompt: tuple[float, float, float, float] | None  # box_xyxy in px; a point as x, y, x, y
 
 
 @dataclass(frozen=True)
@@ -26,10 +35,10 @@ class Snapshot:
 
     title: str
     image: np.ndarray  # (H, W) or (H, W, 3) uint8
-    truth: np.ndarray | None  # (H, W) bool
+    truth: np.ndarray | None  # (H, W) uint8, the classes' values
+    labels: np.ndarray  # (H, W) uint8, as predicted
     soft_mask: np.ndarray  # (H, W) uint8, probability 0 to 255
-    boxes_xyxy: tuple[Box, ...]  # px, half open
-    prompt: tuple[float, float, float, float] | None  # box_xyxy in px; a point as x, y, x, y
+    classes: tuple[ShownClass, ...]
     scores: dict[str, float]
 
 
@@ -38,22 +47,41 @@ def draw_snapshot(path: Path, snapshot: Snapshot) -> None:
     figure, axes = _panels(1, 4, snapshot.soft_mask.shape)
     scores = "   ".join(f"{name} {value:.3g}" for name, value in snapshot.scores.items())
     figure.suptitle(f"{snapshot.title}\n{scores}", parse_math=False)  # a file name may hold a dollar sign
-    mask = snapshot.soft_mask > 127
     show_image(axes[0, 0], "image", snapshot.image, vmax=255)
-    draw_boxes(axes[0, 0], snapshot.boxes_xyxy, "given box" if snapshot.truth is None else "true box", GREEN, "-")
-    draw_boxes(axes[0, 0], [box for box in [tight_box(mask)] if box != EMPTY], "box of the predicted mask", RED, "--")
-    if snapshot.prompt is not None:
-        _draw_prompt(axes[0, 0], snapshot.prompt)
+    if len(snapshot.classes) == 1:
+        _draw_class(axes[0, 0], snapshot, snapshot.classes[0], "", (GREEN, RED, SKY))
+    else:
+        for shown, colour in zip(snapshot.classes, class_colours(len(snapshot.classes)), strict=True):
+            _draw_class(axes[0, 0], snapshot, shown, f"{shown.name}: ", (colour,) * 3)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=3, frameon=False, fontsize=9)
     if snapshot.truth is None:
         axes[0, 1].set_axis_off()
         axes[0, 1].text(0.5, 0.5, "nobody drew a mask", ha="center", va="center", transform=axes[0, 1].transAxes)
     else:
-        show_image(axes[0, 1], "true mask", snapshot.truth, vmax=1)
+        _show_labels(axes[0, 1], "true mask", snapshot.truth, snapshot.classes)
     heat = show_image(axes[0, 2], "predicted probability", snapshot.soft_mask / 255, vmax=1, cmap="viridis")
     figure.colorbar(heat, ax=axes[0, 2], ticks=[0, 0.5, 1], shrink=0.9)
-    show_image(axes[0, 3], "predicted mask", mask, vmax=1)
+    _show_labels(axes[0, 3], "predicted mask", snapshot.labels, snapshot.classes)
     save_figure(figure, path)
+
+
+def _draw_class(axes: Axes, snapshot: Snapshot, shown: ShownClass, prefix: str, colours: tuple[str, str, str]) -> None:
+    """The true and the predicted box of one class, and its prompt; the line styles tell them apart as well."""
+    of_truth, of_mask, of_prompt = colours
+    predicted = tight_box(snapshot.labels == shown.value)
+    given = "given box" if snapshot.truth is None else "true box"
+    draw_boxes(axes, shown.boxes_xyxy, f"{prefix}{given}", of_truth, "-")
+    draw_boxes(axes, [predicted] if predicted != EMPTY else [], f"{prefix}box of the predicted mask", of_mask, "--")
+    if shown.prompt is not None:
+        _draw_prompt(axes, shown.prompt, f"{prefix}predicted prompt", of_prompt)
+
+
+def _show_labels(axes: Axes, title: str, labels: np.ndarray, classes: Sequence[ShownClass]) -> None:
+    """A label mask: of one class white, of several in their colours."""
+    if len(classes) == 1:
+        show_image(axes, title, labels > 0, vmax=1)
+    else:
+        show_image(axes, title, colour_labels(labels, [shown.value for shown in classes]), vmax=255)
 
 
 def draw_progress(
@@ -110,7 +138,11 @@ def draw_loss_curves(path: Path, history: pd.DataFrame) -> None:
 
 
 def draw_score_histogram(path: Path, per_case: pd.DataFrame) -> None:
-    """How the Dice of the test cases is spread, with the yardsticks' means as lines; the box overlap without masks."""
+    """How the Dice of the test cases is spread, with the yardsticks' means as lines; the box overlap without masks.
+
+    Args:
+      per_case: a row a case, or a case and class.
+    """
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()
     score, name = (
@@ -127,7 +159,8 @@ def draw_score_histogram(path: Path, per_case: pd.DataFrame) -> None:
         if scored[column].notna().any():
             mean = scored[column].mean()
             axes.axvline(mean, color=colour, linestyle=style, linewidth=2, label=f"{label}: mean {mean:.3f}")
-    axes.set(xlim=(0, 1), xlabel=name, ylabel="test cases", title=f"{name} of {len(scored)} test cases with an object")
+    counted, where = ("test cases", " with an object") if per_case["case"].is_unique else ("objects", " in test cases")
+    axes.set(xlim=(0, 1), xlabel=name, ylabel=counted, title=f"{name} of {len(scored)} {counted}{where}")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     save_figure(figure, path)
 
@@ -164,12 +197,12 @@ def draw_box(axes: Axes, box_xyxy: Box, label: str, colour: str, style: str) -> 
     )
 
 
-def _draw_prompt(axes: Axes, prompt: tuple[float, float, float, float]) -> None:
+def _draw_prompt(axes: Axes, prompt: tuple[float, float, float, float], label: str, colour: str) -> None:
     x0, y0, x1, y1 = prompt
     if (x0, y0) == (x1, y1):
-        axes.plot(x0 - 0.5, y0 - 0.5, "*", color=SKY, markersize=12, markeredgecolor=BLACK, label="predicted prompt")
+        axes.plot(x0 - 0.5, y0 - 0.5, "*", color=colour, markersize=12, markeredgecolor=BLACK, label=label)
     else:
-        draw_box(axes, prompt, "predicted prompt", SKY, ":")  # type: ignore[arg-type]
+        draw_box(axes, prompt, label, colour, ":")  # type: ignore[arg-type]
 
 
 def _draw_curves(axes: Axes, history: pd.DataFrame, styles: dict[str, tuple[str, str]], title: str) -> None:

@@ -1,5 +1,6 @@
 """The prepared data set on disk: images, masks to test on, and the lines of the index."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -7,14 +8,14 @@ from tqdm import tqdm
 from automedsam.cases import Case
 from automedsam.errors import Faults
 from automedsam.images import write_image
+from automedsam.object_classes import ObjectClass, label_mask
 from automedsam.paths import IMAGES, TEST_MASKS
 from automedsam.preparation import Preparation, PreparedScan, pixel_spacing_mm
 from automedsam.survey import SurveyedSlice
-from automedsam.values import object_mask
 
 
 def write_cases(
-    chosen: list[SurveyedSlice], preparation: Preparation, mask_ids: list[int] | None, folder: Path
+    chosen: list[SurveyedSlice], preparation: Preparation, classes: Sequence[ObjectClass], folder: Path
 ) -> list[Case]:
     """Write the images and the masks to test on, each scan read once, and return the cases.
 
@@ -28,18 +29,18 @@ def write_cases(
     cases, faults = [], Faults()
     for slices in tqdm(slices_of.values(), "prepare", unit="scan"):
         with faults.gather():
-            cases += _write_scan(slices, preparation, mask_ids, folder)
+            cases += _write_scan(slices, preparation, classes, folder)
     faults.raise_all()
     return cases
 
 
 def _write_scan(
-    slices: list[SurveyedSlice], preparation: Preparation, mask_ids: list[int] | None, folder: Path
+    slices: list[SurveyedSlice], preparation: Preparation, classes: Sequence[ObjectClass], folder: Path
 ) -> list[Case]:
     raw = slices[0].scan
     scan = raw.open()
     prepared = PreparedScan(scan, preparation, slices[0].spacing_mm)
-    masks = object_mask(raw.read_labels(), mask_ids) if slices[0].has_mask and raw.read_labels else None
+    masks = label_mask(raw.read_labels(), classes) if slices[0].has_mask and raw.read_labels else None
     cases = []
     for surveyed in slices:
         image = prepared.slice(surveyed.number)
@@ -61,6 +62,7 @@ def _write_scan(
                 has_mask=masks is not None,
                 spacing_mm=prepared.spacing_mm,
                 value_range=prepared.value_range,
+                box_classes=surveyed.box_classes,
             )
         )
     return cases

@@ -67,7 +67,7 @@ class Preprocessing:
         return box_xyxy / self._scale_xyxy(image_size, box_xyxy)
 
     def mask_to_image(self, logits: Tensor, image_size: tuple[int, int]) -> Tensor:
-        """Decoder logits (B, 1, h, w) of the input frame to (B, 1, height, width) of the image, fp32, bilinear."""
+        """Decoder logits (B, K, h, w) of the input frame to (B, K, height, width) of the image, fp32, bilinear."""
         logits = logits.float()
         if self.kind == "sam":
             height, width = self.content_size(image_size)

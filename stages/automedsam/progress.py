@@ -25,7 +25,7 @@ def shown_epochs(epochs: int) -> set[int]:
 
 
 def add_progress(path: Path, epoch: int, cases: list[Case], logits: list[Tensor]) -> None:
-    """Add the soft masks after `epoch` to the file: mask logits (1, 1, H, W) become probabilities of 0 to 255."""
+    """Add the soft masks after `epoch` to the file: mask logits (1, K, H, W) become probabilities of 0 to 255."""
     masks = load_tensors(path) if path.is_file() else {}
     for case, mask in zip(cases, logits, strict=True):
         masks[f"{epoch}/{case.name}"] = torch.from_numpy(to_soft_mask(mask))

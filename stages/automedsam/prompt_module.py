@@ -16,7 +16,7 @@ POOLED = 8  # cells a side that the sparse branch sees
 
 
 class PromptModule(nn.Module):
-    """Embedding (B, C, grid, grid) to Prompts; every size comes from the backbone."""
+    """Embedding (B, C, grid, grid) to Prompts of one class; every size comes from the backbone."""
 
     needs_thumbnails = False
 
@@ -55,7 +55,7 @@ class PromptModule(nn.Module):
         if self.sparse_prompt == "point":
             return Prompts(dense, points_xy=placed[:, None])
         centre, extent = placed.split(2, dim=1)  # (B, 2) each
-        return Prompts(dense, boxes_xyxy=torch.cat([centre - extent / 2, centre + extent / 2], dim=1))
+        return Prompts(dense, boxes_xyxy=torch.cat([centre - extent / 2, centre + extent / 2], dim=1)[:, None])
 
     def drive(
         self, decoder: PromptableDecoder, image_embeddings: Tensor, thumbnails: Tensor | None = None
@@ -64,7 +64,7 @@ class PromptModule(nn.Module):
         prompts = self(image_embeddings)
         logits = decoder(
             image_embeddings,
-            boxes_xyxy=prompts.boxes_xyxy,
+            boxes_xyxy=None if prompts.boxes_xyxy is None else prompts.boxes_xyxy[:, 0],
             points_xy=prompts.points_xy,
             tokens=prompts.tokens,
             dense=prompts.dense,

@@ -18,6 +18,7 @@ from automedsam.cases import Case
 from automedsam.decoder import PromptableDecoder
 from automedsam.device import Compute
 from automedsam.images import read_pixels
+from automedsam.object_classes import ObjectClass
 from automedsam.preprocessing import Preprocessing
 
 VOTES = 8
@@ -59,10 +60,19 @@ def find_fault(label: np.ndarray, boxes_xyxy: Sequence[Box]) -> str | None:
     return None
 
 
+def label_folders(folder: Path, classes: Sequence[ObjectClass]) -> list[Path]:
+    """Where each class's labels lie: below `folder`, by its value, or if it is the only one in the folder itself."""
+    return [folder] if len(classes) == 1 else [folder / str(of.value) for of in classes]
+
+
 def read_supervision(folder: Path, case: Case) -> Tensor:
     """What is known of each pixel of a training case: (2, H, W), the probability of the object, and how sure it is.
 
     Outside of the boxes, nothing, surely. A case whose label was dropped says nothing of the inside.
+
+    Args:
+      folder: the class's: see `label_folders`.
+      case: with the boxes of that class alone.
     """
     path = folder / f"{case.name}.png"
     outside = torch.from_numpy(~fill_boxes(case.boxes_xyxy, case.image_size)).float()

@@ -45,7 +45,10 @@ class ScanFile(Scan, Protocol):
         """(slices, height, width), whole numbers: the file as a mask."""
 
     def write(self, path: Path, stack: np.ndarray) -> None:
-        """A mask (slices, height, width), bool, or probabilities of 0 to 255, uint8, in this scan's own geometry."""
+        """A mask (slices, height, width), bool, or labels, uint8, in this scan's own geometry."""
+
+    def write_soft(self, path: Path, stack: np.ndarray) -> None:
+        """Probabilities of 0 to 255, uint8, in the same."""
 
 
 def open_scan(path: Path, slice_axis: SliceAxis) -> ScanFile:

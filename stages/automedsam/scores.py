@@ -1,7 +1,8 @@
-"""What is said of one test case: its scores, those of the yardsticks, and what the training would have made of it."""
+"""What is said of a class in one test case: its scores, the yardsticks', and what the training would make of it."""
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from automedsam.segmenter import Segmenter, to_mask
 Scores = dict[str, float | None]
 COLUMNS = ("dice", "iou", "hd95_px", "hd95_mm", "box_iou", "mean_box_iou", "left_empty", "true_box_dice",
            "mean_box_dice", "box_fill_dice", "loss", "loss_empty", "loss_tightbox", "loss_size")  # fmt: skip
-VOLUME_COLUMNS = ("volume", "slices", "volume_dice", "predicted_ml", "true_ml")
+VOLUME_COLUMNS = ("volume", "class", "slices", "volume_dice", "predicted_ml", "true_ml")
 
 
 def score_mask(mask: np.ndarray, truth: np.ndarray | None, case: Case, mean_box: Tensor) -> Scores:
@@ -124,7 +125,7 @@ def _score_volume(volume: str, slices: list[Case], overlaps: list[Overlap]) -> d
     }
 
 
-def mean_scores(rows: list[Scores]) -> dict[str, float]:
+def mean_scores(rows: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
     """The mean of each score over the rows that have it."""
     keys = dict.fromkeys(key for row in rows for key in row)
     present = {key: [value for row in rows if (value := row.get(key)) is not None] for key in keys}

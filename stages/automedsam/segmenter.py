@@ -1,5 +1,7 @@
 """Masks in their images' own sizes: from the model, which asks for no prompt, and from the bare backbone, for a box."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -7,6 +9,8 @@ from torch import Tensor
 from automedsam.boxes import EDGES
 from automedsam.device import Compute
 from automedsam.model import AutoMedSAM
+from automedsam.object_classes import ObjectClass
+from automedsam.prompts import Prompts
 
 
 class Segmenter:
@@ -17,10 +21,10 @@ class Segmenter:
         self.compute = compute
 
     @torch.inference_mode()
-    def segment(self, embedding: Tensor, image: np.ndarray) -> tuple[Tensor, dict[str, float]]:
-        """With no prompt: mask logits (1, 1, H, W), and where the model's own prompt lies, in px of the image.
+    def segment(self, embedding: Tensor, image: np.ndarray) -> tuple[Tensor, list[dict[str, float]]]:
+        """With no prompt: mask logits (1, K, H, W), and where the model's own prompt of each class lies, in px.
 
-        The prompt is `x_min`, `y_min`, `x_max`, `y_max`; a point is a box of no extent, tokens are nowhere, and so is
+        A prompt is `x_min`, `y_min`, `x_max`, `y_max`; a point is a box of no extent, tokens are nowhere, and so is
         what was not found: empty. `presence`, 0 to 1, tells how surely the object is there, if the model does.
 
         Args:
@@ -32,15 +36,7 @@ class Segmenter:
             thumbnail = self.model.thumbnail(image)[None].to(self.compute.device)
         with self.compute.autocast():
             logits, prompts = self.model(embedding, thumbnail)
-        place = prompts.boxes_xyxy
-        if prompts.points_xy is not None:
-            place = prompts.points_xy[:, 0].repeat(1, 2)
-        preprocessing = self.model.preprocessing
-        found = [] if place is None or not place.any() else preprocessing.box_to_image(place, image_size)[0].tolist()
-        prompt = dict(zip(EDGES, found, strict=False))
-        if prompts.presence is not None:
-            prompt["presence"] = prompts.presence.item()
-        return preprocessing.mask_to_image(logits, image_size), prompt
+        return self.model.preprocessing.mask_to_image(logits, image_size), self._tell(prompts, image_size)
 
     @torch.inference_mode()
     def segment_box(self, embedding: Tensor, image_size: tuple[int, int], box_xyxy: Tensor) -> Tensor:
@@ -51,12 +47,38 @@ class Segmenter:
             logits = self.model.decoder(embedding, boxes_xyxy=box)
         return preprocessing.mask_to_image(logits, image_size)
 
+    def _tell(self, prompts: Prompts, image_size: tuple[int, int]) -> list[dict[str, float]]:
+        """Where each class's prompt lies in an image, and how surely there is something."""
+        places = prompts.boxes_xyxy  # (1, K, 4)
+        if prompts.points_xy is not None:
+            places = prompts.points_xy.repeat(1, 1, 2)
+        if places is None:
+            return [{}]
+        in_image = self.model.preprocessing.box_to_image(places, image_size)[0]
+        told = [dict(zip(EDGES, place.tolist(), strict=True)) if place.any() else {} for place in in_image]
+        if prompts.presence is not None:
+            for prompt, presence in zip(told, prompts.presence[0].tolist(), strict=True):
+                prompt["presence"] = presence
+        return told
+
 
 def to_mask(logits: Tensor) -> np.ndarray:
     """Logits (1, 1, H, W) to a bool mask (H, W): where the probability is over 0.5."""
     return (logits[0, 0] > 0).cpu().numpy()
 
 
+def to_labels(logits: Tensor, classes: Sequence[ObjectClass]) -> np.ndarray:
+    """Logits (1, K, H, W) to a label mask (H, W), uint8: each pixel the value of a class over 0.5, or 0.
+
+    Where several are, the class of the smallest mask: a box prompt fills a ring, and what lies within must not be lost.
+    """
+    masks = (logits[0] > 0).cpu().numpy()  # (K, H, W)
+    labels = np.zeros(masks.shape[1:], np.uint8)
+    for number in np.argsort(-masks.sum((1, 2)), kind="stable"):
+        labels[masks[number]] = classes[number].value
+    return labels
+
+
 def to_soft_mask(logits: Tensor) -> np.ndarray:
-    """Logits (1, 1, H, W) to probabilities (H, W), uint8, 0 to 255; over 127 where `to_mask` is true."""
-    return (255 * logits[0, 0].sigmoid() - 0.5).ceil().byte().cpu().numpy()  # a half goes down: 0.5 is no object
+    """Logits (1, K, H, W) to the greatest probability (H, W), uint8, 0 to 255; over 127 where some class is."""
+    return (255 * logits[0].amax(0).sigmoid() - 0.5).ceil().byte().cpu().numpy()  # a half goes down: 0.5 is no object

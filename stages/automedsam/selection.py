@@ -1,9 +1,11 @@
 """Which of the slices that there are will be used."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from automedsam.cases import SPLITS
 from automedsam.errors import Faults
+from automedsam.object_classes import ObjectClass
 from automedsam.splits import rank
 from automedsam.survey import SurveyedSlice, tell
 
@@ -28,16 +30,32 @@ def choose_slices(
     return sorted(chosen, key=lambda s: s.name)
 
 
-def check_splits(slices: list[SurveyedSlice], chosen: list[SurveyedSlice], classes: list[int | str]) -> None:
-    """Raises InputError for each split without an object, naming the classes that were found."""
-    boxed = {surveyed.split for surveyed in chosen if surveyed.boxes_xyxy}
+def check_splits(
+    slices: list[SurveyedSlice],
+    chosen: list[SurveyedSlice],
+    classes: Sequence[ObjectClass],
+    found: list[int | str],
+) -> None:
+    """Raises InputError for each split without an object of each class.
+
+    Args:
+      found: the classes that there are, for the message.
+    """
     too_small = Counter(surveyed.split for surveyed in slices if surveyed.is_too_small)
     faults = Faults()
     for split in SPLITS:
-        if split not in boxed:
+        of_split = [surveyed for surveyed in slices if surveyed.split == split]
+        for of in classes:
+            if any(surveyed.split == split and surveyed.boxes[of.value] for surveyed in chosen):
+                continue
+            wanted = f"an object{f' of class {of.name}' if len(classes) > 1 else ''} in the {split} images"
+            if any(surveyed.boxes[of.value] for surveyed in of_split):
+                used = sum(surveyed.split == split for surveyed in chosen)
+                faults.add(f"train_cases, seed, keep_empty: expected {wanted}, found none in the {used} chosen ones")
+                continue
             faults.add(
-                f"class_ids, val_fraction, test_fraction: expected an object in the {split} images, found none in "
-                f"{sum(s.split == split for s in slices)}, of the classes {', '.join(map(str, classes)) or 'none'}"
+                f"class_ids, val_fraction, test_fraction: expected {wanted}, found none in {len(of_split)}, "
+                f"of the classes {', '.join(map(str, found)) or 'none'}"
                 + (f", and {tell(too_small[split], 'object')} below min_object_px" if too_small[split] else "")
             )
     faults.raise_all()

@@ -1,7 +1,7 @@
 """Where raw scans come from: a data set is a list of names, groups and ways to read each."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from automedsam.annotations import Annotations, place_boxes
-from automedsam.boxes import Box
+from automedsam.boxes import BoxesOf
 from automedsam.cases import Spacing, Split
 from automedsam.errors import Faults, InputError
+from automedsam.object_classes import ObjectClass
 from automedsam.phantoms import Phantom, draw_phantom
 from automedsam.scans import Scan, find_scans, name_scans, open_scan, read_mask
 from automedsam.slicing import SliceAxis
 
-ClassIds = list[int | str] | None
 SYNTHETIC_SEED = 2026  # the data set is one and the same, whatever `seed` trains on it
 SYNTHETIC_COUNTS: dict[Split, int] = {"train": 40, "val": 20, "test": 60}
 
@@ -29,7 +29,7 @@ class RawScan:
     group: str
     open: Callable[[], Scan]
     read_labels: Callable[[], np.ndarray] | None = None  # (slices, H, W), whole numbers; None: no mask
-    boxes: Mapping[int, tuple[Box, ...]] | None = None  # of each slice that somebody looked at; None: of none
+    boxes: Mapping[int, BoxesOf] | None = None  # of each slice that somebody looked at; None: of none
     split: Split | None = None  # as the data set has it; None: by hash
     spacing_mm: Spacing | None = None  # where the file itself does not tell
 
@@ -47,7 +47,11 @@ def synthetic_scans() -> list[RawScan]:
 
 
 def folder_scans(
-    folder: Path, group_by: str | None, slice_axis: SliceAxis, annotations: Annotations | None, class_ids: ClassIds
+    folder: Path,
+    group_by: str | None,
+    slice_axis: SliceAxis,
+    annotations: Annotations | None,
+    classes: Sequence[ObjectClass],
 ) -> list[RawScan]:
     """The scans of `images/`, each with the mask of the same name in `masks/` or with boxes from an annotation tool.
 
@@ -70,7 +74,7 @@ def folder_scans(
         open_image = partial(open_scan, path, slice_axis)
         labels = partial(read_mask, path, masks[name], slice_axis) if name in masks else None
         scans.append(RawScan(name, groups[name], open_image, labels))
-    return scans if annotations is None else _annotated(scans, images, images_folder, annotations, class_ids)
+    return scans if annotations is None else _annotated(scans, images, images_folder, annotations, classes)
 
 
 class PhantomScan:
@@ -126,11 +130,11 @@ def _annotated(
     images: Mapping[str, Path],
     images_folder: Path,
     annotations: Annotations,
-    class_ids: ClassIds,
+    classes: Sequence[ObjectClass],
 ) -> list[RawScan]:
     """The scans with their boxes; those without boxes are test scans if they have a mask, and else of no use."""
     paths = {name: path.relative_to(images_folder).as_posix() for name, path in images.items()}
-    boxes = _place(annotations, {paths[scan.name]: scan for scan in scans}, class_ids)
+    boxes = _place(annotations, {paths[scan.name]: scan for scan in scans}, classes)
     boxed = [replace(scan, boxes=boxes[paths[scan.name]]) for scan in scans if paths[scan.name] in boxes]
     others = [scan for scan in scans if paths[scan.name] not in boxes]
     of_others = [replace(scan, split="test") if scan.read_labels else scan for scan in others]
@@ -138,14 +142,14 @@ def _annotated(
 
 
 def _place(
-    annotations: Annotations, scans: Mapping[str, RawScan], class_ids: ClassIds
-) -> dict[str, dict[int, tuple[Box, ...]]]:
+    annotations: Annotations, scans: Mapping[str, RawScan], classes: Sequence[ObjectClass]
+) -> dict[str, dict[int, BoxesOf]]:
     """The boxes of each scan, by its path; scans that cannot be opened are no fault as long as nobody boxed them."""
     shapes, faults = dict.fromkeys(scans, (0, 0, 0)), Faults()
     for path, scan in scans.items():
         with faults.gather():
             shapes[path] = scan.open().shape
     try:
-        return place_boxes(annotations, shapes, class_ids)
+        return place_boxes(annotations, shapes, classes)
     except InputError as error:
         raise InputError("; ".join([*faults.found, str(error)])) from None

@@ -1,21 +1,21 @@
 """A look through a data set before anything is written: which slices there are, and which boxes they have."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from automedsam.box_rules import BoxRules
-from automedsam.boxes import Box
+from automedsam.boxes import Box, BoxesOf
 from automedsam.cases import SPLITS, Spacing, Split
 from automedsam.errors import Faults
 from automedsam.framing import Framing, Size
+from automedsam.object_classes import ObjectClass, label_mask
 from automedsam.preparation import pixel_spacing_mm
 from automedsam.scans import slice_name
 from automedsam.sources import RawScan
-from automedsam.values import object_mask
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,22 @@ class SurveyedSlice:
     plane: str | None  # of a volume in space
     image_size: Size  # of its own pixels, before it is framed
     spacing_mm: Spacing | None
-    boxes_xyxy: tuple[Box, ...]
-    is_too_small: bool  # there is an object, but nobody would have boxed it
+    boxes: BoxesOf
+    is_too_small: bool  # there is an object, but nobody would have boxed it; of any class
     has_mask: bool  # to be tested on
-    is_disputed: bool  # the drawn boxes say otherwise than the mask whether there is an object
+    is_disputed: bool  # the drawn boxes say otherwise than the mask whether there is an object; of any class
+
+    @property
+    def boxes_xyxy(self) -> tuple[Box, ...]:
+        """Those of all classes."""
+        return tuple(box for boxes in self.boxes.values() for box in boxes)
+
+    @property
+    def box_classes(self) -> tuple[int, ...]:
+        """The class of each, if there are several classes."""
+        if len(self.boxes) == 1:
+            return ()
+        return tuple(value for value, boxes in self.boxes.items() for _ in boxes)
 
 
 @dataclass
@@ -47,7 +59,7 @@ def survey_scans(
     splits: dict[str, Split],
     framing: Framing,
     rules: BoxRules,
-    mask_ids: list[int] | None,
+    classes: Sequence[ObjectClass],
 ) -> Survey:
     """Read the header of every scan, and the masks of those that have no drawn boxes or are there to test on.
 
@@ -59,7 +71,7 @@ def survey_scans(
     survey, faults = Survey(), Faults()
     for scan in scans:
         with faults.gather():
-            survey.slices += _survey_scan(survey, scan, splits[scan.name], framing, rules, mask_ids)
+            survey.slices += _survey_scan(survey, scan, splits[scan.name], framing, rules, classes)
     for name, count in Counter(surveyed.name for surveyed in survey.slices).items():
         if count > 1:
             faults.add(f"{name}: expected a name of its own for each image and slice, found {count}")
@@ -68,11 +80,16 @@ def survey_scans(
 
 
 def describe_survey(
-    survey: Survey, chosen: list[SurveyedSlice], annotated_classes: list[int | str], not_annotated: int
+    survey: Survey,
+    chosen: list[SurveyedSlice],
+    classes: Sequence[ObjectClass],
+    annotated_classes: list[int | str],
+    not_annotated: int,
 ) -> list[str]:
     """What was found and what will be used of it, in lines for people.
 
     Args:
+      classes: those that are looked for.
       annotated_classes: those that drawn boxes have.
       not_annotated: images that were found and have neither boxes nor a mask.
     """
@@ -88,7 +105,7 @@ def describe_survey(
         *([f"cut: {', '.join(f'{count} {plane}' for plane, count in sorted(planes.items()))}"] if planes else []),
         *([f"mask values: {', '.join(map(str, sorted(survey.mask_values)))}"] if survey.mask_values else []),
         *([f"annotated classes: {', '.join(map(str, annotated_classes))}"] if annotated_classes else []),
-        *(_describe_split(split, [s for s in chosen if s.split == split]) for split in SPLITS),
+        *(_describe_split(split, [s for s in chosen if s.split == split], classes) for split in SPLITS),
         *_describe_rest(slices, chosen),
         *([f"no use: {tell(not_annotated, 'image')} with neither boxes nor a mask"] if not_annotated else []),
     ]
@@ -100,30 +117,27 @@ def tell(count: int, what: str) -> str:
 
 
 def _survey_scan(
-    survey: Survey, scan: RawScan, split: Split, framing: Framing, rules: BoxRules, mask_ids: list[int] | None
+    survey: Survey, scan: RawScan, split: Split, framing: Framing, rules: BoxRules, classes: Sequence[ObjectClass]
 ) -> list[SurveyedSlice]:
     opened = scan.open()
     spacing_mm = scan.spacing_mm or opened.spacing_mm
     is_test_mask = split == "test" and scan.read_labels is not None
-    masks: np.ndarray | None = None  # (slices, H, W), bool
+    masks: np.ndarray | None = None  # (slices, H, W), uint8, the classes' values
     if scan.read_labels is not None and (is_test_mask or scan.boxes is None):
-        labels = scan.read_labels()
-        survey.mask_values.update(np.unique(labels).tolist())
-        masks = object_mask(labels, mask_ids)
+        raw = scan.read_labels()
+        survey.mask_values.update(np.unique(raw).tolist())
+        masks = label_mask(raw, classes)
     drawn = scan.boxes or {}
     slices = []
     for number in range(opened.shape[0]) if masks is not None else sorted(drawn):
         name = slice_name(scan.name, number) if opened.is_volume else scan.name
-        boxes, is_too_small, is_disputed = drawn.get(number, ()), False, False
+        boxes, is_too_small, is_disputed = drawn.get(number, {}), False, False
         if masks is not None:
-            mask = framing.frame_mask(masks[number], pixel_spacing_mm(spacing_mm))
-            is_disputed = number in drawn and bool(boxes) != bool(mask.any())
-            simulated = rules.simulate(mask)
-            is_too_small = bool(mask.any()) and not simulated
-            if split == "test":
-                boxes = replace(rules, min_object_px=1).simulate(mask)
-            else:
-                boxes = rules.jitter(simulated, mask.shape, name)
+            labels = framing.frame_mask(masks[number], pixel_spacing_mm(spacing_mm))
+            objects = {of.value: labels == of.value for of in classes}
+            is_disputed = any(bool(boxes[value]) != objects[value].any() for value in boxes)
+            is_too_small = any(mask.any() and not rules.simulate(mask) for mask in objects.values())
+            boxes = _draw_boxes(objects, split, rules, name)
         slices.append(
             SurveyedSlice(
                 scan=scan,
@@ -134,7 +148,7 @@ def _survey_scan(
                 plane=opened.slicing.plane if opened.slicing and opened.is_volume else None,
                 image_size=opened.shape[1:],
                 spacing_mm=spacing_mm,
-                boxes_xyxy=boxes,
+                boxes=boxes,
                 is_too_small=is_too_small,
                 has_mask=is_test_mask,
                 is_disputed=is_disputed,
@@ -143,15 +157,29 @@ def _survey_scan(
     return slices
 
 
-def _describe_split(split: Split, of_split: list[SurveyedSlice]) -> str:
+def _draw_boxes(objects: dict[int, np.ndarray], split: Split, rules: BoxRules, name: str) -> BoxesOf:
+    """What a person would draw round each class's mask (H, W), bool; of a test slice, what is there."""
+    if split == "test":
+        return {value: replace(rules, min_object_px=1).simulate(mask) for value, mask in objects.items()}
+    by_chance = {value: name if len(objects) == 1 else f"{name}/{value}" for value in objects}  # each class by its own
+    return {value: rules.jitter(rules.simulate(mask), mask.shape, by_chance[value]) for value, mask in objects.items()}
+
+
+def _describe_split(split: Split, of_split: list[SurveyedSlice], classes: Sequence[ObjectClass]) -> str:
     boxed = [s for s in of_split if s.boxes_xyxy]
     boxes = sum(len(s.boxes_xyxy) for s in boxed)
     groups = len({s.scan.group for s in of_split})
     return (
         f"{split}: {tell(len(of_split), 'case')} of {tell(groups, 'group')}, {len(boxed)} with an object"
         + (f" in {boxes} boxes" if boxes > len(boxed) else "")
+        + (f" ({_tell_classes(of_split, classes)})" if len(classes) > 1 else "")
         + (f", {sum(s.has_mask for s in of_split)} with a mask" if split == "test" else "")
     )
+
+
+def _tell_classes(slices: list[SurveyedSlice], classes: Sequence[ObjectClass]) -> str:
+    """How many boxes each has."""
+    return ", ".join(f"{of.name}: {sum(len(s.boxes[of.value]) for s in slices)}" for of in classes)
 
 
 def _describe_rest(slices: list[SurveyedSlice], chosen: list[SurveyedSlice]) -> list[str]:

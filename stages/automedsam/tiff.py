@@ -70,10 +70,12 @@ class TiffScan:
         return check_labels(self.path, self._stack(_read_stored))
 
     def write(self, path: Path, stack: np.ndarray) -> None:
-        """A mask (pages, H, W), bool, as 0 and 255, or probabilities of 0 to 255, uint8; in the image's resolution."""
+        """A mask (pages, H, W), bool, as 0 and 255, or uint8 as it is; in the image's resolution."""
         with fresh_file(path) as building:
             imwrite(building, as_grey(stack), photometric=PHOTOMETRIC.MINISBLACK, compression=COMPRESSION.ADOBE_DEFLATE,
                     metadata=None, software=False, **self._geometry)  # fmt: skip
+
+    write_soft = write  # a TIFF cannot tell that 255 is 1
 
     def _stack(self, read_page: Callable[[Path, TiffPage], np.ndarray]) -> np.ndarray:
         with _opened(self.path) as pages:

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from automedsam.device import Compute
 from automedsam.errors import InputError
 from automedsam.losses import AutoMedSAMLoss, given_boxes
 from automedsam.model import AutoMedSAM
+from automedsam.object_classes import ObjectClass
 from automedsam.prompts import Prompts
 
 Terms = dict[str, Tensor]  # the loss, which is minimised, and its parts, each a scalar
@@ -30,6 +31,7 @@ class Setup:
     criterion: AutoMedSAMLoss
     compute: Compute
     inputs: CaseInputs
+    classes: Sequence[ObjectClass]
     pseudo_labels: Path
     batch_size: int
     seed: int
@@ -38,8 +40,8 @@ class Setup:
 class Training(ABC):
     """Model and history, moved on epoch by epoch; what a step is, is told by those who inherit.
 
-    The best epoch is the one whose masks' boxes overlap the given boxes of the validation cases most; there is no mask
-    to ask.
+    The best epoch is the one whose masks' boxes overlap the given boxes of the validation cases most, on average over
+    cases and classes; there is no mask to ask.
     """
 
     optimizer: torch.optim.Optimizer
@@ -52,6 +54,7 @@ class Training(ABC):
         self.criterion = setup.criterion
         self.compute = setup.compute
         self.inputs = setup.inputs
+        self.classes = setup.classes
         self.pseudo_labels = setup.pseudo_labels
         self.batch_size = setup.batch_size
         self.seed = setup.seed
@@ -65,7 +68,7 @@ class Training(ABC):
 
     @abstractmethod
     def judge(self, cases: list[Case]) -> tuple[list[Tensor], list[float]]:
-        """Mask logits (1, 1, H, W) of a batch, sized as the images, and each mask's overlap with its given boxes."""
+        """Mask logits (1, K, H, W) of a batch, sized as the images, and each class's overlap with its given boxes."""
 
     @abstractmethod
     def calibrate(self, val_cases: list[Case]) -> None:
@@ -100,7 +103,7 @@ class Training(ABC):
 
     @torch.inference_mode()
     def segment(self, cases: list[Case]) -> list[Tensor]:
-        """Mask logits (1, 1, H, W) of each case, in its image's own size."""
+        """Mask logits (1, K, H, W) of each case, in its image's own size."""
         return [logits for batch in self.batches(cases) for logits in self.ask(batch)[0]]
 
     def state_dict(self) -> dict[str, Any]:
@@ -126,15 +129,23 @@ class Training(ABC):
         return [cases[at : at + self.batch_size] for at in range(0, len(cases), self.batch_size)]
 
     def ask(self, cases: list[Case]) -> tuple[list[Tensor], Prompts]:
-        """Mask logits (1, 1, H, W) of a batch, in the images' own sizes, and the prompts that led to them."""
+        """Mask logits (1, K, H, W) of a batch, in the images' own sizes, and the prompts that led to them."""
         with self.compute.autocast():
-            logits, prompts = self.model(*self.inputs.load(cases))  # (B, 1, 4 grid, 4 grid)
+            logits, prompts = self.model(*self.inputs.load(cases))  # (B, K, 4 grid, 4 grid)
         return self.to_images(logits, cases), prompts
 
     def to_images(self, logits: Tensor, cases: list[Case]) -> list[Tensor]:
-        """Of a batch in the input frame, (B, 1, h, w), to the images' own sizes, (1, 1, H, W) each."""
+        """Of a batch in the input frame, (B, K, h, w), to the images' own sizes, (1, K, H, W) each."""
         to_image = self.model.preprocessing.mask_to_image
         return [to_image(one[None], case.image_size) for one, case in zip(logits, cases, strict=True)]
+
+    def per_class(self, masks: list[Tensor], cases: list[Case]) -> list[tuple[Tensor, Case]]:
+        """Masks (1, K, H, W) as those of single classes, (1, 1, H, W), each with the case as it is to that class."""
+        return [
+            (one, case.of_class(of.value))
+            for mask, case in zip(masks, cases, strict=True)
+            for one, of in zip(mask.split(1, dim=1), self.classes, strict=True)
+        ]
 
     def descend(self, loss: Tensor, cases: list[Case], epoch: int) -> None:
         """One step of the optimizer.
@@ -167,6 +178,6 @@ class Training(ABC):
         for batch in self.batches(cases):
             masks, of_batch = self.judge(batch)
             overlaps += of_batch
-            for mask, case in zip(masks, batch, strict=True):
+            for mask, case in self.per_class(masks, batch):
                 losses.append(self.criterion(mask, given_boxes(case, mask.device)).total.item())
         return float(np.mean(losses)), float(np.mean(overlaps))

@@ -1,5 +1,6 @@
 """What the values of an image and of a mask must be, whatever the file's format, and which of them are the object."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,6 @@ def check_labels(path: Path, values: np.ndarray) -> np.ndarray:
     return values.astype(np.int64)
 
 
-def object_mask(labels: np.ndarray, class_ids: list[int] | None) -> np.ndarray:
+def object_mask(labels: np.ndarray, class_ids: Sequence[int] | None) -> np.ndarray:
     """Mask values of any shape to bool: those of `class_ids`, or all over 0 if it is None."""
     return labels > 0 if class_ids is None else np.isin(labels, class_ids)

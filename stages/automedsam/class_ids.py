@@ -1,0 +1,30 @@
+"""How `class_ids` and `mask_ids` are written: an item a class, and a list as an item merges several into one."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+ClassId = int | str
+ClassIds = list[ClassId | list[ClassId]] | None
+MaskIds = list[int | list[int]] | None
+Id = TypeVar("Id", int, ClassId)
+
+
+def grouped(items: Sequence[Id | list[Id]]) -> list[tuple[Id, ...]]:
+    """The ids of each class."""
+    return [tuple(item) if isinstance(item, list) else (item,) for item in items]
+
+
+def merged(items: Sequence[Id | list[Id]] | None) -> tuple[Id, ...] | None:
+    """All ids, as if they were one class; None stays."""
+    return None if items is None else tuple(one for group in grouped(items) for one in group)
+
+
+def are_mask_values(ids: Iterable[ClassId]) -> bool:
+    """Whether these may be the values of an object in a mask: whole numbers over 0."""
+    return all(isinstance(one, int) and one > 0 for one in ids)
+
+
+def repeated(ids: Iterable[ClassId]) -> list[str]:
+    """What is there more than once; 1 and "1" are the same to a reader."""
+    written = [str(one) for one in ids]
+    return sorted({one for one in written if written.count(one) > 1})
