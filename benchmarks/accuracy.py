@@ -23,9 +23,12 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().with_suffix(".json")
 REAL = {"medsam_checkpoint": ROOT.parent / "shared/weights/sam_tiny_real.pth", "dataset": "folder"}
+DEFAULT_VIEWS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["augmentations"]
 SETS: dict[str, dict[str, Any]] = {
     "synthetic": {},
-    "hc18": REAL | {"data_dir": ROOT.parent / "shared/data/hc18", "group_by": r"^(\d+)"},
+    # A fetal head may lie either way; the other sets' objects have a left and a right, or none.
+    "hc18": REAL
+    | {"data_dir": ROOT.parent / "shared/data/hc18", "group_by": r"^(\d+)", "augmentations": ["flip", *DEFAULT_VIEWS]},
     "acdc": REAL | {"data_dir": ROOT.parent / "shared/data/acdc", "group_by": r"^(patient\d+)", "class_ids": [3]},
 }
 PAPER = {"prompting": "direct", "epochs": 100, "batch_size": 4, "learning_rate": 0.001, "weight_decay": 0.0001}

@@ -7,12 +7,13 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
 
+from automedsam.box_votes import decode_loosely
 from automedsam.boxes import box_iou, tight_box
 from automedsam.decoder import PromptableDecoder
 from automedsam.device import Compute
 from automedsam.encoder import Encoder
 from automedsam.image_locator import SIDE
-from automedsam.locating_module import LocatingModule, PromptSource, locate
+from automedsam.locating_module import VOTES, LocatingModule, PromptSource, locate, prompt_with
 from automedsam.metrics import dice
 from automedsam.phantoms import draw_phantom
 from automedsam.sam import Weights
@@ -104,8 +105,21 @@ def test_a_blob_leads_to_the_objects_mask(decoder: PromptableDecoder, phantom: t
     assert dice(mask, truth) > 0.9
 
 
-def test_a_faint_map_is_lifted(decoder: PromptableDecoder, phantom: tuple[Tensor, np.ndarray]) -> None:
-    """Of a probability that is nowhere a half, a mask comes nevertheless."""
+def test_the_map_has_as_much_say_as_the_object_is_present(
+    decoder: PromptableDecoder, phantom: tuple[Tensor, np.ndarray]
+) -> None:
+    embedding, truth = phantom
+    one = blob(truth, height=0.6)
+    with torch.inference_mode():
+        (part,) = locate(decoder, embedding, one)
+        answer = decode_loosely(decoder, embedding, part.box_xyxy, VOTES)
+        found = prompt_with(decoder, embedding, one, [part])
+    assert 0 < part.presence < 0.6
+    torch.testing.assert_close(found, answer / (1 + part.presence) + one * part.presence / (1 + part.presence))
+
+
+def test_a_faint_map_leads_to_a_mask(decoder: PromptableDecoder, phantom: tuple[Tensor, np.ndarray]) -> None:
+    """Though its probability is nowhere a half."""
     embedding, truth = phantom
     with torch.inference_mode():
         logits, _ = Drawn(blob(truth, height=0.35)).drive(decoder, embedding, None)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from automedsam.box_votes import decode_loosely
-from automedsam.boxes import Box, box_iou, tight_box
+from automedsam.boxes import box_iou, largest_box
 from automedsam.decoder import PromptableDecoder
 from automedsam.embedding_locator import EmbeddingLocator
 from automedsam.image_locator import ImageLocator
@@ -30,7 +30,6 @@ class Located:
     """The object in one image, or a part of it, as far as the map and the decoder agree."""
 
     box_xyxy: Tensor  # (4,) px of the input frame
-    peak: float  # the greatest probability in the map within the box
     presence: float  # 0 to 1
 
 
@@ -80,19 +79,16 @@ class LocatingModule(nn.Module):
         batch, classes = maps.shape[:2]
         embeddings = image_embeddings.repeat_interleave(classes, dim=0).split(1)  # one for each class, like all below
         singles = maps.flatten(0, 1)[:, None].split(1)  # (1, 1, 4 grid, 4 grid) each
-        settings = self.most_parts.repeat(batch), self.presence_threshold.repeat(batch)
+        settings = self.most_parts.repeat(batch).tolist(), self.presence_threshold.repeat(batch).tolist()
         masks, boxes, presences = [], [], []
         for embedding, one, most_parts, threshold in zip(embeddings, singles, *settings, strict=True):
             parts = locate(decoder, embedding, one, int(most_parts))
-            presences.append(max((part.presence for part in parts), default=0.0))
-            if not parts or presences[-1] < threshold:
-                masks.append(one.clamp(max=0.499))  # what the map says, where it says nothing is there
-                boxes.append(one.new_zeros(4))
-                continue
-            answers = torch.stack([decode_loosely(decoder, embedding, part.box_xyxy, VOTES) for part in parts])
-            lift = (1 - min(part.peak for part in parts)) / 2  # of a faint map, whose shape counts all the same
-            masks.append((answers.amax(0) + one + lift) / 2)
-            boxes.append(enclose(parts))
+            presence = max((part.presence for part in parts), default=0.0)
+            is_there = bool(parts) and presence >= threshold
+            # What the map says is kept in sight, where it says that nothing is there.
+            masks.append(prompt_with(decoder, embedding, one, parts) if is_there else one.clamp(max=0.499))
+            boxes.append(enclose(parts) if is_there else one.new_zeros(4))
+            presences.append(presence)
         prompts = Prompts(
             boxes_xyxy=torch.stack(boxes).unflatten(0, (batch, classes)),
             presence=maps.new_tensor(presences).unflatten(0, (batch, classes)),
@@ -105,8 +101,8 @@ def locate(decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, m
 
     Empty if the map proposes nothing; more than one only where objects have several parts, and if those are sure, too.
 
-    Presence is the map's mean probability under the decoder's mask times the overlap of the mask's box with the prompt:
-    a box that is the object's is filled to its four sides.
+    Presence is the map's mean probability under the decoder's mask times the overlap of the box of the mask's largest
+    part with the prompt: a box that is the object's is filled to its four sides.
     """
     proposals = propose_boxes(probability[0, 0].detach().cpu().numpy(), most_parts)
     if not proposals:
@@ -116,7 +112,7 @@ def locate(decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, m
     answers = decoder(embedding.expand(len(boxes), -1, -1, -1), boxes_xyxy=boxes)[:, 0] > 0  # (N, h, w)
     presences = [
         (probability[0, 0] * answer).sum().item() / max(answer.sum().item(), 1)
-        * box_iou(tight_box(answer.cpu().numpy()), proposal)
+        * box_iou(largest_box(answer.cpu().numpy()), proposal)
         for answer, proposal in zip(answers, proposals, strict=True)
     ]  # fmt: skip
     order = sorted(range(len(proposals)), key=presences.__getitem__, reverse=True)
@@ -125,15 +121,20 @@ def locate(decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, m
         is_sure = presences[i] >= LEAST_SHARE * presences[order[0]]
         if len(chosen) < most_parts and is_sure and not any(box_iou(proposals[i], proposals[k]) for k in chosen):
             chosen.append(i)
-    return [Located(boxes[i], _peak(probability, proposals[i]), presences[i]) for i in chosen]
+    return [Located(boxes[i], presences[i]) for i in chosen]
+
+
+def prompt_with(decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, parts: list[Located]) -> Tensor:
+    """The decoder's mask of the parts, averaged with the map: probability (1, 1, h, w).
+
+    Map and mask err in different ways; the map has as much say as the object is surely there.
+    """
+    answers = torch.stack([decode_loosely(decoder, embedding, part.box_xyxy, VOTES) for part in parts])
+    weight = max(part.presence for part in parts)
+    return (answers.amax(0) + weight * probability) / (1 + weight)
 
 
 def enclose(parts: list[Located]) -> Tensor:
     """The smallest box (4,) round all parts."""
     boxes = torch.stack([part.box_xyxy for part in parts])
     return torch.cat([boxes[:, :2].amin(0), boxes[:, 2:].amax(0)])
-
-
-def _peak(probability: Tensor, box_xyxy: Box) -> float:
-    x0, y0, x1, y1 = box_xyxy
-    return probability[0, 0, y0:y1, x0:x1].max().item()

@@ -22,7 +22,7 @@ from automedsam.views import Augmentation, draw_view, stored_view
 WARM_UP = 0.15  # of all steps
 EMA_DECAY = 0.99
 CALIBRATED_CASES = 100
-AFFORDABLE = 0.02  # of the validation boxes' overlap may be lost for the sake of empty masks
+AFFORDABLE = 0.01  # of the validation boxes' overlap may be lost for the sake of empty masks
 VIEWS_PER_CASE = 4  # embedded views of a case in one step: they are cheap to look at, and the head wants many
 
 

@@ -59,7 +59,7 @@ class AutoMedSAMConfig(BaseModel):
     embedding_dtype: Literal["float16", "int8"] = "float16"
 
     augmentations: list[Literal["flip", "turn", "rotate", "scale", "shift", "intensity"]] = Field(
-        ["flip", "rotate", "scale", "shift", "intensity"]
+        ["rotate", "scale", "shift", "intensity"]
     )
     views: int = Field(8, ge=0)
 
