@@ -20,7 +20,7 @@ from automedsam.object_classes import read_classes
 from automedsam.outputs import fresh_folder
 from automedsam.params import load_params
 from automedsam.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
-from automedsam.pseudo_labels import find_fault, label_folders, make_pseudo_label
+from automedsam.pseudo_labels import find_fault, label_folders, make_pseudo_label, set_apart
 from automedsam.sam import Weights
 from automedsam.stage import run
 
@@ -43,12 +43,18 @@ def main() -> None:
         for case in tqdm(cases, "label", unit="case"):
             embedding = embeddings.load([case], compute.device)
             image = read_pixels(IMAGES / f"{case.name}.png")
+            views = {of.value: given for of in classes if (given := case.of_class(of.value)).has_object}
+            labels = {
+                value: make_pseudo_label(decoder, preprocessing, compute, embedding, given)
+                for value, given in views.items()
+            }
+            boxes = {value: given.boxes_xyxy for value, given in views.items()}
+            faults = {value: find_fault(labels[value], boxes[value]) for value in boxes}
+            labels |= set_apart({value: label for value, label in labels.items() if faults[value] is None}, boxes)
             for of, place in zip(classes, label_folders(folder, classes), strict=True):
-                given = case.of_class(of.value)
-                if not given.has_object:
+                if of.value not in boxes:
                     continue
-                label = make_pseudo_label(decoder, preprocessing, compute, embedding, given)
-                fault = find_fault(label, given.boxes_xyxy)
+                label, fault = labels[of.value], faults[of.value]
                 name = case.name if len(classes) == 1 else f"{case.name}, {of.name}"
                 if fault is None:
                     write_image(place / f"{case.name}.png", (255 * label).round().astype(np.uint8))
@@ -57,7 +63,7 @@ def main() -> None:
                 counts[fault is not None] += 1
                 sheet = dropped if fault else kept
                 if len(sheet) < SHOWN:
-                    sheet.append(Labelled(name, given.boxes_xyxy, image, label, fault))
+                    sheet.append(Labelled(name, boxes[of.value], image, label, fault))
     draw_labels(LABEL_REPORT, dropped + kept)
     print(f"{counts[False]} pseudo-labels kept, {counts[True]} dropped")
 
