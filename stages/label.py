@@ -40,24 +40,23 @@ def main() -> None:
     dropped: list[Labelled] = []
     counts = Counter[bool]()  # of labels, by whether they are at fault
     with fresh_folder(PSEUDO_LABELS) as folder:
+        places = dict(zip(classes, label_folders(folder, classes), strict=True))
         for case in tqdm(cases, "label", unit="case"):
             embedding = embeddings.load([case], compute.device)
             image = read_pixels(IMAGES / f"{case.name}.png")
-            views = {of.value: given for of in classes if (given := case.of_class(of.value)).has_object}
+            boxed = {of: given for of in classes if (given := case.of_class(of.value)).has_object}
+            boxes = {of.value: given.boxes_xyxy for of, given in boxed.items()}
             labels = {
-                value: make_pseudo_label(decoder, preprocessing, compute, embedding, given)
-                for value, given in views.items()
+                of.value: make_pseudo_label(decoder, preprocessing, compute, embedding, given)
+                for of, given in boxed.items()
             }
-            boxes = {value: given.boxes_xyxy for value, given in views.items()}
-            faults = {value: find_fault(labels[value], boxes[value]) for value in boxes}
-            labels |= set_apart({value: label for value, label in labels.items() if faults[value] is None}, boxes)
-            for of, place in zip(classes, label_folders(folder, classes), strict=True):
-                if of.value not in boxes:
-                    continue
+            faults = {value: find_fault(label, boxes[value]) for value, label in labels.items()}
+            labels |= set_apart({value: label for value, label in labels.items() if not faults[value]}, boxes)
+            for of in boxed:
                 label, fault = labels[of.value], faults[of.value]
                 name = case.name if len(classes) == 1 else f"{case.name}, {of.name}"
                 if fault is None:
-                    write_image(place / f"{case.name}.png", (255 * label).round().astype(np.uint8))
+                    write_image(places[of] / f"{case.name}.png", (255 * label).round().astype(np.uint8))
                 else:
                     print(f"{name}: dropped, it {fault}")
                 counts[fault is not None] += 1
