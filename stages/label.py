@@ -20,7 +20,7 @@ from automedsam.object_classes import read_classes
 from automedsam.outputs import fresh_folder
 from automedsam.params import load_params
 from automedsam.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
-from automedsam.pseudo_labels import find_fault, label_folders, make_pseudo_label
+from automedsam.pseudo_labels import find_fault, label_folders, make_pseudo_label, set_apart
 from automedsam.sam import Weights
 from automedsam.stage import run
 
@@ -40,24 +40,29 @@ def main() -> None:
     dropped: list[Labelled] = []
     counts = Counter[bool]()  # of labels, by whether they are at fault
     with fresh_folder(PSEUDO_LABELS) as folder:
+        places = dict(zip(classes, label_folders(folder, classes), strict=True))
         for case in tqdm(cases, "label", unit="case"):
             embedding = embeddings.load([case], compute.device)
             image = read_pixels(IMAGES / f"{case.name}.png")
-            for of, place in zip(classes, label_folders(folder, classes), strict=True):
-                given = case.of_class(of.value)
-                if not given.has_object:
-                    continue
-                label = make_pseudo_label(decoder, preprocessing, compute, embedding, given)
-                fault = find_fault(label, given.boxes_xyxy)
+            boxed = {of: given for of in classes if (given := case.of_class(of.value)).has_object}
+            boxes = {of.value: given.boxes_xyxy for of, given in boxed.items()}
+            labels = {
+                of.value: make_pseudo_label(decoder, preprocessing, compute, embedding, given)
+                for of, given in boxed.items()
+            }
+            faults = {value: find_fault(label, boxes[value]) for value, label in labels.items()}
+            labels |= set_apart({value: label for value, label in labels.items() if not faults[value]}, boxes)
+            for of in boxed:
+                label, fault = labels[of.value], faults[of.value]
                 name = case.name if len(classes) == 1 else f"{case.name}, {of.name}"
                 if fault is None:
-                    write_image(place / f"{case.name}.png", (255 * label).round().astype(np.uint8))
+                    write_image(places[of] / f"{case.name}.png", (255 * label).round().astype(np.uint8))
                 else:
                     print(f"{name}: dropped, it {fault}")
                 counts[fault is not None] += 1
                 sheet = dropped if fault else kept
                 if len(sheet) < SHOWN:
-                    sheet.append(Labelled(name, given.boxes_xyxy, image, label, fault))
+                    sheet.append(Labelled(name, boxes[of.value], image, label, fault))
     draw_labels(LABEL_REPORT, dropped + kept)
     print(f"{counts[False]} pseudo-labels kept, {counts[True]} dropped")
 

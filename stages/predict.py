@@ -192,9 +192,10 @@ def write_prediction(scan: ScanFile, prediction: Prediction, target: Path, out: 
 def describe_slices(scan: ScanFile, prediction: Prediction) -> list[dict[str, Any]]:
     """A row a slice and class: box (half open, px), area, and mean probability inside the mask, 0 if it is empty."""
     pixel_mm2 = scan.spacing_mm and scan.spacing_mm[1] * scan.spacing_mm[2]
+    of_classes = list(prediction.of_each_class())
     rows = []
     for number in range(len(prediction.labels)):
-        for of, masks, soft_masks in prediction.of_each_class():
+        for of, masks, soft_masks in of_classes:
             mask = masks[number]
             area = int(mask.sum())
             rows.append(

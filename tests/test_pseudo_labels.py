@@ -19,7 +19,14 @@ from automedsam.metrics import dice
 from automedsam.object_classes import ObjectClass
 from automedsam.phantoms import draw_phantom
 from automedsam.preprocessing import Preprocessing
-from automedsam.pseudo_labels import find_fault, label_folders, make_pseudo_label, pseudo_label_loss, read_supervision
+from automedsam.pseudo_labels import (
+    find_fault,
+    label_folders,
+    make_pseudo_label,
+    pseudo_label_loss,
+    read_supervision,
+    set_apart,
+)
 from automedsam.sam import Weights
 
 CPU = Compute(torch.device("cpu"), torch.float32)
@@ -234,3 +241,19 @@ def test_labels_of_several_classes_lie_in_folders_of_their_values() -> None:
     liver, spleen = ObjectClass("liver", 1), ObjectClass("spleen", 7)
     assert label_folders(Path("labels"), [spleen]) == [Path("labels")]
     assert label_folders(Path("labels"), [liver, spleen]) == [Path("labels/1"), Path("labels/7")]
+
+
+def test_a_pixel_is_left_to_the_class_of_the_smaller_box() -> None:
+    """A ring round a disc is filled by the backbone: of its label, what is the disc's is taken away."""
+    boxes: dict[int, tuple[Box, ...]] = {1: ((0, 0, 6, 4),), 2: ((1, 1, 3, 3),), 5: ((2, 2, 4, 4), (5, 0, 6, 1))}
+    labels = {value: 0.8 * filled(*of, size=(4, 6)) for value, of in boxes.items()}
+    apart = set_apart(labels, boxes)
+    np.testing.assert_array_equal(apart[2], labels[2])
+    both = labels[5] * (labels[2] > 0)
+    np.testing.assert_allclose(apart[5], labels[5] - 0.8 * both, rtol=1e-5)
+    np.testing.assert_allclose(apart[1], np.where(np.maximum(labels[2], labels[5]) > 0, 0.8 * 0.2, 0.8), rtol=1e-5)
+
+
+def test_the_label_of_a_class_that_is_alone_stays_as_it_is() -> None:
+    label = np.random.default_rng(0).random((4, 6), np.float32)
+    assert np.array_equal(set_apart({255: label}, {255: (BOX,)})[255], label)

@@ -4,7 +4,7 @@ A box-prompted mask is nearly as good a teacher as a true one (Haekkinen et al.,
 several times, each time a little looser; the mean is clipped to the box, and weighs as much as it is sure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from automedsam.box_votes import decode_loosely
-from automedsam.boxes import Box, box_area, fill_boxes, tight_box
+from automedsam.boxes import Box, BoxesOf, box_area, fill_boxes, tight_box
 from automedsam.cases import Case
 from automedsam.decoder import PromptableDecoder
 from automedsam.device import Compute
@@ -58,6 +58,18 @@ def find_fault(label: np.ndarray, boxes_xyxy: Sequence[Box]) -> str | None:
             if gap > max(SLACK * side, 1.5):
                 return f"ends {gap / side:.0%} short of a side"
     return None
+
+
+def set_apart(labels: Mapping[int, np.ndarray], boxes: BoxesOf) -> dict[int, np.ndarray]:
+    """The labels (H, W) of several classes, by value, with each pixel left to one of them.
+
+    It goes to the class of the smaller boxes: a box prompt fills a ring, and what lies within must not be lost to it.
+    """
+    apart: dict[int, np.ndarray] = {}
+    for value in sorted(labels, key=lambda value: sum(map(box_area, boxes[value]))):
+        others = np.maximum.reduce([np.zeros_like(labels[value]), *(labels[smaller] for smaller in apart)])
+        apart[value] = labels[value] * (1 - others)
+    return apart
 
 
 def label_folders(folder: Path, classes: Sequence[ObjectClass]) -> list[Path]:
