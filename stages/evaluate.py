@@ -82,15 +82,18 @@ def main() -> None:
             embedding = embeddings.load([case], compute.device)
             logits, of_case = segmenter.segment(embedding, read_pixels(IMAGES / f"{case.name}.png"))
             labels = to_labels(logits, classes)
-            for of, one, prompt, mean_box in zip(classes, logits.split(1, dim=1), of_case, mean_boxes, strict=True):
-                given, mask = case.of_class(of.value), labels == of.value
-                true = None if truth is None else truth == of.value
-                found = score_mask(mask, true, given, mean_box) | score_losses(criterion, one, given)
+            given = [case.of_class(of.value) for of in classes]
+            truths = None if truth is None else [truth == of.value for of in classes]
+            yardsticks: list[Scores] = [{} for _ in classes]
+            if truths is not None:
+                yardsticks = score_yardsticks(segmenter, embedding, given, truths, mean_boxes)
+            for number, (of, one) in enumerate(zip(classes, logits.split(1, dim=1), strict=True)):
+                mask, true = labels == of.value, None if truths is None else truths[number]
+                found = score_mask(mask, true, given[number], mean_boxes[number])
+                scores[of.name].append(found | score_losses(criterion, one, given[number]) | yardsticks[number])
+                prompts[of.name].append(of_case[number])
                 if true is not None:
-                    found |= score_yardsticks(segmenter, embedding, given, true, mean_box)
                     overlaps[of.name][case.name] = Overlap.of(mask, true)
-                scores[of.name].append(found)
-                prompts[of.name].append(prompt)
             write_image(folder / PREDICTED_MASKS.name / f"{case.name}.png", labels)
             write_image(folder / SOFT_MASKS.name / f"{case.name}.png", to_soft_mask(logits))
         volumes = [{"class": name, **row} for name in names for row in score_volumes(cases, overlaps[name])]

@@ -20,7 +20,7 @@ from automedsam.object_classes import read_classes
 from automedsam.outputs import fresh_folder
 from automedsam.params import load_params
 from automedsam.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
-from automedsam.pseudo_labels import find_fault, label_folders, make_pseudo_label, set_apart
+from automedsam.pseudo_labels import label_folders, make_pseudo_label, sort_out
 from automedsam.sam import Weights
 from automedsam.stage import run
 
@@ -50,10 +50,9 @@ def main() -> None:
                 of.value: make_pseudo_label(decoder, preprocessing, compute, embedding, given)
                 for of, given in boxed.items()
             }
-            faults = {value: find_fault(label, boxes[value]) for value, label in labels.items()}
-            labels |= set_apart({value: label for value, label in labels.items() if not faults[value]}, boxes)
+            sorted_out = sort_out(labels, boxes)
             for of in boxed:
-                label, fault = labels[of.value], faults[of.value]
+                label, fault = sorted_out[of.value]
                 name = case.name if len(classes) == 1 else f"{case.name}, {of.name}"
                 if fault is None:
                     write_image(places[of] / f"{case.name}.png", (255 * label).round().astype(np.uint8))

@@ -47,7 +47,7 @@ def main() -> None:
             write_index(folder / INDEX.name, write_cases(chosen, data.preparation, classes, folder))
             write_classes(folder / CLASSES.name, classes)
             (folder / PREPARATION.name).write_text(f"{data.preparation.to_json()}\n", encoding="utf-8", newline="\n")
-        draw_data_report(DATA_REPORT, read_index(INDEX), IMAGES)
+        draw_data_report(DATA_REPORT, read_index(INDEX), IMAGES, classes)
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -86,9 +86,10 @@ def check_labels(prompting: str, classes: Sequence[ObjectClass]) -> None:
     """Raises InputError if there is nothing to learn to locate a class from."""
     for folder in label_folders(PSEUDO_LABELS, classes):
         if prompting == "locate" and not any(folder.glob("*.png")):
+            other = "prompting: direct with lambda_pseudo: 0" if len(classes) == 1 else "leaving it out of class_ids"
             raise InputError(
                 f"{folder}: expected a pseudo-label that fits its box, found none, see {LABEL_REPORT}; "
-                "another backbone may help, or prompting: direct with lambda_pseudo: 0"
+                f"another backbone may help, or {other}"
             )
 
 

@@ -9,6 +9,7 @@ from automedsam import data_report
 from automedsam.cases import Case
 from automedsam.data_report import draw_data_report
 from automedsam.images import write_image
+from automedsam.object_classes import ObjectClass
 from automedsam.pictures import BLACK, BLUE, ORANGE
 
 BELOW = ["sizes of boxes", "share of cases boxed at each place", "cases with + without an object",
@@ -33,13 +34,16 @@ def make_cases(train=2, val=1, test=1, **fields):
     return [make_case(f"{split}_{n:02d}", split, **fields) for split, count in counts.items() for n in range(count)]
 
 
-def draw_report(folder, cases, colour=False):
+ONE_CLASS = (ObjectClass("object", 255),)
+
+
+def draw_report(folder, cases, colour=False, classes=ONE_CLASS):
     """Draw it into the folder, from noise."""
     rng = np.random.default_rng(0)
     for case in cases:
         pixels = rng.integers(0, 256, (*case.image_size, 3) if colour else case.image_size, np.uint8)
         write_image(folder / "images" / f"{case.name}.png", pixels)
-    draw_data_report(folder / "plots/data.png", cases, folder / "images")
+    draw_data_report(folder / "plots/data.png", cases, folder / "images", classes)
     return folder / "plots/data.png"
 
 
@@ -189,3 +193,17 @@ def test_value_ranges_are_lines_by_split_and_name(tmp_path, figures):
 def test_unusual_data_are_drawn(tmp_path, cases, colour):
     with Image.open(draw_report(tmp_path, cases, colour)) as image:
         assert min(image.size) > 500
+
+
+def test_each_of_several_classes_has_a_colour_and_a_name(tmp_path, figures):
+    boxes = ((2, 3, 9, 7), (10, 2, 14, 9), (1, 8, 4, 11))
+    cases = make_cases(boxes_xyxy=boxes, box_classes=(1, 3, 3))
+    draw_report(tmp_path, cases, classes=(ObjectClass("liver", 1), ObjectClass("$spleen", 3)))
+    (figure,) = figures
+    sheet = figure.subfigs[0]
+    named = {text.get_text(): to_hex(line.get_color()) for text, line in
+             zip(sheet.legends[0].get_texts(), sheet.legends[0].get_lines(), strict=True)}  # fmt: skip
+    assert list(named) == ["liver", r"\$spleen"]
+    drawn = [to_hex(patch.get_edgecolor()) for patch in sheet.axes[0].patches]
+    assert drawn == [named["liver"], named[r"\$spleen"], named[r"\$spleen"]]
+    assert len(set(drawn)) == 2

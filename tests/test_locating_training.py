@@ -250,7 +250,7 @@ def test_the_padding_of_a_frame_is_surely_no_object(material: Material, cases: l
     training = material.locating()
     wide = replace(cases[0], height=30, width=60, boxes_xyxy=((0, 0, 60, 30),), name="no label")
     training.model.preprocessing = replace(training.model.preprocessing, kind="sam")
-    known = training._known_of(wide, 0, 32)
+    known = training._make_known(wide, 0, 32)
     assert known.shape == (2, 32, 32)
     assert (known[0] == 0).all()
     assert (known[1, :15] < 0.01).all()  # inside the box, of which nothing is known

@@ -152,3 +152,8 @@ def test_embeddings_of_another_backbone_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=r"image_embeddings: expected the shape \(B, 32, 8, 8\), found"):
         AutoMedSAM(tiny_weights, prompting)(torch.zeros(shape))
+
+
+def test_direct_prompting_is_of_one_class(tiny_weights: Weights) -> None:
+    with pytest.raises(ValueError, match="expected one class with direct prompting, found 3"):
+        AutoMedSAM(tiny_weights, "direct", classes=3)

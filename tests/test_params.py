@@ -279,6 +279,7 @@ def test_what_is_predicted_directly_is_refused_where_the_object_is_located(load)
 @pytest.mark.parametrize("kind", ["point", "tokens"])
 def test_the_loss_of_predicted_boxes_wants_predicted_boxes(load, kind):
     load(f"prompting: direct\nsparse_prompt: {kind}\n")
+    load(f"prompting: direct\nsparse_prompt: {kind}\nlambda_box: 0\n")  # the recipe as published
     with pytest.raises(InputError, match=f"lambda_box belongs to sparse_prompt: box, found 0.5 with {kind}"):
         load(f"prompting: direct\nsparse_prompt: {kind}\nlambda_box: 0.5\n")
 
@@ -295,6 +296,11 @@ def test_an_item_of_the_classes_is_a_class_and_a_list_in_it_is_one_too(load):
     [
         ("class_ids: [1, [2, 1]]", "class_ids must hold no id twice, found 1 more than once"),
         ("class_ids: [1, [2, 0]]", r"class_ids of masks must be whole numbers over 0, found \[1, \[2, 0\]\]"),
+        (
+            "class_ids: [[1, 2], 1+2]\ndataset: folder\nannotations: a.csv",
+            r"must differ in their names, found 1\+2 more",
+        ),
+        (f"class_ids: {list(range(1, 300))}", "class_ids must be at most 255 classes, found 299"),
         ("class_ids: [1, []]", r"class_ids: expected null, or ids or names and lists of such, found \[1, \[\]\]"),
         ("class_ids: [1, [[2]]]", "class_ids: expected null, or ids or names and lists of such, found"),
         ("class_ids: [1, 2]\nprompting: direct", r"several classes want prompting: locate, found \[1, 2\] with direct"),

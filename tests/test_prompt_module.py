@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from automedsam.prompt_module import PromptModule, SparsePrompt
 
-SHAPES = {"boxes_xyxy": (3, 4), "points_xy": (3, 1, 2), "tokens": (3, 2, 32)}
+SHAPES = {"boxes_xyxy": (3, 1, 4), "points_xy": (3, 1, 2), "tokens": (3, 2, 32)}
 
 
 def test_it_has_the_papers_number_of_parameters() -> None:
@@ -37,7 +37,7 @@ def test_it_gives_a_dense_prompt_and_one_kind_of_sparse(kind: SparsePrompt, name
 def test_boxes_are_ordered_and_centred_in_the_frame() -> None:
     boxes = PromptModule(32, 64, "box")(10 * torch.randn(200, 32, 8, 8)).boxes_xyxy
     assert boxes is not None
-    x0, y0, x1, y1 = boxes.unbind(1)
+    x0, y0, x1, y1 = boxes[:, 0].unbind(1)
     assert (x0 < x1).all()
     assert (y0 < y1).all()
     centres = torch.cat([x0 + x1, y0 + y1]) / 2

@@ -104,7 +104,8 @@ def test_the_yardsticks_are_the_bare_backbones_masks_and_the_filled_box(
     from_true_box = to_mask(segmenter.segment_box(embedding, case.image_size, torch.tensor([20.0, 6.0, 61.0, 27.0])))
     from_mean_box = to_mask(segmenter.segment_box(embedding, case.image_size, torch.tensor([18.0, 10.0, 50.0, 30.0])))
     assert not np.array_equal(from_true_box, from_mean_box)
-    assert score_yardsticks(segmenter, embedding, case, truth, mean_box) == {
+    (scores,) = score_yardsticks(segmenter, embedding, [case], [truth], [mean_box])
+    assert scores == {
         "true_box_dice": pytest.approx(dice(from_true_box, truth)),
         "mean_box_dice": pytest.approx(dice(from_mean_box, truth)),
         "box_fill_dice": pytest.approx(2 * 11 / (11 + 21)),
@@ -122,7 +123,7 @@ def test_masks_of_several_true_boxes_are_joined(
     )
     assert not np.array_equal(of_left, of_right)
     truth = fill_boxes([left, right], case.image_size)
-    scores = score_yardsticks(segmenter, embedding, case, truth, torch.tensor([0.25, 0.3, 0.7, 0.9]))
+    (scores,) = score_yardsticks(segmenter, embedding, [case], [truth], [torch.tensor([0.25, 0.3, 0.7, 0.9])])
     assert scores["true_box_dice"] == pytest.approx(dice(of_left | of_right, truth))
     assert scores["box_fill_dice"] == 1
 
@@ -134,7 +135,34 @@ def test_without_an_object_there_are_no_yardsticks(
     assert case.boxes_xyxy == ()
     embedding = embeddings.load([case], torch.device("cpu"))
     mean_box = torch.tensor([0.2, 0.2, 0.8, 0.8])
-    assert score_yardsticks(segmenter, embedding, case, np.zeros(case.image_size, bool), mean_box) == {}
+    assert score_yardsticks(segmenter, embedding, [case], [np.zeros(case.image_size, bool)], [mean_box]) == [{}]
+
+
+def test_yardsticks_of_several_classes_are_set_apart_as_predictions_are(
+    segmenter: Segmenter, cases: list[Case], embeddings: EmbeddingFolder
+) -> None:
+    """A class within another one: its pixels are not the outer one's, in either yardstick; a third one is absent."""
+    outer, inner = (20, 6, 61, 27), (30, 12, 50, 22)
+    boxes = [(outer,), (inner,), ()]
+    given = [replace(cases[4], boxes_xyxy=of_class) for of_class in boxes]
+    truths = [fill_boxes(of_class, cases[4].image_size) for of_class in boxes]
+    truths[0] &= ~truths[1]
+    embedding = embeddings.load(given[:1], torch.device("cpu"))
+    means = [
+        torch.tensor([0.25, 0.3, 0.7, 0.9]),
+        torch.tensor([0.4, 0.4, 0.6, 0.7]),
+        torch.tensor([0.0, 0.0, 0.1, 0.1]),
+    ]
+    of_outer, of_inner, of_absent = score_yardsticks(segmenter, embedding, given, truths, means)
+    assert of_absent == {}
+    assert (of_outer["box_fill_dice"], of_inner["box_fill_dice"]) == (1, 1)
+    masks = [
+        to_mask(segmenter.segment_box(embedding, cases[4].image_size, torch.tensor(b).float())) for b in (outer, inner)
+    ]
+    small, large = sorted(masks, key=np.sum)
+    expected = {id(small): small, id(large): large & ~small}
+    for found, mask, truth in zip((of_outer, of_inner), masks, truths, strict=False):
+        assert found["true_box_dice"] == pytest.approx(dice(expected[id(mask)], truth))
 
 
 def slice_of(volume: str, number: int, of: int = 3) -> Case:

@@ -12,7 +12,7 @@ from automedsam.embeddings import EmbeddingFolder
 from automedsam.images import read_pixels
 from automedsam.model import AutoMedSAM
 
-KEPT = 1000  # small tensors of so many cases stay in memory, 0.2 GB of each kind
+KEPT = 1000  # cases whose small tensors stay in memory: 0.2 GB of thumbnails
 
 
 class CaseInputs:

@@ -7,6 +7,7 @@ ClassId = int | str
 ClassIds = list[ClassId | list[ClassId]] | None
 MaskIds = list[int | list[int]] | None
 Id = TypeVar("Id", int, ClassId)
+MOST_CLASSES = 255  # masks that are written hold 8 bits
 
 
 def grouped(items: Sequence[Id | list[Id]]) -> list[tuple[Id, ...]]:
@@ -17,6 +18,11 @@ def grouped(items: Sequence[Id | list[Id]]) -> list[tuple[Id, ...]]:
 def merged(items: Sequence[Id | list[Id]] | None) -> tuple[Id, ...] | None:
     """All ids, as if they were one class; None stays."""
     return None if items is None else tuple(one for group in grouped(items) for one in group)
+
+
+def name_of(ids: Iterable[ClassId]) -> str:
+    """What a class is called."""
+    return "+".join(map(str, ids))
 
 
 def are_mask_values(ids: Iterable[ClassId]) -> bool:

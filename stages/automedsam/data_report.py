@@ -1,15 +1,18 @@
 """What a careful person looks at before training: the images with their boxes, and how they are spread."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from automedsam.cases import SPLITS, Case
-from automedsam.colours import BLACK, BLUE, GREEN, ORANGE
+from automedsam.colours import BLACK, BLUE, GREEN, ORANGE, class_colours
 from automedsam.images import read_pixels
+from automedsam.object_classes import ObjectClass
 from automedsam.pictures import draw_boxes, save_figure, show_image
 
 SHOWN = {"train": 12, "val": 6, "test": 6}
@@ -17,12 +20,13 @@ COLUMNS = 6
 COLOURS = {"train": BLUE, "val": ORANGE, "test": BLACK}
 
 
-def draw_data_report(path: Path, cases: list[Case], images: Path) -> None:
+def draw_data_report(path: Path, cases: list[Case], images: Path, classes: Sequence[ObjectClass]) -> None:
     """A contact sheet with boxes, and below it object sizes and places, splits and intensities.
 
     Args:
       cases: of all splits.
       images: the folder of their prepared images.
+      classes: of the boxes; several have a colour each.
     """
     shown = {split: _spread([c for c in cases if c.split == split], SHOWN[split]) for split in SPLITS}
     rows = [chosen[at : at + COLUMNS] for chosen in shown.values() for at in range(0, len(chosen), COLUMNS)]
@@ -31,12 +35,17 @@ def draw_data_report(path: Path, cases: list[Case], images: Path) -> None:
     panels: np.ndarray = sheet.subplots(len(rows), COLUMNS, squeeze=False)
     for panel in panels.flat:
         panel.set_axis_off()
+    colours = dict(zip(classes, class_colours(len(classes)) if len(classes) > 1 else [GREEN], strict=True))
+    if len(classes) > 1:
+        handles = [Line2D([], [], color=colour, label=of.name.replace("$", r"\$")) for of, colour in colours.items()]
+        sheet.legend(handles=handles, loc="outside upper center", ncols=len(classes), frameon=False)
     for row, of_row in zip(panels, rows, strict=True):
         for panel, case in zip(row, of_row, strict=False):
             show_image(
                 panel, f"{case.split}: {_shorten(case.name)}", read_pixels(images / f"{case.name}.png"), vmax=255
             )
-            draw_boxes(panel, case.boxes_xyxy, "box", GREEN, "-")
+            for of, colour in colours.items():
+                draw_boxes(panel, case.of_class(of.value).boxes_xyxy, of.name, colour, "-")
     sizes, places, counts, values = below.subplots(1, 4)
     _draw_sizes(sizes, cases)
     _draw_places(places, cases)

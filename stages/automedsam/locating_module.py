@@ -2,7 +2,8 @@
 
 The trained part draws a map of each class, from the image's embedding, from the image itself, or from both. The parts
 of the map propose boxes; the decoder answers to each; the box that its own mask fills most tightly, where the map is
-surest, is the prompt. Map and mask, which err in different ways, are averaged. Each class has its turn by itself.
+surest, is the prompt. Map and mask, which err in different ways, are averaged, the map with as much say as
+the object is surely there. Each class has its turn by itself.
 """
 
 from dataclasses import dataclass

@@ -59,7 +59,8 @@ class LocatingTraining(Training):
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, learning_rate, total_steps=epochs * steps_per_epoch + 1, pct_start=WARM_UP
         )
-        self._known_of = lru_cache(KEPT)(self._make_known)
+        self._known_of_image = lru_cache(KEPT)(self._make_known)
+        self._known_of_view = lru_cache(10 * KEPT)(self._make_known)  # smaller, and several a case
 
     def take_steps(self, train_cases: list[Case], epoch: int) -> Iterator[Terms]:
         """As many cases as the steps take, each as often as any other in the epoch; the same order in a resumed run."""
@@ -132,14 +133,15 @@ class LocatingTraining(Training):
         numbers = rng.integers(self.views + 1, size=len(cases)).tolist()
         embeddings = self.inputs.embeddings.load(cases, self.compute.device, numbers)
         side = embeddings.shape[-1]
-        return embeddings, torch.stack([self._known_of(case, n, side) for case, n in zip(cases, numbers, strict=True)])
+        sights = zip(cases, numbers, strict=True)
+        return embeddings, torch.stack([self._known_of_view(case, number, side) for case, number in sights])
 
     def _new_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """New views (B, 3, side, side) of the cases, and what is known of them, (B, 2 K, side, side)."""
         views = [draw_view(rng, self.augmentations) for _ in cases]
         pairs = list(zip(views, cases, strict=True))
         seen = torch.stack([view.of_image(self.inputs.thumbnail(case)) for view, case in pairs])
-        return seen, torch.stack([view.of_map(self._known_of(case, 0, SIDE)) for view, case in pairs])
+        return seen, torch.stack([view.of_map(self._known_of_image(case, 0, SIDE)) for view, case in pairs])
 
     def _make_known(self, case: Case, view: int, side: int) -> Tensor:
         """What is known of a view of a case, (2 K, side, side), class by class: see `read_supervision`."""

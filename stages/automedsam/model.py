@@ -43,6 +43,8 @@ class AutoMedSAM(nn.Module):
         self.embedding_shape = (backbone.channels, backbone.grid, backbone.grid)
         self.decoder = PromptableDecoder(weights.load_prompt_encoder(), weights.load_mask_decoder())
         self.prompt_module: PromptModule | LocatingModule
+        if prompting == "direct" and classes > 1:
+            raise ValueError(f"expected one class with direct prompting, found {classes}")
         if prompting == "direct":
             self.prompt_module = PromptModule(backbone.channels, self.preprocessing.size, sparse_prompt)
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from automedsam.class_ids import ClassId, ClassIds, MaskIds, are_mask_values, grouped, merged
+from automedsam.class_ids import ClassId, ClassIds, MaskIds, are_mask_values, grouped, merged, name_of
 from automedsam.errors import InputError
 from automedsam.outputs import write_table
 from automedsam.values import object_mask
@@ -43,7 +43,7 @@ def sought_classes(class_ids: ClassIds, mask_ids: MaskIds, is_annotated: bool) -
     groups = grouped(class_ids)
     in_masks = _told_mask_values(groups, mask_ids) if is_annotated else _own_mask_values(groups)
     return [
-        ObjectClass("+".join(map(str, ids)), value, ids, of_masks)
+        ObjectClass(name_of(ids), value, ids, of_masks)
         for ids, value, of_masks in zip(groups, _values(groups), in_masks, strict=True)
     ]
 

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from automedsam.class_ids import are_mask_values, merged, repeated
+from automedsam.class_ids import MOST_CLASSES, are_mask_values, grouped, merged, name_of, repeated
 from automedsam.errors import InputError
 
 ClassId = StrictInt | StrictStr
@@ -140,6 +140,10 @@ class AutoMedSAMConfig(BaseModel):
             yield f"class_ids of masks must be whole numbers over 0, found {self.class_ids}"
         if count > 1 and self.mask_ids is not None and len(self.mask_ids) != count:
             yield f"mask_ids must have an item for each of class_ids, {self.class_ids}, found {self.mask_ids}"
+        if twice := repeated(map(name_of, grouped(self.class_ids or []))):
+            yield f"class_ids must differ in their names, found {', '.join(twice)} more than once"
+        if count > MOST_CLASSES:
+            yield f"class_ids must be at most {MOST_CLASSES} classes, found {count}"
         if count > 1 and self.prompting == "direct":
             yield f"class_ids of several classes want prompting: locate, found {self.class_ids} with direct"
 
@@ -148,7 +152,7 @@ class AutoMedSAMConfig(BaseModel):
         given = {key for key in self.model_fields_set if getattr(self, key) != type(self).model_fields[key].default}
         if self.prompting == "locate" and "sparse_prompt" in given:
             yield f"sparse_prompt belongs to prompting: direct, found {self.sparse_prompt} with locate"
-        if self.sparse_prompt != "box" and "lambda_box" in given:
+        if self.sparse_prompt != "box" and "lambda_box" in given and self.lambda_box:
             yield f"lambda_box belongs to sparse_prompt: box, found {self.lambda_box} with {self.sparse_prompt}"
         if self.dataset != "folder":
             for key in sorted(given & {"annotations", "group_by"}):

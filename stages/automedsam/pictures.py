@@ -183,6 +183,7 @@ def show_image(axes: Axes, title: str, pixels: np.ndarray, vmax: float, cmap: st
 
 def draw_boxes(axes: Axes, boxes_xyxy: Sequence[Box], label: str, colour: str, style: str) -> None:
     """Each box, and one entry in the legend."""
+    label = label.replace("$", r"\$")  # a class's name is no formula
     for number, box in enumerate(boxes_xyxy):
         draw_box(axes, box, "_" * bool(number) + label, colour, style)  # matplotlib leaves out what starts with "_"
 

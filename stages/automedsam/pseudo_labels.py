@@ -23,6 +23,7 @@ from automedsam.preprocessing import Preprocessing
 
 VOTES = 8
 SLACK = 0.25  # of the box's height or width: how far from each side a sound label may end
+LEAST_LEFT = 0.1  # of a label, when smaller objects have taken their part; a ring keeps more
 LEAST_FILL = 0.2  # of the box's area; a thin crescent fills more
 
 
@@ -58,6 +59,16 @@ def find_fault(label: np.ndarray, boxes_xyxy: Sequence[Box]) -> str | None:
             if gap > max(SLACK * side, 1.5):
                 return f"ends {gap / side:.0%} short of a side"
     return None
+
+
+def sort_out(labels: Mapping[int, np.ndarray], boxes: BoxesOf) -> dict[int, tuple[np.ndarray, str | None]]:
+    """Labels (H, W) of an image's classes, by value, the sound ones set apart; and why each is dropped, or None."""
+    sorted_out = {value: (label, find_fault(label, boxes[value])) for value, label in labels.items()}
+    sound = {value: label for value, (label, fault) in sorted_out.items() if fault is None}
+    for value, apart in set_apart(sound, boxes).items():
+        is_lost = apart.sum() < LEAST_LEFT * sound[value].sum()
+        sorted_out[value] = (sound[value], "is lost to a smaller object's") if is_lost else (apart, None)
+    return sorted_out
 
 
 def set_apart(labels: Mapping[int, np.ndarray], boxes: BoxesOf) -> dict[int, np.ndarray]:

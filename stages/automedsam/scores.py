@@ -14,7 +14,7 @@ from automedsam.boxes import Box, box_iou, enclosing_box, fill_boxes, mask_box_i
 from automedsam.cases import Case
 from automedsam.losses import AutoMedSAMLoss, given_boxes
 from automedsam.metrics import dice, hd95, iou
-from automedsam.segmenter import Segmenter, to_mask
+from automedsam.segmenter import Segmenter, set_apart, to_mask
 
 Scores = dict[str, float | None]
 COLUMNS = ("dice", "iou", "hd95_px", "hd95_mm", "box_iou", "mean_box_iou", "left_empty", "true_box_dice",
@@ -42,23 +42,32 @@ def score_mask(mask: np.ndarray, truth: np.ndarray | None, case: Case, mean_box:
 
 
 def score_yardsticks(
-    segmenter: Segmenter, embedding: Tensor, case: Case, truth: np.ndarray, mean_box: Tensor
-) -> Scores:
+    segmenter: Segmenter, embedding: Tensor, cases: list[Case], truths: list[np.ndarray], mean_boxes: list[Tensor]
+) -> list[Scores]:
     """Dice of the frozen backbone prompted with the true boxes and with the mean box, and of the true boxes filled.
 
-    The masks of several boxes are joined. Nothing is said where the object is absent.
+    Masks of several boxes are joined, those of several classes set apart, as predicted ones are. Nothing is said of a
+    class that is absent.
+
+    Args:
+      cases: the case as it is to each class: with that class's boxes alone.
+      truths: (H, W), bool, of each class.
+      mean_boxes: (4,) of each class, in fractions of width and height.
     """
-    if not truth.any():
-        return {}
-    from_true_boxes = np.zeros(case.image_size, bool)
-    for box in case.boxes_xyxy:
-        from_true_boxes |= _prompt(segmenter, embedding, case, torch.tensor(box, dtype=torch.float32))
-    scaled_mean_box = torch.tensor(_to_pixels(mean_box, case), dtype=torch.float32)
-    return {
-        "true_box_dice": dice(from_true_boxes, truth),
-        "mean_box_dice": dice(_prompt(segmenter, embedding, case, scaled_mean_box), truth),
-        "box_fill_dice": dice(fill_boxes(case.boxes_xyxy, case.image_size), truth),
+    scores: list[Scores] = [{} for _ in cases]
+    if not any(truth.any() for truth in truths):
+        return scores
+    mean_px = [[_to_pixels(mean_box, case)] for mean_box, case in zip(mean_boxes, cases, strict=True)]
+    ways = {
+        "true_box_dice": [_prompt(segmenter, embedding, case, case.boxes_xyxy) for case in cases],
+        "mean_box_dice": [_prompt(segmenter, embedding, *pair) for pair in zip(cases, mean_px, strict=True)],
+        "box_fill_dice": [fill_boxes(case.boxes_xyxy, case.image_size) for case in cases],
     }
+    for way, masks in ways.items():
+        for of_class, mask, truth in zip(scores, set_apart(np.stack(masks)), truths, strict=True):
+            if truth.any():
+                of_class[way] = dice(mask, truth)
+    return scores
 
 
 def score_losses(criterion: AutoMedSAMLoss, logits: Tensor, case: Case) -> Scores:
@@ -137,5 +146,9 @@ def _to_pixels(relative_box: Tensor, case: Case) -> Box:
     return x0, y0, x1, y1
 
 
-def _prompt(segmenter: Segmenter, embedding: Tensor, case: Case, box_xyxy: Tensor) -> np.ndarray:
-    return to_mask(segmenter.segment_box(embedding, case.image_size, box_xyxy))
+def _prompt(segmenter: Segmenter, embedding: Tensor, case: Case, boxes_xyxy: Sequence[Box]) -> np.ndarray:
+    """The backbone's masks of all boxes, joined: (H, W), bool."""
+    joined = np.zeros(case.image_size, bool)
+    for box in boxes_xyxy:
+        joined |= to_mask(segmenter.segment_box(embedding, case.image_size, torch.tensor(box, dtype=torch.float32)))
+    return joined

@@ -48,15 +48,17 @@ def check_splits(
         for of in classes:
             if any(surveyed.split == split and surveyed.boxes[of.value] for surveyed in chosen):
                 continue
+            lost = f", and {tell(too_small[split], 'object')} below min_object_px" if too_small[split] else ""
             wanted = f"an object{f' of class {of.name}' if len(classes) > 1 else ''} in the {split} images"
             if any(surveyed.boxes[of.value] for surveyed in of_split):
                 used = sum(surveyed.split == split for surveyed in chosen)
-                faults.add(f"train_cases, seed, keep_empty: expected {wanted}, found none in the {used} chosen ones")
+                faults.add(
+                    f"train_cases, seed, keep_empty: expected {wanted}, found none in the {used} chosen ones{lost}"
+                )
                 continue
             faults.add(
                 f"class_ids, val_fraction, test_fraction: expected {wanted}, found none in {len(of_split)}, "
-                f"of the classes {', '.join(map(str, found)) or 'none'}"
-                + (f", and {tell(too_small[split], 'object')} below min_object_px" if too_small[split] else "")
+                f"of the classes {', '.join(map(str, found)) or 'none'}{lost}"
             )
     faults.raise_all()
 
