@@ -37,9 +37,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "embedding alone": {"prompt_source": "embedding"},
     "image alone": {"prompt_source": "image"},
     "no other views": {"views": 0, "augmentations": []},
-    "seed recipe": PAPER | {"lambda_pseudo": 0, "lambda_box": 0},
-    "seed recipe + pseudo-labels": PAPER | {"lambda_box": 0},
-    "seed recipe + pseudo-labels + boxes": PAPER,
+    "seed recipe": PAPER | {"lambda_pseudo": 0},
+    "seed recipe + pseudo-labels": PAPER,
+    "seed recipe + pseudo-labels + boxes": PAPER | {"lambda_box": 1},
 }
 PEERS = {"U-Net, true masks": "monai", "our U-Net, true masks": "own"}
 YARDSTICKS = ("true_box_dice", "mean_box_dice")

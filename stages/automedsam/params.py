@@ -75,7 +75,7 @@ class AutoMedSAMConfig(BaseModel):
     save_every: int | None = Field(None, ge=1)
 
     lambda_pseudo: float = Field(1.0, ge=0)
-    lambda_box: float = Field(1.0, ge=0)
+    lambda_box: float = Field(0.0, ge=0)
     lambda_tightness: float = Field(1e-4, ge=0)
     lambda_size: float = Field(1e-2, ge=0)
     barrier_t: float = Field(5.0, gt=0)
@@ -152,7 +152,7 @@ class AutoMedSAMConfig(BaseModel):
         given = {key for key in self.model_fields_set if getattr(self, key) != type(self).model_fields[key].default}
         if self.prompting == "locate" and "sparse_prompt" in given:
             yield f"sparse_prompt belongs to prompting: direct, found {self.sparse_prompt} with locate"
-        if self.sparse_prompt != "box" and "lambda_box" in given and self.lambda_box:
+        if self.sparse_prompt != "box" and "lambda_box" in given:
             yield f"lambda_box belongs to sparse_prompt: box, found {self.lambda_box} with {self.sparse_prompt}"
         if self.dataset != "folder":
             for key in sorted(given & {"annotations", "group_by"}):
