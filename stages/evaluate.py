@@ -104,6 +104,8 @@ def main() -> None:
             print("no volume is there with all of its slices and masks (keep_empty): no volume Dice")
         summary = summarize(scores, volumes) | {"n_cases": len(cases), "n_masks": len(overlaps[names[0]])}
         write_metrics(SUMMARY, summary)
+    if summary.get("dice", 1) < summary.get("mean_box_dice", 0):
+        print("worse than the mean box of the training cases, which needs no learning: was the training long enough?")
     print(", ".join(f"{key} {value:.4g}" for key, value in summary.items() if not isinstance(value, dict)))
 
 

@@ -587,6 +587,18 @@ def test_mask_ids_cut_the_masks_to_test_on_where_boxes_were_drawn(project):
         assert np.array_equal(pixels_of(TEST_MASKS / f"{name}.png"), expected)
 
 
+def test_boxes_of_other_classes_are_told_of(project, call):
+    """A class that is spelt in two ways, say."""
+    project(annotations="boxes.csv", train_cases=None, class_ids=["rv"])
+    save_cases()
+    columns = "image,x_min,y_min,x_max,y_max,class"
+    rows = [f"{name}.png,1,1,10,10,rv" for name in NAMES]
+    write_boxes(rows, columns=columns)
+    assert not [line for line in call() if line.startswith("not used")]
+    write_boxes([*rows, f"{NAMES[0]}.png,2,2,9,9,RV", f"{NAMES[1]}.png,2,2,9,9,RV"], columns=columns)
+    assert call()[0] == "not used: 2 drawn boxes of other classes, RV"
+
+
 def test_boxes_and_masks_that_disagree_and_images_of_no_use_are_told(project, call):
     project(annotations="boxes.csv", train_cases=None)
     save_cases()

@@ -111,9 +111,9 @@ def describe_survey(
     ]
 
 
-def tell(count: int, what: str) -> str:
+def tell(count: int, what: str, several: str | None = None) -> str:
     """How many of it, in words that agree."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    return f"{count} {what}" if count == 1 else f"{count} {several or f'{what}s'}"
 
 
 def _survey_scan(

@@ -82,8 +82,8 @@ class Training(ABC):
 
     @property
     def best_row(self) -> dict[str, float]:
-        """The history's row of the best epoch; the first of equals."""
-        return max(self.history, key=lambda row: row["val_box_iou"])
+        """The row of the best epoch; of equals that of the least loss, which tells even where nothing is found."""
+        return max(self.history, key=lambda row: (row["val_box_iou"], -row["val_loss"]))
 
     def run_epoch(self, train_cases: list[Case], val_cases: list[Case]) -> None:
         """Train, validate, and add a row to the history.
