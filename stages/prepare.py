@@ -11,12 +11,11 @@ import argparse
 
 from tqdm import tqdm
 
-from automedsam.annotations_drawn import DrawnBox
 from automedsam.box_rules import BoxRules
 from automedsam.cases import Split, read_index, write_index
 from automedsam.data_report import draw_data_report
 from automedsam.datasets import open_dataset
-from automedsam.object_classes import ObjectClass, sought_classes, write_classes
+from automedsam.object_classes import sought_classes, write_classes
 from automedsam.outputs import fresh_folder
 from automedsam.params import StageParams, load_params, parse_change
 from automedsam.paths import CLASSES, DATA_REPORT, IMAGES, INDEX, PREPARATION, PREPARED
@@ -25,7 +24,7 @@ from automedsam.selection import check_splits, choose_slices
 from automedsam.sources import RawScan
 from automedsam.splits import assign_splits
 from automedsam.stage import run
-from automedsam.survey import describe_survey, survey_scans, tell
+from automedsam.survey import describe_survey, describe_unused, survey_scans
 
 
 def main() -> None:
@@ -41,10 +40,8 @@ def main() -> None:
     survey = survey_scans(looked_at, split_scans(data.scans, params), data.preparation.framing, rules, classes)
     chosen = choose_slices(survey.slices, **params.pick("train_cases", "keep_empty", "seed"))
     annotated = data.annotations.classes if data.annotations else []
-    if data.annotations and (unused := [box for box in data.annotations.boxes if not is_sought(box, classes)]):
-        names = sorted({str(name) for box in unused for name in box.classes})
-        print(f"not used: {tell(len(unused), 'drawn box', 'drawn boxes')} of other classes, {', '.join(names)}")
-    print("\n".join(describe_survey(survey, chosen, classes, annotated, data.left_out)))
+    unused = describe_unused(data.annotations, classes) if data.annotations else []
+    print("\n".join([*unused, *describe_survey(survey, chosen, classes, annotated, data.left_out)]))
     check_splits(survey.slices, chosen, classes, annotated or sorted(survey.mask_values))
     if not arguments.check:
         with fresh_folder(PREPARED) as folder:
@@ -69,10 +66,6 @@ def split_scans(scans: list[RawScan], params: StageParams) -> dict[str, Split]:
     groups = {scan.name: scan.group for scan in scans}
     fixed = {scan.name: scan.split for scan in scans if scan.split is not None}
     return assign_splits(groups, fixed, params.val_fraction, params.test_fraction)
-
-
-def is_sought(box: DrawnBox, classes: list[ObjectClass]) -> bool:
-    return any(of.takes(box.classes) for of in classes)
 
 
 if __name__ == "__main__":

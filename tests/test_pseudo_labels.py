@@ -260,30 +260,25 @@ def test_the_label_of_a_class_that_is_alone_stays_as_it_is() -> None:
     assert np.array_equal(set_apart({255: label}, {255: (BOX,)})[255], label)
 
 
+DISC, CORE = (10, 10, 30, 30), (14, 14, 26, 26)
+
+
 def test_a_label_that_a_smaller_object_swallows_is_dropped_and_shown_as_it_was() -> None:
     """Two names on nearly one box; and a ring, which keeps its rim."""
-    disc = np.zeros((40, 40), np.float32)
-    disc[10:30, 10:30] = 0.95
-    within = np.zeros_like(disc)
-    within[10:30, 10:29] = 0.95
-    found = sort_out({1: disc, 3: within}, {1: ((10, 10, 30, 30),), 3: ((10, 10, 29, 30),)})
+    disc, within, core = (0.95 * filled(box, size=(40, 40)) for box in (DISC, (10, 10, 29, 30), CORE))
+    found = sort_out({1: disc, 3: within}, {1: (DISC,), 3: ((10, 10, 29, 30),)})
     assert found[1][1] == "is lost to a smaller object's"
     assert np.array_equal(found[1][0], disc)
     assert found[3][1] is None
-    core = np.zeros_like(disc)
-    core[14:26, 14:26] = 0.95
-    found = sort_out({1: disc, 3: core}, {1: ((10, 10, 30, 30),), 3: ((14, 14, 26, 26),)})
+    found = sort_out({1: disc, 3: core}, {1: (DISC,), 3: (CORE,)})
     assert [fault for _, fault in found.values()] == [None, None]
     assert found[1][0][20, 20] < 0.05
     assert found[1][0][12, 12] == disc[12, 12]
 
 
 def test_a_label_that_does_not_fit_its_box_takes_nothing_from_others() -> None:
-    disc = np.zeros((40, 40), np.float32)
-    disc[10:30, 10:30] = 0.95
-    speck = np.zeros_like(disc)
-    speck[14:17, 14:17] = 0.95
-    found = sort_out({1: disc, 3: speck}, {1: ((10, 10, 30, 30),), 3: ((14, 14, 26, 26),)})
+    disc, speck = (0.95 * filled(box, size=(40, 40)) for box in (DISC, (14, 14, 17, 17)))
+    found = sort_out({1: disc, 3: speck}, {1: (DISC,), 3: (CORE,)})
     assert found[3][1] == "fills 6% of its box"
     assert found[1][1] is None
     assert np.array_equal(found[1][0], disc)

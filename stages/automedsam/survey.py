@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from automedsam.annotations_drawn import Annotations
 from automedsam.box_rules import BoxRules
 from automedsam.boxes import Box, BoxesOf
 from automedsam.cases import SPLITS, Spacing, Split
@@ -111,6 +112,14 @@ def describe_survey(
     ]
 
 
+def describe_unused(annotations: Annotations, classes: Sequence[ObjectClass]) -> list[str]:
+    """A line of the drawn boxes that are of no class that is looked for, if there are such."""
+    unused = [drawn for drawn in annotations.boxes if not any(of.takes(drawn.classes) for of in classes)]
+    names = sorted({str(name) for drawn in unused for name in drawn.classes})
+    count = tell(len(unused), "drawn box", "drawn boxes")
+    return [f"not used: {count} of other classes, {', '.join(names)}"] if unused else []
+
+
 def tell(count: int, what: str, several: str | None = None) -> str:
     """How many of it, in words that agree."""
     return f"{count} {what}" if count == 1 else f"{count} {several or f'{what}s'}"
@@ -136,8 +145,12 @@ def _survey_scan(
             labels = framing.frame_mask(masks[number], pixel_spacing_mm(spacing_mm))
             objects = {of.value: labels == of.value for of in classes}
             is_disputed = any(bool(boxes[value]) != objects[value].any() for value in boxes)
-            is_too_small = any(mask.any() and not rules.simulate(mask) for mask in objects.values())
-            boxes = _draw_boxes(objects, split, rules, name)
+            simulated = {value: rules.simulate(mask) for value, mask in objects.items()}
+            is_too_small = any(mask.any() and not simulated[value] for value, mask in objects.items())
+            if split == "test":
+                boxes = {value: replace(rules, min_object_px=1).simulate(mask) for value, mask in objects.items()}
+            else:
+                boxes = _jitter(simulated, labels.shape, rules, name)
         slices.append(
             SurveyedSlice(
                 scan=scan,
@@ -157,12 +170,10 @@ def _survey_scan(
     return slices
 
 
-def _draw_boxes(objects: dict[int, np.ndarray], split: Split, rules: BoxRules, name: str) -> BoxesOf:
-    """What a person would draw round each class's mask (H, W), bool; of a test slice, what is there."""
-    if split == "test":
-        return {value: replace(rules, min_object_px=1).simulate(mask) for value, mask in objects.items()}
-    by_chance = {value: name if len(objects) == 1 else f"{name}/{value}" for value in objects}  # each class by its own
-    return {value: rules.jitter(rules.simulate(mask), mask.shape, by_chance[value]) for value, mask in objects.items()}
+def _jitter(simulated: BoxesOf, image_size: tuple[int, ...], rules: BoxRules, name: str) -> BoxesOf:
+    """Each class's boxes as a less careful person draws them, each class by a chance of its own."""
+    by_chance = {value: name if len(simulated) == 1 else f"{name}/{value}" for value in simulated}
+    return {value: rules.jitter(boxes, image_size, by_chance[value]) for value, boxes in simulated.items()}
 
 
 def _describe_split(split: Split, of_split: list[SurveyedSlice], classes: Sequence[ObjectClass]) -> str:
