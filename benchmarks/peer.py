@@ -29,9 +29,9 @@ from automedsam.model import AutoMedSAM
 from automedsam.object_classes import ObjectClass, label_mask, sought_classes
 from automedsam.params import load_params
 from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, TEST_MASKS
-from automedsam.pseudo_labels import label_folders
 from automedsam.sam import Weights
 from automedsam.segmenter import to_labels
+from automedsam.supervision import label_folders
 from automedsam.training import Setup
 
 MASKS = Path("true_masks")

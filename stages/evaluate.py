@@ -15,12 +15,14 @@ from tqdm import tqdm
 
 from automedsam.boxes import EDGES
 from automedsam.cases import Case, read_index
-from automedsam.checkpoints import load_model
+from automedsam.checkpoints import load_model, trained_classes
 from automedsam.device import choose_compute
 from automedsam.embeddings import EmbeddingFolder
+from automedsam.errors import InputError
+from automedsam.examiner import Examined, Examiner
 from automedsam.images import read_pixels, write_image
-from automedsam.losses import AutoMedSAMLoss
-from automedsam.object_classes import read_classes
+from automedsam.losses import LOSS_KEYS, AutoMedSAMLoss
+from automedsam.object_classes import ObjectClass, read_classes, to_json
 from automedsam.outputs import fresh_folder, write_metrics, write_table
 from automedsam.params import load_params
 from automedsam.paths import (
@@ -29,6 +31,7 @@ from automedsam.paths import (
     IMAGES,
     INDEX,
     PER_CASE,
+    PER_CLASS,
     PER_VOLUME,
     PREDICTED_MASKS,
     PREDICTIONS,
@@ -39,18 +42,7 @@ from automedsam.paths import (
     TEST_MASKS,
 )
 from automedsam.sam import Weights
-from automedsam.scores import (
-    COLUMNS,
-    VOLUME_COLUMNS,
-    Overlap,
-    Scores,
-    mean_relative_box,
-    mean_scores,
-    score_losses,
-    score_mask,
-    score_volumes,
-    score_yardsticks,
-)
+from automedsam.scores import COLUMNS, VOLUME_COLUMNS, Scores, mean_scores, score_volumes
 from automedsam.segmenter import Segmenter, to_labels, to_soft_mask
 from automedsam.stage import run
 
@@ -62,71 +54,90 @@ def main() -> None:
     compute = choose_compute(params.device, params.use_amp)
     weights = Weights(params.backbone, params.medsam_checkpoint)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
-    cases, train_cases, classes = read_index(INDEX, "test"), read_index(INDEX, "train"), read_classes(CLASSES)
-    mean_boxes = [mean_relative_box([case.of_class(of.value) for case in train_cases]) for of in classes]
+    cases, classes = read_index(INDEX, "test"), read_classes(CLASSES)
     embeddings.check(cases)
+    check_model(classes)
     segmenter = Segmenter(load_model(PROMPT_MODULE, weights, compute.device), compute)
-    loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper",
-                 "box_margin")  # fmt: skip
-    criterion = AutoMedSAMLoss(**params.pick(*loss_keys))
+    examiner = Examiner(segmenter, AutoMedSAMLoss(**params.pick(*LOSS_KEYS)), classes, read_index(INDEX, "train"))
     if not any(case.has_mask for case in cases):
         print("no test image has a mask: overlap with the boxes is all that can be measured, no Dice")
 
-    names = [of.name for of in classes]
-    scores: dict[str, list[Scores]] = {name: [] for name in names}
-    prompts: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    overlaps: dict[str, dict[str, Overlap]] = {name: {} for name in names}
+    examined: list[Examined] = []
+    prompts: list[list[dict[str, float]]] = []  # of each case those of its classes
     with fresh_folder(PREDICTIONS) as folder:
         for case in tqdm(cases, "evaluate", unit="case"):
-            truth = read_pixels(TEST_MASKS / f"{case.name}.png") if case.has_mask else None
             embedding = embeddings.load([case], compute.device)
             logits, of_case = segmenter.segment(embedding, read_pixels(IMAGES / f"{case.name}.png"))
             labels = to_labels(logits, classes)
-            given = [case.of_class(of.value) for of in classes]
-            truths = None if truth is None else [truth == of.value for of in classes]
-            yardsticks: list[Scores] = [{} for _ in classes]
-            if truths is not None:
-                yardsticks = score_yardsticks(segmenter, embedding, given, truths, mean_boxes)
-            for number, (of, one) in enumerate(zip(classes, logits.split(1, dim=1), strict=True)):
-                mask, true = labels == of.value, None if truths is None else truths[number]
-                found = score_mask(mask, true, given[number], mean_boxes[number])
-                scores[of.name].append(found | score_losses(criterion, one, given[number]) | yardsticks[number])
-                prompts[of.name].append(of_case[number])
-                if true is not None:
-                    overlaps[of.name][case.name] = Overlap.of(mask, true)
+            true_labels = read_pixels(TEST_MASKS / f"{case.name}.png") if case.has_mask else None
+            examined.append(examiner.examine(case, embedding, logits, labels, true_labels))
+            prompts.append(of_case)
             write_image(folder / PREDICTED_MASKS.name / f"{case.name}.png", labels)
             write_image(folder / SOFT_MASKS.name / f"{case.name}.png", to_soft_mask(logits))
-        volumes = [{"class": name, **row} for name in names for row in score_volumes(cases, overlaps[name])]
-        write_table(folder / PROMPTS.name, with_names(cases, prompts), [*NAMES, *EDGES, "presence"])
-        write_table(PER_CASE, with_names(cases, scores), [*NAMES, *COLUMNS])
-        write_table(PER_VOLUME, sorted(volumes, key=itemgetter("volume")), VOLUME_COLUMNS)
-        if not volumes and any(case.volume for case in cases):
-            print("no volume is there with all of its slices and masks (keep_empty): no volume Dice")
-        summary = summarize(scores, volumes) | {"n_cases": len(cases), "n_masks": len(overlaps[names[0]])}
-        write_metrics(SUMMARY, summary)
+        write_table(folder / PROMPTS.name, with_names(cases, classes, prompts), [*NAMES, *EDGES, "presence"])
+        report(cases, classes, examined)
+
+
+def check_model(classes: list[ObjectClass]) -> None:
+    """Raises InputError if the model looks for other classes than the test cases are prepared for."""
+    learned = trained_classes(PROMPT_MODULE)
+    if learned != classes:
+        raise InputError(
+            f"{PROMPT_MODULE}: expected a model of {to_json(classes)}, found one of {to_json(learned)}; run `dvc repro`"
+        )
+
+
+def report(cases: list[Case], classes: list[ObjectClass], examined: list[Examined]) -> None:
+    """Tables and summary of all scores; in words what they cannot tell."""
+    scores = [of_case.scores for of_case in examined]
+    measured = {case.name: of_case.overlaps for case, of_case in zip(cases, examined, strict=True) if of_case.overlaps}
+    volumes = [
+        {"class": of.name, **row}
+        for number, of in enumerate(classes)
+        for row in score_volumes(cases, {name: overlaps[number] for name, overlaps in measured.items()})
+    ]
+    if not volumes and any(case.volume for case in cases):
+        print("no volume is there with all of its slices and masks (keep_empty): no volume Dice")
+    means = mean_of_classes(classes, scores, volumes)
+    summary = summarize(means) | {"n_cases": len(cases), "n_masks": len(measured)}
+    summary |= {"n_volumes": len({row["volume"] for row in volumes})} if volumes else {}
     if summary.get("dice", 1) < summary.get("mean_box_dice", 0):
         print("worse than the mean box of the training cases, which needs no learning: was the training long enough?")
-    print(", ".join(f"{key} {value:.4g}" for key, value in summary.items() if not isinstance(value, dict)))
+    write_table(PER_CASE, with_names(cases, classes, scores), [*NAMES, *COLUMNS])
+    write_table(PER_CLASS, [{"class": name, **of} for name, of in means.items()], ["class", *COLUMNS, "volume_dice"])
+    write_table(PER_VOLUME, sorted(volumes, key=itemgetter("volume")), VOLUME_COLUMNS)
+    write_metrics(SUMMARY, summary)
+    print(", ".join(f"{key} {value:.4g}" for key, value in summary.items()))
 
 
-def with_names(cases: list[Case], rows_of: Mapping[str, Sequence[Mapping[str, float | None]]]) -> list[dict[str, Any]]:
+def with_names(
+    cases: list[Case], classes: list[ObjectClass], rows: Sequence[Sequence[Mapping[str, float | None]]]
+) -> list[dict[str, Any]]:
     """Each class's row of each case behind the names of both and the case's group, case by case."""
     return [
-        {"case": case.name, "group": case.group, "class": name, **rows[number]}
-        for number, case in enumerate(cases)
-        for name, rows in rows_of.items()
+        {"case": case.name, "group": case.group, "class": of.name, **row}
+        for case, of_case in zip(cases, rows, strict=True)
+        for of, row in zip(classes, of_case, strict=True)
     ]
 
 
-def summarize(scores: Mapping[str, list[Scores]], volumes: list[dict[str, Any]]) -> dict[str, Any]:
-    """The mean over the classes of each one's mean scores; of several also those, under `classes`."""
-    means = {
-        name: mean_scores([*rows, *({"volume_dice": row["volume_dice"]} for row in volumes if row["class"] == name)])
-        for name, rows in scores.items()
-    }
-    summary: dict[str, Any] = mean_scores(list(means.values()))
-    summary |= {"n_volumes": len({row["volume"] for row in volumes})} if volumes else {}
-    return summary | ({"classes": means} if len(means) > 1 else {})
+def mean_of_classes(
+    classes: list[ObjectClass], scores: list[list[Scores]], volumes: list[dict[str, Any]]
+) -> dict[str, Scores]:
+    """The means of each class's scores, by its name; of those that any of its test cases or volumes has."""
+    means: dict[str, Scores] = {}
+    for of, of_class in zip(classes, zip(*scores, strict=True), strict=True):
+        whole = [{"volume_dice": row["volume_dice"]} for row in volumes if row["class"] == of.name]
+        means[of.name] = {**mean_scores([*of_class, *whole])}
+    return means
+
+
+def summarize(means: dict[str, Scores]) -> dict[str, float]:
+    """The mean over the classes; of several, each one's Dice, too, or the overlap of boxes where there is no mask."""
+    summary = mean_scores(list(means.values()))
+    score = "dice" if "dice" in summary else "box_iou"
+    of_classes = {f"{score}_of_{name}": value for name, of in means.items() if (value := of.get(score)) is not None}
+    return summary | (of_classes if len(means) > 1 else {})
 
 
 if __name__ == "__main__":

@@ -5,24 +5,22 @@
 No true mask is read. What does not fit its box is dropped and told of; plots/pseudo_labels.png shows them all.
 """
 
-from collections import Counter
-
 import numpy as np
 from tqdm import tqdm
 
 from automedsam.cases import read_index
-from automedsam.decoder import PromptableDecoder
 from automedsam.device import choose_compute
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.images import read_pixels, write_image
-from automedsam.label_report import SHOWN, Labelled, draw_labels
+from automedsam.label_report import Labelled, LabelReport
 from automedsam.object_classes import read_classes
 from automedsam.outputs import fresh_folder
 from automedsam.params import load_params
 from automedsam.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
-from automedsam.pseudo_labels import label_folders, make_pseudo_label, sort_out
+from automedsam.pseudo_labels import Labeller
 from automedsam.sam import Weights
 from automedsam.stage import run
+from automedsam.supervision import label_folders
 
 
 def main() -> None:
@@ -33,37 +31,22 @@ def main() -> None:
     cases = [case for case in read_index(INDEX, "train") if case.has_object]
     classes = read_classes(CLASSES)
     embeddings.check(cases)
-    decoder = PromptableDecoder(weights.load_prompt_encoder(), weights.load_mask_decoder()).to(compute.device).eval()
-    preprocessing = weights.backbone.preprocessing
+    labeller = Labeller(weights, compute)
 
-    kept: list[Labelled] = []
-    dropped: list[Labelled] = []
-    counts = Counter[bool]()  # of labels, by whether they are at fault
+    report = LabelReport()
     with fresh_folder(PSEUDO_LABELS) as folder:
         places = dict(zip(classes, label_folders(folder, classes), strict=True))
         for case in tqdm(cases, "label", unit="case"):
-            embedding = embeddings.load([case], compute.device)
             image = read_pixels(IMAGES / f"{case.name}.png")
-            boxed = {of: given for of in classes if (given := case.of_class(of.value)).has_object}
-            boxes = {of.value: given.boxes_xyxy for of, given in boxed.items()}
-            labels = {
-                of.value: make_pseudo_label(decoder, preprocessing, compute, embedding, given)
-                for of, given in boxed.items()
-            }
-            sorted_out = sort_out(labels, boxes)
-            for of in boxed:
-                label, fault = sorted_out[of.value]
+            for of, label, fault in labeller.label(embeddings.load([case], compute.device), case, classes):
                 name = case.name if len(classes) == 1 else f"{case.name}, {of.name}"
+                report.add(Labelled(name, case.of_class(of.value).boxes_xyxy, image, label, fault))
                 if fault is None:
                     write_image(places[of] / f"{case.name}.png", (255 * label).round().astype(np.uint8))
                 else:
                     print(f"{name}: dropped, it {fault}")
-                counts[fault is not None] += 1
-                sheet = dropped if fault else kept
-                if len(sheet) < SHOWN:
-                    sheet.append(Labelled(name, boxes[of.value], image, label, fault))
-    draw_labels(LABEL_REPORT, dropped + kept)
-    print(f"{counts[False]} pseudo-labels kept, {counts[True]} dropped")
+    report.draw(LABEL_REPORT)
+    print(f"{report.kept} pseudo-labels kept, {report.dropped} dropped")
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ import numpy as np
 from tqdm import tqdm
 
 from automedsam.boxes import EDGES, tight_box
-from automedsam.checkpoints import load_model
+from automedsam.checkpoints import load_model, trained_classes
 from automedsam.colours import RED, SKY, class_colours
 from automedsam.device import choose_compute
 from automedsam.encoder import Encoder
 from automedsam.errors import Faults, InputError
 from automedsam.images import write_image
-from automedsam.object_classes import ObjectClass, from_json, write_classes
+from automedsam.object_classes import ObjectClass, write_classes
 from automedsam.outputs import write_table
 from automedsam.overlays import draw_overlay
 from automedsam.paths import CLASSES, PROMPT_MODULE
@@ -62,7 +62,7 @@ def main() -> None:
     compute = choose_compute(arguments.device, use_amp=header.get("use_amp") == "True")
     segmenter = Segmenter(load_model(arguments.model, weights, compute.device), compute)
     encoder, dtype = Encoder(weights, compute), header.get("embedding_dtype", "float16")
-    preparation, classes = used_preparation(arguments.model, header), from_json(header["classes"])
+    preparation, classes = used_preparation(arguments.model, header), trained_classes(arguments.model)
     print(f"{weights.name} on {compute}: {len(jobs)} scans")
 
     rows: list[dict[str, Any]] = []

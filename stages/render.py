@@ -62,7 +62,8 @@ def draw_strip(val_cases: list[Case]) -> None:
     masks = load_progress(PROGRESS)
     shown = [case for case in val_cases if case.name in masks]
     images = [read_pixels(IMAGES / f"{case.name}.png") for case in shown]
-    draw_progress(PROGRESS_STRIP, images, [case.boxes_xyxy for case in shown], [masks[case.name] for case in shown])
+    boxes = [{of.name: case.of_class(of.value).boxes_xyxy for of in read_classes(CLASSES)} for case in shown]
+    draw_progress(PROGRESS_STRIP, images, boxes, [masks[case.name] for case in shown])
 
 
 def draw_snapshots(test_cases: list[Case], scores: pd.DataFrame) -> None:

@@ -19,7 +19,7 @@ from automedsam.embeddings import EmbeddingFolder
 from automedsam.errors import InputError
 from automedsam.fingerprint import hash_files, hash_sources
 from automedsam.locating_training import LocatingTraining
-from automedsam.losses import AutoMedSAMLoss
+from automedsam.losses import LOSS_KEYS, AutoMedSAMLoss
 from automedsam.model import AutoMedSAM
 from automedsam.object_classes import ObjectClass, read_classes, to_json
 from automedsam.outputs import write_metrics, write_table
@@ -41,9 +41,9 @@ from automedsam.paths import (
     cache_folder,
 )
 from automedsam.progress import add_progress, shown_cases, shown_epochs
-from automedsam.pseudo_labels import label_folders
 from automedsam.sam import Weights
 from automedsam.stage import run
+from automedsam.supervision import label_folders
 from automedsam.tensors import save_tensors
 from automedsam.training import Setup, Training
 from automedsam.views import stored_views
@@ -102,9 +102,7 @@ def create_training(
     params: StageParams,
 ) -> Training:
     """The one that `prompting` asks for."""
-    loss_keys = ("lambda_tightness", "lambda_size", "barrier_t", "band_width", "size_lower", "size_upper",
-                 "box_margin")  # fmt: skip
-    criterion = AutoMedSAMLoss(**params.pick(*loss_keys))
+    criterion = AutoMedSAMLoss(**params.pick(*LOSS_KEYS))
     setup = Setup(model, criterion, compute, inputs, classes, PSEUDO_LABELS, params.batch_size, params.seed)
     recipe = params.pick("epochs", "learning_rate", "weight_decay")
     if params.prompting == "direct":

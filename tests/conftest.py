@@ -26,6 +26,7 @@ TINY = Backbone(
     channels=32, decoder_heads=4, decoder_mlp_dim=64,
 )  # fmt: skip
 
+pytest_plugins = ["small_data"]
 
 torch.set_num_threads(1)  # tests run side by side, and torch's threads wait for each other busily
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from automedsam.cases import Case
-from automedsam.checkpoints import TrainingFolder, load_model
+from automedsam.checkpoints import TrainingFolder, load_model, trained_classes
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.errors import InputError
 from automedsam.image_locator import SIDE
@@ -49,6 +49,12 @@ def test_a_model_of_several_classes_has_a_mask_of_each(tiny_weights: Weights, tm
     given = torch.randn(2, 32, 8, 8), torch.rand(2, 3, SIDE, SIDE)
     assert loaded(*given)[0].shape == (2, 2, 32, 32)
     assert torch.equal(loaded(*given)[0], model(*given)[0])
+
+
+def test_a_model_tells_what_it_looks_for(tiny_weights: Weights, tmp_path: Path) -> None:
+    classes = [ObjectClass("spleen", 2), ObjectClass("liver", 1)]
+    save(tmp_path / "module.safetensors", tiny_weights, classes)
+    assert trained_classes(tmp_path / "module.safetensors") == classes
 
 
 def test_a_model_that_does_not_tell_its_classes_is_refused(tiny_weights: Weights, tmp_path: Path) -> None:

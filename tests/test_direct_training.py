@@ -11,7 +11,7 @@ from torch import Tensor
 from automedsam.boxes import EMPTY, box_iou, tight_box
 from automedsam.cases import Case
 from automedsam.losses import AutoMedSAMLoss
-from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
+from automedsam.supervision import pseudo_label_loss, read_supervision
 from trainings import CPU, Material, equal, module_state, run
 
 

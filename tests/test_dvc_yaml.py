@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from automedsam import paths
+from automedsam.losses import LOSS_KEYS
 from automedsam.params import AutoMedSAMConfig, load_params
 from closure import STAGES, imported_files
 
@@ -20,7 +21,7 @@ def listed(stage: str, key: str) -> set[str]:
 
 
 def keys_read(script: Path) -> set[str]:
-    """Keys of params.yaml that a script names: as `params.KEY`, or as text to pick them by."""
+    """Keys of params.yaml that a script names: as `params.KEY`, as text to pick them by, or all of the loss's."""
     tree = ast.parse(script.read_text(encoding="utf-8"))
     attributes = {
         node.attr
@@ -28,7 +29,8 @@ def keys_read(script: Path) -> set[str]:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"
     }
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return (attributes | texts) & set(AutoMedSAMConfig.model_fields)
+    is_with_loss = any(isinstance(node, ast.Name) and node.id == "LOSS_KEYS" for node in ast.walk(tree))
+    return (attributes | texts | set(LOSS_KEYS if is_with_loss else ())) & set(AutoMedSAMConfig.model_fields)
 
 
 def test_six_stages_in_order():

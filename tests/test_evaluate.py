@@ -1,16 +1,21 @@
-"""Volumes are scored as a whole if all of their slices and masks are there, and it is said if none is."""
+"""Volumes are scored as a whole if all of their slices and masks are there; a model of other classes is refused."""
 
 import csv
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from automedsam.errors import InputError
+from automedsam.object_classes import ObjectClass, to_json
+from automedsam.paths import PROMPT_MODULE
 from automedsam.phantoms import draw_phantom
+from automedsam.tensors import save_tensors
+from evaluate import check_model
+from trainings import OBJECT
 from workspace import SMALL, Workspace, copy_project
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +43,7 @@ def run_all(project: Workspace) -> tuple[str, dict[str, float], list[dict[str, s
     return printed, json.loads(project.read("metrics/summary.json")), volumes
 
 
+@pytest.mark.slow
 def test_whole_volumes_are_scored(project: Workspace) -> None:
     printed, summary, volumes = run_all(project)
     assert "no volume" not in printed
@@ -48,9 +54,19 @@ def test_whole_volumes_are_scored(project: Workspace) -> None:
         assert float(row["true_ml"]) == pytest.approx(np.count_nonzero(mask) * 5 / 1000)
 
 
+@pytest.mark.slow
 def test_it_is_said_that_no_volume_is_whole(project: Workspace) -> None:
     project.set_params(keep_empty="false")
     printed, summary, volumes = run_all(project)
     assert "no volume is there with all of its slices and masks (keep_empty): no volume Dice" in printed
     assert volumes == []
     assert not {"volume_dice", "n_volumes"} & summary.keys()
+
+
+def test_a_model_of_other_classes_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    learned = [ObjectClass("liver", 1), ObjectClass("spleen", 7)]
+    save_tensors(PROMPT_MODULE, {}, {"prompting": "locate", "classes": to_json(learned)})
+    check_model(learned)
+    with pytest.raises(InputError, match=r'model of {"object": 255}, found one of {"liver": 1, "spleen": 7}'):
+        check_model(OBJECT)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from automedsam import label_report
-from automedsam.label_report import SHOWN, Labelled, draw_labels
+from automedsam.label_report import SHOWN, Labelled, LabelReport
 
 
 def labelled(name: str, fault: str | None = None, *, level: float = 0.9, channels: tuple[int, ...] = ()) -> Labelled:
@@ -16,6 +16,13 @@ def labelled(name: str, fault: str | None = None, *, level: float = 0.9, channel
     label = np.zeros((40, 60), np.float32)
     label[10:30, 15:45] = level
     return Labelled(name, ((15, 10, 45, 30),), image, label, fault)
+
+
+def draw_labels(path: Path, labels: list[Labelled]) -> None:
+    report = LabelReport()
+    for one in labels:
+        report.add(one)
+    report.draw(path)
 
 
 @pytest.fixture
@@ -26,6 +33,20 @@ def titles(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def record(figure: Figure, path: Path) -> None:
         found.extend(title for axes in figure.axes if (title := axes.get_title()))
+        save(figure, path)
+
+    monkeypatch.setattr(label_report, "save_figure", record)
+    return found
+
+
+@pytest.fixture
+def legends(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is told in the legends of the figures that are saved from now on."""
+    found: list[str] = []
+    save = label_report.save_figure
+
+    def record(figure: Figure, path: Path) -> None:
+        found.extend(text.get_text() for legend in figure.legends for text in legend.get_texts())
         save(figure, path)
 
     monkeypatch.setattr(label_report, "save_figure", record)
@@ -69,3 +90,17 @@ def test_a_label_without_a_contour_is_drawn_too(tmp_path: Path, level: float) ->
 def test_without_any_label_there_is_a_picture_nevertheless(tmp_path: Path) -> None:
     draw_labels(tmp_path / "a.png", [])
     assert (tmp_path / "a.png").is_file()
+
+
+def test_all_are_counted_also_those_that_are_not_shown() -> None:
+    report = LabelReport()
+    for number in range(3 * SHOWN):
+        report.add(labelled(str(number), None if number % 3 else "is wrong"))
+    assert (report.kept, report.dropped) == (2 * SHOWN, SHOWN)
+
+
+def test_the_legend_tells_of_dropped_labels_where_there_are_any(tmp_path: Path, legends: list[str]) -> None:
+    draw_labels(tmp_path / "a.png", [labelled("a")])
+    assert legends == ["given box", "pseudo-label"]
+    draw_labels(tmp_path / "a.png", [labelled("a", "is wrong")])
+    assert legends[2:] == ["given box", "pseudo-label", "dropped"]

@@ -18,7 +18,7 @@ from automedsam.locating_training import AFFORDABLE, VIEWS_PER_CASE, LocatingTra
 from automedsam.model import AutoMedSAM
 from automedsam.object_classes import ObjectClass
 from automedsam.prompts import Prompts
-from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
+from automedsam.supervision import pseudo_label_loss, read_supervision
 from automedsam.views import stored_view
 from trainings import CPU, LOCATING, RECIPE, Material, equal, module_state, run
 

@@ -42,13 +42,15 @@ def test_classes_of_masks_are_written_by_their_first_ids_if_those_fit(class_ids,
         (["liver"], None, [("liver", 255, None)]),
         (["liver"], [2, 5], [("liver", 255, (2, 5))]),
         (["liver", ["kidney_l", "kidney_r"]], None, [("liver", 1, ()), ("kidney_l+kidney_r", 2, ())]),
-        (["liver", ["kidney_l", "kidney_r"]], [6, [1, 2]], [("liver", 1, (6,)), ("kidney_l+kidney_r", 2, (1, 2))]),
+        (["liver", ["kidney_l", "kidney_r"]], [6, [1, 2]], [("liver", 6, (6,)), ("kidney_l+kidney_r", 1, (1, 2))]),
         ([4, [2, 3]], None, [("4", 4, (4,)), ("2+3", 2, (2, 3))]),
         ([0, 1], None, [("0", 1, ()), ("1", 2, ())]),  # YOLO's first class, which no mask can have
-        ([0, 1], [7, 9], [("0", 1, (7,)), ("1", 2, (9,))]),
+        ([0, 1], [7, 9], [("0", 7, (7,)), ("1", 9, (9,))]),
+        ([1, 2], [2, 1], [("1", 2, (2,)), ("2", 1, (1,))]),
+        ([1, 2], [400, 3], [("1", 1, (400,)), ("2", 2, (3,))]),
     ],
 )
-def test_of_annotated_classes_masks_have_what_is_said_or_their_ids(class_ids, mask_ids, expected):
+def test_annotated_classes_are_written_by_what_masks_are_said_to_have_or_by_their_ids(class_ids, mask_ids, expected):
     found = sought_classes(class_ids, mask_ids, True)
     assert [(of.name, of.value, of.mask_values) for of in found] == expected
 

@@ -136,11 +136,3 @@ def test_numbers_that_are_not_finite_are_refused_by_row_and_key(tmp_path, value)
         write_metrics(tmp_path / "m.json", {"loss": 1.0, "dice": value})
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
     assert (tmp_path / "t.csv").read_text() == "old"
-
-
-def test_metrics_may_hold_metrics_whose_gaps_are_told_as_dvc_names_them(tmp_path):
-    write_metrics(tmp_path / "m.json", {"dice": 0.5, "classes": {"liver": {"dice": 1 / 3, "n": np.int64(2)}}})
-    expected = {"dice": 0.5, "classes": {"liver": {"dice": 0.333333, "n": 2}}}
-    assert json.loads((tmp_path / "m.json").read_text()) == expected
-    with pytest.raises(InputError, match=r"m\.json: expected finite numbers, found row 1, classes\.liver\.dice: nan"):
-        write_metrics(tmp_path / "m.json", {"dice": 0.5, "classes": {"liver": {"dice": float("nan")}}})

@@ -11,7 +11,7 @@ from PIL import Image
 
 from automedsam import pictures
 from automedsam.boxes import fill_boxes
-from automedsam.colours import GREEN, ORANGE, RED, SKY, as_rgb
+from automedsam.colours import GREEN, ORANGE, RED, SKY, as_rgb, class_colours
 from automedsam.pictures import (
     ShownClass,
     Snapshot,
@@ -67,7 +67,8 @@ def make_snapshot(height=256, width=256, **changes):
 def make_strip(cases=3, epochs=(1, 3, 10), **changes):
     snapshot = make_snapshot(**changes)
     masks = dict.fromkeys(epochs, snapshot.soft_mask)
-    return [snapshot.image] * cases, [snapshot.classes[0].boxes_xyxy] * cases, [masks] * cases
+    boxes = {shown.name: shown.boxes_xyxy for shown in snapshot.classes}
+    return [snapshot.image] * cases, [boxes] * cases, [masks] * cases
 
 
 DRAWN = {
@@ -257,6 +258,16 @@ def test_progress_has_a_row_a_case_and_a_column_an_epoch(tmp_path, figures):
 def test_progress_shows_every_given_box_on_every_panel(tmp_path, figures):
     draw_progress(tmp_path / "a.png", *make_strip(cases=1, boxes_xyxy=((1, 2, 9, 8), (20, 20, 30, 40))))
     assert all(len(axes.patches) == 2 for axes in figures[0].axes[:4])
+
+
+def test_progress_shows_the_boxes_of_several_classes_in_their_colours(tmp_path, figures):
+    images, _, masks = make_strip(cases=1)
+    boxes = {"liver": ((1, 2, 9, 8),), "$p": ((20, 20, 30, 40), (5, 5, 9, 9))}
+    draw_progress(tmp_path / "a.png", images, [boxes], masks)
+    drawn = [to_hex(patch.get_edgecolor()).upper() for patch in figures[0].axes[0].patches]
+    liver, spleen = class_colours(2)
+    assert drawn == [liver, spleen, spleen]
+    assert legend_labels(figures[0].legends[0]) == ["liver", r"\$p"]
 
 
 def test_progress_of_one_case_and_one_epoch_is_drawn(tmp_path):

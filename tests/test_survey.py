@@ -257,7 +257,7 @@ def test_description_tells_what_was_found_and_what_is_used():
         "val: 1 case of 1 group, 1 with an object",
         "test: 3 cases of 2 groups, 2 with an object, 2 with a mask",
         "left out: 2 of the training split, 1 of the others; 2 objects below min_object_px",
-        "look at these: of 1 test slices boxes and masks do not agree whether there is an object",
+        "look at these: 1 test slice whose drawn boxes and mask have nothing in common",
         "no use: 4 images with neither boxes nor a mask",
     ]
 
@@ -316,6 +316,18 @@ def test_boxes_and_masks_may_disagree_on_either_class():
     scans = [
         make_scan(name, draw((1, 1, 4, 4)) + draw((6, 2, 9, 8), value=3), boxes={0: {1: (BOX,), 3: boxes}})
         for name, boxes in (("a", (BOX,)), ("b", ()))
+    ]
+    assert [s.is_disputed for s in look_for_two(*scans, split="test").slices] == [False, True]
+
+
+def test_boxes_that_lie_elsewhere_than_the_mask_are_disputed():
+    """As when `mask_ids` name the classes in another order."""
+    scans = [
+        make_scan(name, draw((1, 1, 4, 4)) + draw((6, 2, 9, 8), value=3), boxes={0: boxes})
+        for name, boxes in (
+            ("a", {1: ((0, 0, 5, 5),), 3: ((6, 2, 9, 8),)}),
+            ("b", {1: ((6, 2, 9, 8),), 3: ((1, 1, 4, 4),)}),
+        )
     ]
     assert [s.is_disputed for s in look_for_two(*scans, split="test").slices] == [False, True]
 

@@ -11,7 +11,7 @@ import torch
 
 from automedsam.errors import InputError
 from automedsam.model import AutoMedSAM
-from automedsam.object_classes import from_json
+from automedsam.object_classes import ObjectClass, from_json
 from automedsam.outputs import fresh_file, fresh_folder
 from automedsam.sam import Weights
 from automedsam.tensors import load_header, load_tensors
@@ -23,18 +23,28 @@ def load_model(path: Path, weights: Weights, device: torch.device) -> AutoMedSAM
     Raises:
       InputError: no such file, or one trained on another backbone than `weights`.
     """
-    header, found = load_header(path), weights.sha256()
-    if not {"prompting", "classes"} <= header.keys():
-        raise InputError(
-            f"{path}: expected a trained PromptModule that tells how and what it prompts, found an older one, or none"
-        )
+    classes, header, found = trained_classes(path), load_header(path), weights.sha256()
     expected = header.get("weights")
     if expected != found:
         raise InputError(f"{path}: expected the weights with sha256 {expected}, found {weights.path}, {found}")
     kind: dict[str, Any] = {key: header[key] for key in ("prompting", "prompt_source", "sparse_prompt")}
-    model = AutoMedSAM(weights, **kind, classes=len(from_json(header["classes"])))
+    model = AutoMedSAM(weights, **kind, classes=len(classes))
     model.prompt_module.load_state_dict(load_tensors(path))
     return model.to(device).eval()
+
+
+def trained_classes(path: Path) -> list[ObjectClass]:
+    """What a trained model looks for.
+
+    Raises:
+      InputError: no such file, or not such a one.
+    """
+    header = load_header(path)
+    if not {"prompting", "classes"} <= header.keys():
+        raise InputError(
+            f"{path}: expected a trained PromptModule that tells how and what it prompts, found an older one, or none"
+        )
+    return from_json(header["classes"])
 
 
 class TrainingFolder:

@@ -13,8 +13,8 @@ from torchvision.ops import generalized_box_iou_loss
 from automedsam.boxes import enclosing_box, mask_box_iou
 from automedsam.cases import Case
 from automedsam.losses import BoxLoss, given_boxes, mean_loss
-from automedsam.pseudo_labels import pseudo_label_loss, read_supervision
 from automedsam.segmenter import to_mask
+from automedsam.supervision import pseudo_label_loss, read_supervision
 from automedsam.training import Setup, Terms, Training
 
 

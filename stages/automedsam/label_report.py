@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from automedsam.boxes import Box
 from automedsam.colours import GREEN, ORANGE, RED
@@ -25,17 +26,36 @@ class Labelled:
     fault: str | None  # why it is dropped
 
 
-def draw_labels(path: Path, labelled: list[Labelled]) -> None:
-    """A contact sheet: boxes, and the contour of each label where it is one half; the dropped ones first, and red."""
-    shown = sorted(labelled, key=lambda of: of.fault is None)[:SHOWN]
-    rows = max(-(-len(shown) // COLUMNS), 1)
-    figure = Figure(figsize=(14, 2.9 * rows), layout="constrained")
-    panels: np.ndarray = figure.subplots(rows, COLUMNS, squeeze=False)
-    for panel in panels.flat:
-        panel.set_axis_off()
-    for panel, of in zip(panels.flat, shown, strict=False):
-        show_image(panel, of.name if of.fault is None else f"{of.name}: dropped,\nit {of.fault}", of.image, vmax=255)
-        draw_boxes(panel, of.boxes_xyxy, "box", GREEN, "-")
-        if (of.label > 0.5).any():
-            panel.contour(of.label, [0.5], colors=[RED if of.fault else ORANGE], linewidths=1.5)
-    save_figure(figure, path)
+class LabelReport:
+    """Counts the labels, and keeps as many of them as are shown: the dropped ones first."""
+
+    def __init__(self) -> None:
+        self.kept = 0
+        self.dropped = 0
+        self._shown: list[Labelled] = []
+
+    def add(self, labelled: Labelled) -> None:
+        is_dropped = labelled.fault is not None
+        self.dropped += is_dropped
+        self.kept += not is_dropped
+        if (self.dropped if is_dropped else self.kept) <= SHOWN:
+            self._shown.append(labelled)
+
+    def draw(self, path: Path) -> None:
+        """A contact sheet: boxes, and the contour of each label where it is one half; of the dropped ones in red."""
+        shown = sorted(self._shown, key=lambda of: of.fault is None)[:SHOWN]
+        rows = max(-(-len(shown) // COLUMNS), 1)
+        figure = Figure(figsize=(14, 2.9 * rows + 0.4), layout="constrained")
+        panels: np.ndarray = figure.subplots(rows, COLUMNS, squeeze=False)
+        for panel in panels.flat:
+            panel.set_axis_off()
+        for panel, of in zip(panels.flat, shown, strict=False):
+            title = of.name if of.fault is None else f"{of.name}: dropped,\nit {of.fault}"
+            show_image(panel, title, of.image, vmax=255)
+            draw_boxes(panel, of.boxes_xyxy, "given box", GREEN, "-")
+            if (of.label > 0.5).any():
+                panel.contour(of.label, [0.5], colors=[RED if of.fault else ORANGE], linewidths=1.5)
+        lines = {"given box": GREEN, "pseudo-label": ORANGE} | ({"dropped": RED} if self.dropped else {})
+        handles = [Line2D([], [], color=colour, label=label) for label, colour in lines.items()]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+        save_figure(figure, path)

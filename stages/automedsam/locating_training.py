@@ -14,8 +14,8 @@ from automedsam.case_inputs import KEPT
 from automedsam.cases import Case
 from automedsam.image_locator import SIDE
 from automedsam.locating_module import LocatingModule
-from automedsam.pseudo_labels import label_folders, pseudo_label_loss, read_supervision
 from automedsam.segmenter import to_mask
+from automedsam.supervision import label_folders, pseudo_label_loss, read_supervision
 from automedsam.training import Setup, Terms, Training
 from automedsam.views import Augmentation, draw_view, stored_view
 

@@ -7,6 +7,7 @@ outside autocast: in fp16 the gradient is lost exactly on confident false positi
 
 import math
 from dataclasses import dataclass
+from inspect import signature
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +64,9 @@ class AutoMedSAMLoss(nn.Module):
             size = size_loss(probability, bboxes, self.size_bounds, self.barrier_t, self.box_margin).mean()
             total = empty + self.lambda_tightness * tightbox + self.lambda_size * size
         return BoxLoss(total, empty, tightbox, size)
+
+
+LOSS_KEYS = tuple(signature(AutoMedSAMLoss).parameters)  # of params.yaml: they go by the same names
 
 
 def given_boxes(case: Case, device: torch.device) -> Tensor:

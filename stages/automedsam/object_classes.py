@@ -42,9 +42,10 @@ def sought_classes(class_ids: ClassIds, mask_ids: MaskIds, is_annotated: bool) -
         return [ObjectClass("object", ONLY, None, merged(mask_ids))]
     groups = grouped(class_ids)
     in_masks = _told_mask_values(groups, mask_ids) if is_annotated else _own_mask_values(groups)
+    values = _values(groups, mask_ids)
     return [
         ObjectClass(name_of(ids), value, ids, of_masks)
-        for ids, value, of_masks in zip(groups, _values(groups), in_masks, strict=True)
+        for ids, value, of_masks in zip(groups, values, in_masks, strict=True)
     ]
 
 
@@ -90,12 +91,13 @@ def from_json(text: str) -> list[ObjectClass]:
     return [ObjectClass(name, value) for name, value in json.loads(text).items()]
 
 
-def _values(groups: Sequence[tuple[ClassId, ...]]) -> list[int]:
-    """In label masks: each class's first id, where that can be one, or else 1, 2, 3 and so on."""
+def _values(groups: Sequence[tuple[ClassId, ...]], mask_ids: MaskIds) -> list[int]:
+    """In label masks: each class's first in `mask_ids`, or else its first id; 1, 2, 3 and so on if one cannot be."""
     if len(groups) == 1:
         return [ONLY]
-    firsts = [ids[0] for ids in groups if isinstance(ids[0], int) and 1 <= ids[0] <= 255]
-    return firsts if len(firsts) == len(groups) else list(range(1, len(groups) + 1))
+    firsts = [ids[0] for ids in groups] if mask_ids is None else [ids[0] for ids in grouped(mask_ids)]
+    values = [one for one in firsts if isinstance(one, int) and 1 <= one <= 255]
+    return values if len(values) == len(firsts) else list(range(1, len(groups) + 1))
 
 
 def _own_mask_values(groups: Sequence[tuple[ClassId, ...]]) -> list[tuple[int, ...]]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -47,13 +46,13 @@ def fresh_file(path: Path) -> Iterator[Path]:
         building.unlink(missing_ok=True)
 
 
-def write_metrics(path: Path, metrics: Mapping[str, float | int | Mapping[str, Any]]) -> None:
-    """Write a JSON of numbers, and of mappings of such. DVC says nothing of a NaN or a gap: neither may get there.
+def write_metrics(path: Path, metrics: Mapping[str, float | int]) -> None:
+    """Write a JSON of numbers. DVC says nothing of a NaN or a gap: neither may get there.
 
     Raises:
       InputError: naming the numbers that are not finite.
     """
-    _check_finite(path, [_flat(metrics)])
+    _check_finite(path, [metrics])
     with fresh_file(path) as building:
         building.write_text(json.dumps(_rounded(metrics), indent=2) + "\n", encoding="utf-8", newline="\n")
 
@@ -87,22 +86,12 @@ def _check_finite(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
         raise InputError(f"{path}: expected finite numbers, found {'; '.join(bad)}")
 
 
-def _flat(metrics: Mapping[str, object]) -> dict[str, object]:
-    """As DVC names them: a.b of b in a."""
-    flat: dict[str, object] = {}
-    for key, value in metrics.items():
-        flat |= {f"{key}.{of}": one for of, one in _flat(value).items()} if isinstance(value, Mapping) else {key: value}
-    return flat
-
-
 def _rounded(row: Mapping[str, object]) -> dict[str, object]:
     return {key: _plain(value) for key, value in row.items()}
 
 
 def _plain(value: object) -> object:
     """Numbers as Python's own, of six significant digits if they are no whole ones: more than any of these means."""
-    if isinstance(value, Mapping):
-        return _rounded(value)
     if isinstance(value, Integral):
         return int(value)
     return float(f"{value:.6g}") if isinstance(value, Real) else value

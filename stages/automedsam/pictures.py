@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
@@ -85,24 +87,31 @@ def _show_labels(axes: Axes, title: str, labels: np.ndarray, classes: Sequence[S
 
 
 def draw_progress(
-    path: Path, images: list[np.ndarray], boxes: list[tuple[Box, ...]], masks: list[dict[int, np.ndarray]]
+    path: Path, images: list[np.ndarray], boxes: list[dict[str, tuple[Box, ...]]], masks: list[dict[int, np.ndarray]]
 ) -> None:
-    """A row a case: the image, then the probability after ever more epochs; the given box on each.
+    """A row a case: the image, then the probability after ever more epochs; the given boxes on each.
 
     Args:
       images: (H, W[, 3]) uint8, of the fixed cases.
-      boxes: their given boxes.
-      masks: epoch to soft mask (H, W) uint8, of each.
+      boxes: class to given boxes, of each.
+      masks: epoch to soft mask (H, W) uint8, of the likeliest class, of each.
     """
     figure, axes = _panels(len(images), 1 + len(masks[0]), images[0].shape[:2], panel_width=2.0)
-    for row, image, boxes_xyxy, by_epoch in zip(axes, images, boxes, masks, strict=True):
+    names = list(boxes[0])
+    colours = dict(zip(names, class_colours(len(names)) if len(names) > 1 else [GREEN], strict=True))
+    for row, image, by_class, by_epoch in zip(axes, images, boxes, masks, strict=True):
         show_image(row[0], "image", image, vmax=255)
         for panel, (epoch, soft_mask) in zip(row[1:], by_epoch.items(), strict=True):
             heat = show_image(panel, f"epoch {epoch}", soft_mask / 255, vmax=1, cmap="viridis")
-        for panel in row:
-            draw_boxes(panel, boxes_xyxy, "given box", GREEN, "-")
+        for panel, (name, boxes_xyxy) in product(row, by_class.items()):
+            draw_boxes(panel, boxes_xyxy, name, colours[name], "-")
     figure.colorbar(heat, ax=axes, ticks=[0, 0.5, 1], shrink=0.4)
-    figure.suptitle("Predicted probability on validation cases, and the given box")
+    if len(names) == 1:
+        figure.suptitle("Predicted probability on validation cases, and the given box")
+    else:
+        figure.suptitle("Probability of the likeliest class on validation cases, and the given boxes")
+        handles = [Line2D([], [], color=colours[name], label=name.replace("$", r"\$")) for name in names]
+        figure.legend(handles=handles, loc="outside lower center", ncols=6, frameon=False)
     save_figure(figure, path)
 
 
