@@ -7,7 +7,6 @@ python stages/embed.py --prune      drops from .cache/embeddings what the presen
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from automedsam.cases import read_splits
+from automedsam.choices import Augmentation
 from automedsam.device import choose_compute
 from automedsam.embeddings import EmbeddingStore, describe_encoder, embedding_place, link_or_copy
 from automedsam.encoder import Encoder
@@ -25,7 +25,7 @@ from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, cache_folder
 from automedsam.pipelining import ahead
 from automedsam.sam import Weights
 from automedsam.stage import run
-from automedsam.views import Augmentation, stored_view, stored_views
+from automedsam.views import View, stored_view, stored_views
 
 
 def main() -> None:
@@ -35,49 +35,56 @@ def main() -> None:
     weights = Weights(params.backbone, params.medsam_checkpoint)
     encoder_id = describe_encoder(weights, params.embedding_dtype)
     store = EmbeddingStore(cache_folder() / "embeddings", encoder_id, compute.precision)
-    sights = list_sights(stored_views(params.views, params.augmentations))
-    stored = {sight: store.path(sight.image, sight.describe(params.augmentations)) for sight in sights}
+    sights = list_sights(params.views, params.augmentations)
+    stored = {sight: store.path(sight.image, sight.describe()) for sight in sights}
     if arguments.prune:
         files, size = store.prune(stored.values())
         print(f"dropped {files} embeddings that are not in use, {size / 2**20:.1f} MiB")
         return
-    missing = [
-        (partial(sight.see, params.augmentations), path) for sight, path in stored.items() if not store.holds(path)
-    ]
+    missing = [(sight.see, path) for sight, path in stored.items() if not store.holds(path)]
     print(f"{params.backbone} on {compute}: {len(missing)} images to embed, {len(sights) - len(missing)} in the store")
     if missing:
         embed(missing, Encoder(weights, compute), store)
     with fresh_folder(EMBEDDINGS) as folder:
         for sight, path in stored.items():
-            link_or_copy(path, embedding_place(folder, sight.case, sight.view))
+            link_or_copy(path, embedding_place(folder, sight.case, sight.number))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sight:
-    """An image as it is, view 0, or one of its other views."""
+    """An image as it is, or one of its other views."""
 
     case: str
-    view: int
+    number: int  # of the view; 0: as it is
+    view: View | None
+
+    @classmethod
+    def of(cls, case: str, number: int, kinds: list[Augmentation]) -> "Sight":
+        """The view of this number."""
+        return cls(case, number, stored_view(case, number, kinds) if number else None)
 
     @property
     def image(self) -> Path:
         return IMAGES / f"{self.case}.png"
 
-    def describe(self, kinds: list[Augmentation]) -> str:
+    def describe(self) -> str:
         """What tells a view from another of the same image; nothing, of the image as it is."""
-        return stored_view(self.case, self.view, kinds).describe() if self.view else ""
+        return self.view.describe() if self.view else ""
 
-    def see(self, kinds: list[Augmentation]) -> np.ndarray:
+    def see(self) -> np.ndarray:
         """(H, W) or (H, W, 3), uint8."""
         pixels = read_pixels(self.image)
-        return stored_view(self.case, self.view, kinds).of_8_bits(pixels) if self.view else pixels
+        return self.view.of_8_bits(pixels) if self.view else pixels
 
 
-def list_sights(views: int) -> list[Sight]:
+def list_sights(views: int, kinds: list[Augmentation]) -> list[Sight]:
     """Every image as it is, then the other views of those to train on."""
     splits = read_splits(INDEX)
     trained_on = [name for name, split in splits.items() if split == "train"]
-    return [Sight(name, 0) for name in splits] + [Sight(name, n) for name in trained_on for n in range(1, views + 1)]
+    numbers = range(1, stored_views(views, kinds) + 1)
+    return [Sight.of(name, 0, kinds) for name in splits] + [
+        Sight.of(name, number, kinds) for name in trained_on for number in numbers
+    ]
 
 
 def embed(missing: Sequence[tuple[Callable[[], np.ndarray], Path]], encoder: Encoder, store: EmbeddingStore) -> None:

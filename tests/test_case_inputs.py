@@ -7,10 +7,10 @@ import torch
 
 from automedsam.case_inputs import CaseInputs
 from automedsam.cases import Case
+from automedsam.choices import PromptSource
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.image_locator import SIDE
 from automedsam.images import read_pixels
-from automedsam.locating_module import PromptSource
 from automedsam.model import AutoMedSAM
 from automedsam.sam import Weights
 

@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 import torch
 
 from automedsam.cases import Case, write_index
+from automedsam.choices import Augmentation
 from automedsam.device import Compute
 from automedsam.embeddings import EmbeddingStore, describe_encoder
 from automedsam.encoder import Encoder
@@ -22,7 +22,7 @@ from automedsam.images import read_pixels, write_image
 from automedsam.paths import INDEX
 from automedsam.sam import Weights
 from automedsam.tensors import load_tensors
-from automedsam.views import AUGMENTATIONS, Augmentation, stored_view
+from automedsam.views import AUGMENTATIONS, stored_view
 from embed import Sight, embed, list_sights
 from workspace import Workspace, copy_project
 
@@ -39,16 +39,14 @@ def missing(store: EmbeddingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Seven images, no two alike, to their places in the store."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    sights = [Sight(str(number), 0) for number in range(7)]
+    sights = [Sight(str(number), 0, None) for number in range(7)]
     for number, sight in enumerate(sights):
         write_image(sight.image, rng.integers(0, 256, (40 + number, 50), np.uint8))
     return {sight: store.path(sight.image) for sight in sights}
 
 
-def to_see(
-    stored: dict[Sight, Path], kinds: Sequence[Augmentation] = ()
-) -> list[tuple[Callable[[], np.ndarray], Path]]:
-    return [(partial(sight.see, list(kinds)), path) for sight, path in stored.items()]
+def to_see(stored: dict[Sight, Path]) -> list[tuple[Callable[[], np.ndarray], Path]]:
+    return [(sight.see, path) for sight, path in stored.items()]
 
 
 def test_every_image_gets_its_own_embedding(
@@ -65,36 +63,41 @@ def test_every_view_gets_the_embedding_of_what_it_shows(
     tiny_weights: Weights, store: EmbeddingStore, missing: dict[Sight, Path]
 ) -> None:
     encoder, kinds = Encoder(tiny_weights, CPU), list(AUGMENTATIONS)
-    sights = [Sight(case, view) for case in "25" for view in range(3)]
-    stored = {sight: store.path(sight.image, sight.describe(kinds)) for sight in sights}
+    sights = [Sight.of(case, number, kinds) for case in "25" for number in range(3)]
+    stored = {sight: store.path(sight.image, sight.describe()) for sight in sights}
     assert len(set(stored.values())) == 6
-    assert [stored[Sight(case, 0)] for case in "25"] == [missing[Sight(case, 0)] for case in "25"]
-    embed(to_see(stored, kinds), encoder, store)
+    assert {path for sight, path in stored.items() if not sight.number} <= set(missing.values())
+    embed(to_see(stored), encoder, store)
     for sight, path in stored.items():
         image = read_pixels(sight.image)
-        seen = stored_view(sight.case, sight.view, kinds).of_8_bits(image) if sight.view else image
+        seen = stored_view(sight.case, sight.number, kinds).of_8_bits(image) if sight.number else image
         assert torch.equal(load_tensors(path)["embedding"], encoder(seen))
 
 
-def test_a_view_is_found_by_what_it_shows(missing: dict[Sight, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_view_is_found_by_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another strength of a kind that is used makes another view; of one that is not used, it does not."""
-    described = Sight("2", 1).describe(["scale"])
+
+    def describe(*kinds: Augmentation) -> str:
+        return Sight.of("2", 1, list(kinds)).describe()
+
+    described = describe("scale")
     monkeypatch.setattr("automedsam.views.ROTATION", 0.1)
-    assert Sight("2", 1).describe(["scale"]) == described
+    assert describe("scale") == described
     monkeypatch.setattr("automedsam.views.SCALE", 0.1)
-    assert Sight("2", 1).describe(["scale"]) != described
-    assert Sight("2", 1).describe(["scale", "flip"]) != described
-    assert Sight("2", 0).describe(["scale"]) == Sight("2", 0).describe([]) == ""
+    assert describe("scale") != described
+    assert describe("scale", "flip") != described
+    assert Sight.of("2", 0, ["scale"]).describe() == ""
 
 
 def test_training_images_alone_have_views(cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     INDEX.parent.mkdir(parents=True)
     write_index(INDEX, cases)
-    sights = list_sights(2)
-    assert sights[:5] == [Sight(name, 0) for name in "abcde"]
-    assert sights[5:] == [Sight(name, view) for name in "abc" for view in (1, 2)]
-    assert list_sights(0) == sights[:5]
+    as_they_are = [(name, 0) for name in "abcde"]
+    others = [(name, number) for name in "abc" for number in (1, 2)]
+    assert [(sight.case, sight.number) for sight in list_sights(2, ["scale"])] == as_they_are + others
+    for sights in (list_sights(0, ["scale"]), list_sights(2, [])):
+        assert [(sight.case, sight.number) for sight in sights] == as_they_are
 
 
 def test_batches_give_what_single_images_do(

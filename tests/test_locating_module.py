@@ -9,11 +9,12 @@ from torch.nn import functional as F
 
 from automedsam.box_votes import decode_loosely
 from automedsam.boxes import box_iou, tight_box
+from automedsam.choices import PromptSource
 from automedsam.decoder import PromptableDecoder
 from automedsam.device import Compute
 from automedsam.encoder import Encoder
 from automedsam.image_locator import SIDE
-from automedsam.locating_module import VOTES, LocatingModule, PromptSource, locate, prompt_with
+from automedsam.locating_module import VOTES, LocatingModule, locate, prompt_with
 from automedsam.metrics import dice
 from automedsam.phantoms import draw_phantom
 from automedsam.sam import Weights

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from automedsam.choices import Prompting, PromptSource, SparsePrompt
 from automedsam.errors import InputError
 from automedsam.image_locator import SIDE
-from automedsam.locating_module import PromptSource
 from automedsam.losses import AutoMedSAMLoss
-from automedsam.model import AutoMedSAM, Prompting, create_model
-from automedsam.prompt_module import SparsePrompt
+from automedsam.model import AutoMedSAM, create_model
 from automedsam.prompts import Prompts
 from automedsam.sam import BACKBONES, Weights
 from loopback import Server

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from automedsam.prompt_module import PromptModule, SparsePrompt
+from automedsam.choices import SparsePrompt
+from automedsam.prompt_module import PromptModule
 
 SHAPES = {"boxes_xyxy": (3, 1, 4), "points_xy": (3, 1, 2), "tokens": (3, 2, 32)}
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from automedsam.cases import Case
+from automedsam.choices import SparsePrompt
 from automedsam.device import Compute
 from automedsam.embeddings import EmbeddingFolder
 from automedsam.locating_module import LocatingModule
 from automedsam.model import AutoMedSAM
 from automedsam.object_classes import ObjectClass
-from automedsam.prompt_module import SparsePrompt
 from automedsam.sam import Weights
 from automedsam.segmenter import Segmenter, to_labels, to_mask, to_soft_mask
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from automedsam.views import AUGMENTATIONS, Augmentation, View, draw_view, stored_view
+from automedsam.choices import Augmentation
+from automedsam.views import AUGMENTATIONS, View, draw_view, stored_view
 
 GEOMETRY: tuple[Augmentation, ...] = ("flip", "turn", "rotate", "scale", "shift")
 AS_IT_IS = draw_view(np.random.default_rng(0), [])

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from automedsam.cases import Spacing, Split
+from automedsam.choices import SliceAxis
 from automedsam.errors import Faults, InputError
 from automedsam.framing import Framing
 from automedsam.outlines import fill_outline
 from automedsam.scans import open_scan, read_mask, stem
-from automedsam.slicing import SliceAxis
 from automedsam.sources import RawScan
 
 PIXEL_SIZES = "training_set_pixel_size_and_HC.csv"

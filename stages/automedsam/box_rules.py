@@ -1,11 +1,11 @@
 """How boxes are simulated from masks; boxes that somebody drew are taken as they are."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from automedsam.boxes import Box, component_boxes, tight_box
+from automedsam.choices import BoxesPerObject
 from automedsam.splits import rank
 
 
@@ -13,7 +13,7 @@ from automedsam.splits import rank
 class BoxRules:
     """What somebody would draw, and how carefully."""
 
-    boxes_per_object: Literal["union", "component"] = "union"  # one round all of it, or one round each part
+    boxes_per_object: BoxesPerObject = "union"  # one round all of it, or one round each part
     min_object_px: int = 1  # an object or part of fewer pixels gets no box
     box_jitter: int = 0  # px by which each side is moved out, at most
     seed: int = 0  # of the jitter

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from automedsam.annotations import Annotations, find_annotations
 from automedsam.archives import ARCHIVES
+from automedsam.choices import SliceAxis
 from automedsam.errors import InputError
 from automedsam.framing import Framing
 from automedsam.intensity import Intensity
 from automedsam.object_classes import ObjectClass
 from automedsam.phantoms import PIXEL_RANGE
 from automedsam.preparation import Preparation
-from automedsam.slicing import SliceAxis
 from automedsam.sources import RawScan, folder_scans, synthetic_scans
 
 

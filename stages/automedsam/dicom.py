@@ -11,9 +11,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from automedsam.choices import SliceAxis
 from automedsam.errors import InputError
 from automedsam.nifti import PROBABILITY, write_mask
-from automedsam.slicing import SliceAxis, Slicing
+from automedsam.slicing import Slicing
 from automedsam.values import check_finite
 
 SUFFIXES = (".dcm",)

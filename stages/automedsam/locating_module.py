@@ -7,7 +7,6 @@ the object is surely there. Each class has its turn by itself.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +14,13 @@ from torch.nn import functional as F
 
 from automedsam.box_votes import decode_loosely
 from automedsam.boxes import box_iou, largest_box
+from automedsam.choices import PromptSource
 from automedsam.decoder import PromptableDecoder
 from automedsam.embedding_locator import EmbeddingLocator
 from automedsam.image_locator import ImageLocator
 from automedsam.prompts import Prompts
 from automedsam.proposals import propose_boxes
 
-PromptSource = Literal["embedding", "image", "both"]
 VOTES = 5  # on a box that is chosen
 LEAST_SHARE = 0.5  # of the surest part's presence, that a further part must have
 

@@ -12,12 +12,13 @@ from torch import Tensor
 from automedsam.boxes import box_iou, enclosing_box, largest_box, mask_box_iou
 from automedsam.case_inputs import KEPT
 from automedsam.cases import Case
+from automedsam.choices import Augmentation
 from automedsam.image_locator import SIDE
 from automedsam.locating_module import LocatingModule
 from automedsam.segmenter import to_mask
 from automedsam.supervision import label_folders, pseudo_label_loss, read_supervision
 from automedsam.training import Setup, Terms, Training
-from automedsam.views import Augmentation, draw_view, stored_view
+from automedsam.views import draw_view, stored_view
 
 WARM_UP = 0.15  # of all steps
 EMA_DECAY = 0.99

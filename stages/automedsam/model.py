@@ -1,21 +1,20 @@
 """AutoMedSAM: the PromptModule prompts, SAM's frozen prompt encoder and mask decoder answer."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from automedsam.choices import Prompting, PromptSource, SparsePrompt
 from automedsam.decoder import PromptableDecoder
 from automedsam.errors import InputError
 from automedsam.image_locator import SIDE
-from automedsam.locating_module import LocatingModule, PromptSource
-from automedsam.prompt_module import PromptModule, SparsePrompt
+from automedsam.locating_module import LocatingModule
+from automedsam.prompt_module import PromptModule
 from automedsam.prompts import Prompts
 from automedsam.sam import Weights
-
-Prompting = Literal["locate", "direct"]
 
 
 class AutoMedSAM(nn.Module):

@@ -10,9 +10,10 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
+from automedsam.choices import SliceAxis
 from automedsam.errors import InputError
 from automedsam.outputs import fresh_file
-from automedsam.slicing import SliceAxis, Slicing
+from automedsam.slicing import Slicing
 from automedsam.values import check_finite, check_labels
 
 SUFFIXES = (".nii", ".nii.gz")

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from automedsam.choices import Augmentation, BoxesPerObject, Prompting, PromptSource, SliceAxis, SparsePrompt
 from automedsam.class_ids import MOST_CLASSES, are_mask_values, grouped, merged, name_of, repeated
 from automedsam.errors import InputError
 
@@ -40,11 +41,11 @@ class AutoMedSAMConfig(BaseModel):
     annotations: Path | None = None
     class_ids: list[ClassId | Annotated[list[ClassId], Field(min_length=1)]] | None = Field(None, min_length=1)
     mask_ids: list[MaskId | Annotated[list[MaskId], Field(min_length=1)]] | None = Field(None, min_length=1)
-    boxes_per_object: Literal["union", "component"] = "union"
+    boxes_per_object: BoxesPerObject = "union"
     min_object_px: int = Field(1, ge=1)
     keep_empty: bool = True
     box_jitter: int = Field(0, ge=0)
-    slice_axis: Literal["auto", "axial", "coronal", "sagittal"] = "auto"
+    slice_axis: SliceAxis = "auto"
     window_low: float | None = None
     window_high: float | None = None
     group_by: str | None = None
@@ -58,14 +59,12 @@ class AutoMedSAMConfig(BaseModel):
     use_amp: bool = True
     embedding_dtype: Literal["float16", "int8"] = "float16"
 
-    augmentations: list[Literal["flip", "turn", "rotate", "scale", "shift", "intensity"]] = Field(
-        ["rotate", "scale", "shift", "intensity"]
-    )
+    augmentations: list[Augmentation] = Field(["rotate", "scale", "shift", "intensity"])
     views: int = Field(8, ge=0)
 
-    prompting: Literal["locate", "direct"] = "locate"
-    prompt_source: Literal["embedding", "image", "both"] = "both"
-    sparse_prompt: Literal["box", "point", "tokens"] = "box"
+    prompting: Prompting = "locate"
+    prompt_source: PromptSource = "both"
+    sparse_prompt: SparsePrompt = "box"
     epochs: int = Field(20, ge=1)
     steps_per_epoch: int = Field(30, ge=1)
     batch_size: int = Field(8, ge=1)

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from torch import Tensor
 
+from automedsam.choices import SliceAxis
 from automedsam.errors import InputError
 from automedsam.framing import Framing, Size
 from automedsam.intensity import Intensity, to_8_bits
 from automedsam.scans import Scan
-from automedsam.slicing import SliceAxis
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,13 @@
 Gaillochet et al., arXiv 2409.20293: one shared 1x1 convolution, then a dense and a sparse branch.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
+from automedsam.choices import SparsePrompt
 from automedsam.decoder import PromptableDecoder
 from automedsam.prompts import Prompts
 
-SparsePrompt = Literal["box", "point", "tokens"]
 POOLED = 8  # cells a side that the sparse branch sees
 
 

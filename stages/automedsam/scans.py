@@ -8,11 +8,12 @@ from unicodedata import normalize
 import numpy as np
 
 from automedsam import dicom, images, nifti, tiff
+from automedsam.choices import SliceAxis
 from automedsam.dicom import DicomScan
 from automedsam.errors import Faults, InputError
 from automedsam.images import ImageScan
 from automedsam.nifti import NiftiScan
-from automedsam.slicing import SliceAxis, Slicing
+from automedsam.slicing import Slicing
 from automedsam.tiff import TiffScan
 
 SUFFIXES = (*images.SUFFIXES, *tiff.SUFFIXES, *nifti.SUFFIXES, *dicom.SUFFIXES)

@@ -1,7 +1,5 @@
 """How a volume is cut into slices: along an anatomical axis, each slice the way a radiologist looks at it."""
 
-from typing import Literal
-
 import numpy as np
 from nibabel.affines import apply_affine, voxel_sizes
 from nibabel.orientations import (
@@ -12,9 +10,9 @@ from nibabel.orientations import (
     ornt_transform,
 )
 
+from automedsam.choices import SliceAxis
 from automedsam.errors import InputError
 
-SliceAxis = Literal["auto", "axial", "coronal", "sagittal"]
 # Where slice number, row and column point to: Superior, Posterior, Left ... Patients are seen from their feet and
 # their front, as everywhere in radiology: their right side is on the picture's left.
 PLANES: dict[SliceAxis, str] = {"axial": "SPL", "coronal": "PIL", "sagittal": "LIP"}

@@ -11,11 +11,11 @@ import numpy as np
 from automedsam.annotations import Annotations, place_boxes
 from automedsam.boxes import BoxesOf
 from automedsam.cases import Spacing, Split
+from automedsam.choices import SliceAxis
 from automedsam.errors import Faults, InputError
 from automedsam.object_classes import ObjectClass
 from automedsam.phantoms import Phantom, draw_phantom
 from automedsam.scans import Scan, find_scans, name_scans, open_scan, read_mask
-from automedsam.slicing import SliceAxis
 
 SYNTHETIC_SEED = 2026  # the data set is one and the same, whatever `seed` trains on it
 SYNTHETIC_COUNTS: dict[Split, int] = {"train": 40, "val": 20, "test": 60}

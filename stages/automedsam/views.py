@@ -7,14 +7,14 @@ smaller copies of both.
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Augmentation = Literal["flip", "turn", "rotate", "scale", "shift", "intensity"]
+from automedsam.choices import Augmentation
 
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 
