@@ -15,7 +15,7 @@ from automedsam.metrics import dice
 from automedsam.object_classes import ObjectClass
 from automedsam.phantoms import draw_phantom
 from automedsam.preprocessing import Preprocessing
-from automedsam.pseudo_labels import Labeller, find_fault, set_apart, sort_out
+from automedsam.pseudo_labels import Labeller, find_fault, sort_out
 from automedsam.sam import BACKBONES, Weights
 
 CPU = Compute(torch.device("cpu"), torch.float32)
@@ -122,22 +122,6 @@ def test_a_box_of_few_pixels_forgives_one_a_side() -> None:
 
 def test_without_boxes_there_is_no_fault() -> None:
     assert find_fault(filled(), []) is None
-
-
-def test_a_pixel_is_left_to_the_class_of_the_smaller_box() -> None:
-    """A ring round a disc is filled by the backbone: of its label, what is the disc's is taken away."""
-    boxes: dict[int, tuple[Box, ...]] = {1: ((0, 0, 6, 4),), 2: ((1, 1, 3, 3),), 5: ((2, 2, 4, 4), (5, 0, 6, 1))}
-    labels = {value: 0.8 * filled(*of, size=(4, 6)) for value, of in boxes.items()}
-    apart = set_apart(labels, boxes)
-    np.testing.assert_array_equal(apart[2], labels[2])
-    both = labels[5] * (labels[2] > 0)
-    np.testing.assert_allclose(apart[5], labels[5] - 0.8 * both, rtol=1e-5)
-    np.testing.assert_allclose(apart[1], np.where(np.maximum(labels[2], labels[5]) > 0, 0.8 * 0.2, 0.8), rtol=1e-5)
-
-
-def test_the_label_of_a_class_that_is_alone_stays_as_it_is() -> None:
-    label = np.random.default_rng(0).random((4, 6), np.float32)
-    assert np.array_equal(set_apart({255: label}, {255: (BOX,)})[255], label)
 
 
 DISC, CORE = (10, 10, 30, 30), (14, 14, 26, 26)

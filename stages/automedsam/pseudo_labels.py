@@ -17,6 +17,7 @@ from automedsam.decoder import PromptableDecoder
 from automedsam.device import Compute
 from automedsam.object_classes import ObjectClass
 from automedsam.sam import Weights
+from automedsam.shared_pixels import set_apart
 
 VOTES = 8
 SLACK = 0.25  # of the box's height or width: how far from each side a sound label may end
@@ -79,19 +80,9 @@ def sort_out(labels: Mapping[int, np.ndarray], boxes: BoxesOf) -> dict[int, tupl
     """Labels (H, W) of an image's classes, by value, the sound ones set apart; and why each is dropped, or None."""
     sorted_out = {value: (label, find_fault(label, boxes[value])) for value, label in labels.items()}
     sound = {value: label for value, (label, fault) in sorted_out.items() if fault is None}
-    for value, apart in set_apart(sound, boxes).items():
-        is_lost = apart.sum() < LEAST_LEFT * sound[value].sum()
-        sorted_out[value] = (sound[value], "is lost to a smaller object's") if is_lost else (apart, None)
+    if sound:
+        sizes = [sum(map(box_area, boxes[value])) for value in sound]
+        for (value, label), apart in zip(sound.items(), set_apart(np.stack([*sound.values()]), sizes), strict=True):
+            is_lost = apart.sum() < LEAST_LEFT * label.sum()
+            sorted_out[value] = (label, "is lost to a smaller object's") if is_lost else (apart, None)
     return sorted_out
-
-
-def set_apart(labels: Mapping[int, np.ndarray], boxes: BoxesOf) -> dict[int, np.ndarray]:
-    """The labels (H, W) of several classes, by value, with each pixel left to one of them.
-
-    It goes to the class of the smaller boxes: a box prompt fills a ring, and what lies within must not be lost to it.
-    """
-    apart: dict[int, np.ndarray] = {}
-    for value in sorted(labels, key=lambda value: sum(map(box_area, boxes[value]))):
-        others = np.maximum.reduce([np.zeros_like(labels[value]), *(labels[smaller] for smaller in apart)])
-        apart[value] = labels[value] * (1 - others)
-    return apart

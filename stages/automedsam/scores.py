@@ -14,7 +14,8 @@ from automedsam.boxes import Box, box_iou, enclosing_box, fill_boxes, mask_box_i
 from automedsam.cases import Case
 from automedsam.losses import AutoMedSAMLoss, given_boxes
 from automedsam.metrics import dice, hd95, iou
-from automedsam.segmenter import Segmenter, set_apart, to_mask
+from automedsam.segmenter import Segmenter, to_mask
+from automedsam.shared_pixels import set_masks_apart
 
 Scores = dict[str, float | None]
 COLUMNS = ("dice", "iou", "hd95_px", "hd95_mm", "box_iou", "mean_box_iou", "left_empty", "true_box_dice",
@@ -64,7 +65,7 @@ def score_yardsticks(
         "box_fill_dice": [fill_boxes(case.boxes_xyxy, case.image_size) for case in cases],
     }
     for way, masks in ways.items():
-        for of_class, mask, truth in zip(scores, set_apart(np.stack(masks)), truths, strict=True):
+        for of_class, mask, truth in zip(scores, set_masks_apart(np.stack(masks)), truths, strict=True):
             if truth.any():
                 of_class[way] = dice(mask, truth)
     return scores

@@ -11,6 +11,7 @@ from automedsam.device import Compute
 from automedsam.model import AutoMedSAM
 from automedsam.object_classes import ObjectClass
 from automedsam.prompts import Prompts
+from automedsam.shared_pixels import set_masks_apart
 
 
 class Segmenter:
@@ -67,21 +68,9 @@ def to_mask(logits: Tensor) -> np.ndarray:
     return (logits[0, 0] > 0).cpu().numpy()
 
 
-def set_apart(masks: np.ndarray) -> np.ndarray:
-    """Masks of classes (K, H, W), bool, with each pixel left to the smallest of those that have it.
-
-    A box prompt fills a ring, and what lies within must not be lost to it.
-    """
-    apart, taken = np.zeros_like(masks), np.zeros(masks.shape[1:], bool)
-    for number in np.argsort(masks.sum((1, 2)), kind="stable"):
-        apart[number] = masks[number] & ~taken
-        taken |= masks[number]
-    return apart
-
-
 def to_labels(logits: Tensor, classes: Sequence[ObjectClass]) -> np.ndarray:
     """Logits (1, K, H, W) to a label mask (H, W), uint8: each pixel the value of a class over 0.5, or 0; set apart."""
-    masks = set_apart((logits[0] > 0).cpu().numpy())  # (K, H, W)
+    masks = set_masks_apart((logits[0] > 0).cpu().numpy())  # (K, H, W)
     return np.max([of.value * mask.astype(np.uint8) for of, mask in zip(classes, masks, strict=True)], axis=0)
 
 
