@@ -36,21 +36,21 @@ def main() -> None:
     encoder_id = describe_encoder(weights, params.embedding_dtype)
     store = EmbeddingStore(cache_folder() / "embeddings", encoder_id, compute.precision)
     sights = list_sights(params.views, params.augmentations)
-    stored = {sight: store.path(sight.image, sight.describe()) for sight in sights}
+    stored = [(sight, store.path(sight.image, sight.describe())) for sight in sights]
     if arguments.prune:
-        files, size = store.prune(stored.values())
+        files, size = store.prune(path for _, path in stored)
         print(f"dropped {files} embeddings that are not in use, {size / 2**20:.1f} MiB")
         return
-    missing = [(sight.see, path) for sight, path in stored.items() if not store.holds(path)]
+    missing = [(sight.see, path) for sight, path in stored if not store.holds(path)]
     print(f"{params.backbone} on {compute}: {len(missing)} images to embed, {len(sights) - len(missing)} in the store")
     if missing:
         embed(missing, Encoder(weights, compute), store)
     with fresh_folder(EMBEDDINGS) as folder:
-        for sight, path in stored.items():
+        for sight, path in stored:
             link_or_copy(path, embedding_place(folder, sight.case, sight.number))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Sight:
     """An image as it is, or one of its other views."""
 

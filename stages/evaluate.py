@@ -79,7 +79,11 @@ def main() -> None:
 
 
 def check_model(classes: list[ObjectClass]) -> None:
-    """Raises InputError if the model looks for other classes than the test cases are prepared for."""
+    """Refuse a model of other classes than those that the test cases are prepared for.
+
+    Raises:
+      InputError: naming both.
+    """
     learned = trained_classes(PROMPT_MODULE)
     if learned != classes:
         raise InputError(
@@ -99,8 +103,8 @@ def report(cases: list[Case], classes: list[ObjectClass], examined: list[Examine
     if not volumes and any(case.volume for case in cases):
         print("no volume is there with all of its slices and masks (keep_empty): no volume Dice")
     means = mean_of_classes(classes, scores, volumes)
-    summary = summarize(means) | {"n_cases": len(cases), "n_masks": len(measured)}
-    summary |= {"n_volumes": len({row["volume"] for row in volumes})} if volumes else {}
+    counts = {"n_volumes": len({row["volume"] for row in volumes})} if volumes else {}
+    summary = summarize(means) | counts | {"n_cases": len(cases), "n_masks": len(measured)}
     if summary.get("dice", 1) < summary.get("mean_box_dice", 0):
         print("worse than the mean box of the training cases, which needs no learning: was the training long enough?")
     write_table(PER_CASE, with_names(cases, classes, scores), [*NAMES, *COLUMNS])
@@ -123,20 +127,20 @@ def with_names(
 
 def mean_of_classes(
     classes: list[ObjectClass], scores: list[list[Scores]], volumes: list[dict[str, Any]]
-) -> dict[str, Scores]:
+) -> dict[str, dict[str, float]]:
     """The means of each class's scores, by its name; of those that any of its test cases or volumes has."""
-    means: dict[str, Scores] = {}
+    means = {}
     for of, of_class in zip(classes, zip(*scores, strict=True), strict=True):
         whole = [{"volume_dice": row["volume_dice"]} for row in volumes if row["class"] == of.name]
-        means[of.name] = {**mean_scores([*of_class, *whole])}
+        means[of.name] = mean_scores([*of_class, *whole])
     return means
 
 
-def summarize(means: dict[str, Scores]) -> dict[str, float]:
+def summarize(means: dict[str, dict[str, float]]) -> dict[str, float]:
     """The mean over the classes; of several, each one's Dice, too, or the overlap of boxes where there is no mask."""
     summary = mean_scores(list(means.values()))
     score = "dice" if "dice" in summary else "box_iou"
-    of_classes = {f"{score}_of_{name}": value for name, of in means.items() if (value := of.get(score)) is not None}
+    of_classes = {f"{score}_of_{name}": of[score] for name, of in means.items() if score in of}
     return summary | (of_classes if len(means) > 1 else {})
 
 

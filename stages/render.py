@@ -54,19 +54,20 @@ def main() -> None:
     per_case = pd.read_csv(PER_CASE, converters={"case": str})
     draw_loss_curves(LOSS_CURVES, pd.read_csv(HISTORY))
     draw_score_histogram(SCORE_HISTOGRAM, per_case)
-    draw_strip(read_index(INDEX, "val"))
-    draw_snapshots(read_index(INDEX, "test"), per_case.groupby("case").mean(numeric_only=True))
+    classes = read_classes(CLASSES)
+    draw_strip(read_index(INDEX, "val"), classes)
+    draw_snapshots(read_index(INDEX, "test"), classes, per_case.groupby("case").mean(numeric_only=True))
 
 
-def draw_strip(val_cases: list[Case]) -> None:
+def draw_strip(val_cases: list[Case], classes: list[ObjectClass]) -> None:
     masks = load_progress(PROGRESS)
     shown = [case for case in val_cases if case.name in masks]
     images = [read_pixels(IMAGES / f"{case.name}.png") for case in shown]
-    boxes = [{of.name: case.of_class(of.value).boxes_xyxy for of in read_classes(CLASSES)} for case in shown]
+    boxes = [{of.name: case.of_class(of.value).boxes_xyxy for of in classes} for case in shown]
     draw_progress(PROGRESS_STRIP, images, boxes, [masks[case.name] for case in shown])
 
 
-def draw_snapshots(test_cases: list[Case], scores: pd.DataFrame) -> None:
+def draw_snapshots(test_cases: list[Case], classes: list[ObjectClass], scores: pd.DataFrame) -> None:
     """The best, the median and the worst case, and a few that are always the same.
 
     Args:
@@ -79,7 +80,6 @@ def draw_snapshots(test_cases: list[Case], scores: pd.DataFrame) -> None:
     chosen |= {f"fixed_{number}": case.name for number, case in enumerate(fixed, start=1)}
     cases = {case.name: case for case in test_cases}
     prompts = pd.read_csv(PROMPTS, converters={"case": str, "class": str}).set_index(["case", "class"])[list(EDGES)]
-    classes = read_classes(CLASSES)
     with fresh_folder(SNAPSHOTS) as folder:
         for role, name in chosen.items():
             row = scores.loc[name]

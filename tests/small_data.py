@@ -24,7 +24,7 @@ LOW, HIGH = 1000, 3000  # the values of the left and the right half of an image
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
+def raw_project(tmp_path, monkeypatch):
     """The working folder: a clone's params.yaml and dvc.yaml, and an empty data/raw; changes go to params.yaml."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["prepare.py"])
@@ -40,7 +40,7 @@ def project(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call_prepare(monkeypatch, capsys):
     """`prepare.py` with arguments, in this process; returns what it printed."""
 
     def run(*arguments):

@@ -57,6 +57,10 @@ def test_every_key_is_read_by_some_stage():
     assert set().union(*(listed(stage, "params") for stage in PIPELINE)) == set(AutoMedSAMConfig.model_fields)
 
 
+def test_what_the_loss_takes_are_keys() -> None:
+    assert set(LOSS_KEYS) <= set(AutoMedSAMConfig.model_fields)
+
+
 def test_a_key_of_another_stage_cannot_be_read():
     with pytest.raises(AttributeError, match="stage embed reads epochs, which"):
         load_params("embed", ROOT).epochs  # noqa: B018

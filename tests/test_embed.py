@@ -26,6 +26,7 @@ from automedsam.views import AUGMENTATIONS, stored_view
 from embed import Sight, embed, list_sights
 from workspace import Workspace, copy_project
 
+Stored = list[tuple[Sight, Path]]  # to their places in the store
 CPU = Compute(torch.device("cpu"), torch.float32)
 
 
@@ -35,40 +36,38 @@ def store(tiny_weights: Weights, tmp_path: Path) -> EmbeddingStore:
 
 
 @pytest.fixture
-def missing(store: EmbeddingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Sight, Path]:
+def missing(store: EmbeddingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stored:
     """Seven images, no two alike, to their places in the store."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     sights = [Sight(str(number), 0, None) for number in range(7)]
     for number, sight in enumerate(sights):
         write_image(sight.image, rng.integers(0, 256, (40 + number, 50), np.uint8))
-    return {sight: store.path(sight.image) for sight in sights}
+    return [(sight, store.path(sight.image)) for sight in sights]
 
 
-def to_see(stored: dict[Sight, Path]) -> list[tuple[Callable[[], np.ndarray], Path]]:
-    return [(sight.see, path) for sight, path in stored.items()]
+def to_see(stored: Stored) -> list[tuple[Callable[[], np.ndarray], Path]]:
+    return [(sight.see, path) for sight, path in stored]
 
 
-def test_every_image_gets_its_own_embedding(
-    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Sight, Path]
-) -> None:
+def test_every_image_gets_its_own_embedding(tiny_weights: Weights, store: EmbeddingStore, missing: Stored) -> None:
     encoder = Encoder(tiny_weights, CPU)
     embed(to_see(missing), encoder, store)
-    for sight, path in missing.items():
+    for sight, path in missing:
         assert store.holds(path)
         assert torch.equal(load_tensors(path)["embedding"], encoder(read_pixels(sight.image)))
 
 
 def test_every_view_gets_the_embedding_of_what_it_shows(
-    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Sight, Path]
+    tiny_weights: Weights, store: EmbeddingStore, missing: Stored
 ) -> None:
     encoder, kinds = Encoder(tiny_weights, CPU), list(AUGMENTATIONS)
     sights = [Sight.of(case, number, kinds) for case in "25" for number in range(3)]
-    stored = {sight: store.path(sight.image, sight.describe()) for sight in sights}
-    assert len(set(stored.values())) == 6
-    assert {path for sight, path in stored.items() if not sight.number} <= set(missing.values())
+    stored = [(sight, store.path(sight.image, sight.describe())) for sight in sights]
+    assert len({path for _, path in stored}) == 6
+    assert {path for sight, path in stored if not sight.number} <= {path for _, path in missing}
     embed(to_see(stored), encoder, store)
-    for sight, path in stored.items():
+    for sight, path in stored:
         image = read_pixels(sight.image)
         seen = stored_view(sight.case, sight.number, kinds).of_8_bits(image) if sight.number else image
         assert torch.equal(load_tensors(path)["embedding"], encoder(seen))
@@ -101,7 +100,7 @@ def test_training_images_alone_have_views(cases: list[Case], tmp_path: Path, mon
 
 
 def test_batches_give_what_single_images_do(
-    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Sight, Path], monkeypatch: pytest.MonkeyPatch
+    tiny_weights: Weights, store: EmbeddingStore, missing: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Encoder, "batch_size", 3)
     encoder = Encoder(tiny_weights, CPU)
@@ -110,19 +109,19 @@ def test_batches_give_what_single_images_do(
     monkeypatch.setattr(encoder, "encode", lambda inputs: [sizes.append(len(inputs)), encode(inputs)][1])
     embed(to_see(missing), encoder, store)
     assert sizes == [3, 3, 1]
-    for sight, path in missing.items():
+    for sight, path in missing:
         expected = encoder(read_pixels(sight.image)).float()
         assert torch.allclose(load_tensors(path)["embedding"].float(), expected, atol=1e-3)
 
 
 def test_an_image_that_cannot_be_read_is_named_and_those_before_it_are_kept(
-    tiny_weights: Weights, store: EmbeddingStore, missing: dict[Sight, Path]
+    tiny_weights: Weights, store: EmbeddingStore, missing: Stored
 ) -> None:
-    broken = list(missing)[4].image
+    broken = missing[4][0].image
     broken.write_bytes(broken.read_bytes()[:60])
     with pytest.raises(InputError, match=r"4\.png: expected an image, found a file that cannot be read"):
         embed(to_see(missing), Encoder(tiny_weights, CPU), store)
-    assert [store.holds(path) for path in missing.values()] == [True] * 4 + [False] * 3
+    assert [store.holds(path) for _, path in missing] == [True] * 4 + [False] * 3
 
 
 @pytest.mark.slow

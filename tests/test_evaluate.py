@@ -13,7 +13,7 @@ from automedsam.object_classes import ObjectClass, to_json
 from automedsam.paths import PROMPT_MODULE
 from automedsam.phantoms import draw_phantom
 from automedsam.tensors import save_tensors
-from evaluate import check_model
+from evaluate import check_model, mean_of_classes, summarize
 from trainings import OBJECT
 from workspace import SMALL, Workspace, copy_project
 
@@ -70,3 +70,28 @@ def test_a_model_of_other_classes_is_refused_by_name(tmp_path: Path, monkeypatch
     check_model(learned)
     with pytest.raises(InputError, match=r'model of {"object": 255}, found one of {"liver": 1, "spleen": 7}'):
         check_model(OBJECT)
+
+
+LIVER, SPLEEN = ObjectClass("liver", 1), ObjectClass("spleen", 7)
+
+
+def test_each_class_counts_the_same_in_the_summary() -> None:
+    """However many cases show it; a class that no test case shows has no Dice, and none is made up."""
+    scores: list[list[dict[str, float | None]]] = [
+        [{"dice": 0.9, "hd95_mm": None}, {"dice": 0.2}],
+        [{"dice": 0.7, "hd95_mm": None}, {"left_empty": 1.0}],
+    ]
+    volumes = [{"class": "liver", "volume_dice": 0.5}, {"class": "liver", "volume_dice": 0.7}]
+    means = mean_of_classes([LIVER, SPLEEN], scores, volumes)
+    assert means["liver"] == pytest.approx({"dice": 0.8, "volume_dice": 0.6})
+    assert means["spleen"] == {"dice": 0.2, "left_empty": 1}
+    assert summarize(means) == pytest.approx(
+        {"dice": 0.5, "volume_dice": 0.6, "left_empty": 1, "dice_of_liver": 0.8, "dice_of_spleen": 0.2}
+    )
+    assert "dice_of_spleen" not in summarize(means | {"spleen": {"left_empty": 1.0}})
+
+
+def test_without_masks_the_overlap_of_boxes_is_told_of_each_class_and_of_one_alone_nothing_twice() -> None:
+    means = mean_of_classes([LIVER, SPLEEN], [[{"box_iou": 0.5}, {"box_iou": 0.7}]], [])
+    assert summarize(means) == pytest.approx({"box_iou": 0.6, "box_iou_of_liver": 0.5, "box_iou_of_spleen": 0.7})
+    assert summarize({"liver": {"dice": 0.8}}) == {"dice": 0.8}

@@ -265,8 +265,8 @@ def test_progress_shows_the_boxes_of_several_classes_in_their_colours(tmp_path, 
     boxes = {"liver": ((1, 2, 9, 8),), "$p": ((20, 20, 30, 40), (5, 5, 9, 9))}
     draw_progress(tmp_path / "a.png", images, [boxes], masks)
     drawn = [to_hex(patch.get_edgecolor()).upper() for patch in figures[0].axes[0].patches]
-    liver, spleen = class_colours(2)
-    assert drawn == [liver, spleen, spleen]
+    first, second = class_colours(2)
+    assert drawn == [first, second, second]
     assert legend_labels(figures[0].legends[0]) == ["liver", r"\$p"]
 
 

@@ -28,8 +28,8 @@ from small_data import (
 )
 
 
-def test_index_holds_every_image_and_boxes_lie_beside_it(project):
-    project(train_cases=None)
+def test_index_holds_every_image_and_boxes_lie_beside_it(raw_project):
+    raw_project(train_cases=None)
     save_case("a", draw_labels((2, 3, 9, 7)))
     save_case("b", draw_labels((0, 0, 20, 10), size=(10, 20)))
     save_case("c", draw_labels((15, 11, 16, 12), value=255), suffix=".tif")
@@ -46,8 +46,8 @@ def test_index_holds_every_image_and_boxes_lie_beside_it(project):
     assert rows_of(TEST_BOXES) == ["case,class,x_min,y_min,x_max,y_max", "c,,15,11,16,12"]
 
 
-def test_images_are_8_bits_and_test_masks_are_black_and_white(project):
-    project(train_cases=None)
+def test_images_are_8_bits_and_test_masks_are_black_and_white(raw_project):
+    raw_project(train_cases=None)
     save_cases()
     prepare.main()
     expected = draw_labels((8, 0, 16, 12), value=255)
@@ -59,7 +59,7 @@ def test_images_are_8_bits_and_test_masks_are_black_and_white(project):
         assert np.array_equal(pixels_of(TEST_MASKS / f"{name}.png"), mask)
 
 
-def test_colour_images_stay_coloured(project):
+def test_colour_images_stay_coloured(raw_project):
     save_cases("abc")
     for name in "abc":
         save(IMAGES / f"{name}.png", np.zeros((12, 16, 3), np.uint8) + np.array([0, 10, 255], np.uint8))
@@ -67,7 +67,7 @@ def test_colour_images_stay_coloured(project):
     assert pixels_of(PREPARED / "images/a.png")[5, 5].tolist() == [0, 10, 255]
 
 
-def test_only_the_masks_of_test_cases_are_written(project):
+def test_only_the_masks_of_test_cases_are_written(raw_project):
     save_cases()
     prepare.main()
     written = {str(path.relative_to(PREPARED)) for path in PREPARED.rglob("*") if path.is_file()}
@@ -83,7 +83,7 @@ def test_only_the_masks_of_test_cases_are_written(project):
     assert [case.name for case in read_index(INDEX) if case.has_mask] == names_of("test")
 
 
-def test_preparation_and_the_picture_of_the_data_lie_where_dvc_expects_them(project):
+def test_preparation_and_the_picture_of_the_data_lie_where_dvc_expects_them(raw_project):
     save_cases("abc")
     prepare.main()
     assert PREPARATION.read_bytes() == (
@@ -92,19 +92,19 @@ def test_preparation_and_the_picture_of_the_data_lie_where_dvc_expects_them(proj
     assert pixels_of(DATA_REPORT).shape[0] > 500
 
 
-def test_names_with_dollar_signs_are_drawn_like_others(project):
+def test_names_with_dollar_signs_are_drawn_like_others(raw_project):
     save_cases(["a$b_$c^{", "b", "c"])
     prepare.main()
     assert names_of() == ["a$b_$c^{", "b", "c"]
 
 
-def test_class_ids_choose_the_object_and_cut_the_test_masks_too(project):
+def test_class_ids_choose_the_object_and_cut_the_test_masks_too(raw_project):
     for name in "abc":
         labels = draw_labels((1, 1, 4, 4)) + draw_labels((6, 2, 9, 8), value=2) + draw_labels((10, 3, 15, 9), value=3)
         save_case(name, labels)
     boxes = []
     for class_ids in (None, [2], [[2, 3]]):
-        project(class_ids=class_ids)
+        raw_project(class_ids=class_ids)
         prepare.main()
         boxes.append({case.boxes_xyxy for case in read_index(INDEX)})
     assert boxes == [{((1, 1, 15, 9),)}, {((6, 2, 9, 8),)}, {((6, 2, 15, 9),)}]
@@ -113,11 +113,11 @@ def test_class_ids_choose_the_object_and_cut_the_test_masks_too(project):
     assert np.array_equal(pixels_of(TEST_MASKS / f"{name}.png"), expected)
 
 
-def test_several_classes_have_boxes_and_labels_of_their_own(project):
+def test_several_classes_have_boxes_and_labels_of_their_own(raw_project):
     for name in "abc":
         labels = draw_labels((1, 1, 4, 4)) + draw_labels((6, 2, 9, 8), value=2) + draw_labels((10, 3, 15, 9), value=3)
         save_case(name, labels)
-    project(class_ids=[[3, 1], 2])
+    raw_project(class_ids=[[3, 1], 2])
     prepare.main()
     assert rows_of(CLASSES) == ["class,value", "3+1,3", "2,2"]
     for case in read_index(INDEX):
@@ -127,10 +127,10 @@ def test_several_classes_have_boxes_and_labels_of_their_own(project):
     assert np.array_equal(pixels_of(TEST_MASKS / f"{name}.png"), expected)
 
 
-def test_a_split_without_one_of_the_classes_is_told_with_its_name(project):
+def test_a_split_without_one_of_the_classes_is_told_with_its_name(raw_project):
     for name in "abc":
         save_case(name, draw_labels((1, 1, 4, 4)) + draw_labels((6, 2, 9, 8), value=2 * (name != "b")))
-    project(class_ids=[1, 2])
+    raw_project(class_ids=[1, 2])
     with pytest.raises(InputError) as told:
         prepare.main()
     assert str(told.value) == (
@@ -139,8 +139,8 @@ def test_a_split_without_one_of_the_classes_is_told_with_its_name(project):
     )
 
 
-def test_parts_get_a_box_each_and_those_that_are_too_small_none_but_in_the_test_set(project):
-    project(boxes_per_object="component", min_object_px=2)
+def test_parts_get_a_box_each_and_those_that_are_too_small_none_but_in_the_test_set(raw_project):
+    raw_project(boxes_per_object="component", min_object_px=2)
     parts = draw_labels((1, 1, 4, 4), (4, 4, 6, 5), (10, 8, 11, 9))  # two that touch at a corner, and a pixel
     for name in "abc":
         save_case(name, parts)
@@ -154,8 +154,8 @@ def test_parts_get_a_box_each_and_those_that_are_too_small_none_but_in_the_test_
     assert np.array_equal(pixels_of(TEST_MASKS / "c.png"), 255 * parts)
 
 
-def test_objects_that_are_too_small_leave_the_training_but_not_the_truth(project):
-    project(train_cases=None)
+def test_objects_that_are_too_small_leave_the_training_but_not_the_truth(raw_project):
+    raw_project(train_cases=None)
     save_cases()
     prepare.main()
     split_of = {case.name: case.split for case in read_index(INDEX)}
@@ -163,7 +163,7 @@ def test_objects_that_are_too_small_leave_the_training_but_not_the_truth(project
     for name in small.values():
         save_case(name, draw_labels((5, 5, 7, 6)))
     for keep_empty, left_out in ((True, {"train", "val"}), (False, {"train", "val", "test"})):
-        project(train_cases=None, min_object_px=3, keep_empty=keep_empty)
+        raw_project(train_cases=None, min_object_px=3, keep_empty=keep_empty)
         prepare.main()
         assert set(NAMES) - set(names_of()) == {small[split] for split in left_out}
         if keep_empty:
@@ -172,11 +172,11 @@ def test_objects_that_are_too_small_leave_the_training_but_not_the_truth(project
             assert np.array_equal(pixels_of(TEST_MASKS / f"{tested.name}.png"), draw_labels((5, 5, 7, 6), value=255))
 
 
-def test_loose_boxes_are_for_training_and_validation_alone_and_the_same_each_time(project):
+def test_loose_boxes_are_for_training_and_validation_alone_and_the_same_each_time(raw_project):
     save_cases()
     found = []
     for changes in ({}, {"box_jitter": 3}, {"box_jitter": 3}, {"box_jitter": 3, "seed": 1}):
-        project(train_cases=None, **changes)
+        raw_project(train_cases=None, **changes)
         prepare.main()
         found.append({case.name: case.boxes_xyxy[0] for case in read_index(INDEX)})
     tight, loose, again, reseeded = found
@@ -191,8 +191,8 @@ def test_loose_boxes_are_for_training_and_validation_alone_and_the_same_each_tim
         assert y1 <= below <= min(y1 + 3, 12)
 
 
-def test_empty_images_are_used_only_if_they_are_to_be_kept(project):
-    project(train_cases=None)
+def test_empty_images_are_used_only_if_they_are_to_be_kept(raw_project):
+    raw_project(train_cases=None)
     save_cases()
     prepare.main()
     empty = [names_of(split)[0] for split in ("train", "val", "test")]
@@ -200,16 +200,16 @@ def test_empty_images_are_used_only_if_they_are_to_be_kept(project):
     prepare.main()
     assert names_of() == NAMES
     assert not pixels_of(TEST_MASKS / f"{empty[2]}.png").any()
-    project(train_cases=None, keep_empty=False)
+    raw_project(train_cases=None, keep_empty=False)
     prepare.main()
     assert set(NAMES) - set(names_of()) == set(empty)
 
 
-def test_train_cases_are_picked_by_the_seed_and_touch_no_other_split(project):
+def test_train_cases_are_picked_by_the_seed_and_touch_no_other_split(raw_project):
     save_cases()
     picks, others = set(), set()
     for seed in range(3):
-        project(train_cases=3, seed=seed)
+        raw_project(train_cases=3, seed=seed)
         prepare.main()
         assert len(names_of("train")) == 3
         picks.add(tuple(names_of("train")))
@@ -218,19 +218,19 @@ def test_train_cases_are_picked_by_the_seed_and_touch_no_other_split(project):
     assert len(others) == 1
 
 
-def test_more_train_cases_keep_the_ones_picked_before(project):
+def test_more_train_cases_keep_the_ones_picked_before(raw_project):
     save_cases()
     picks = []
     for wanted in (1, 3, None):
-        project(train_cases=wanted)
+        raw_project(train_cases=wanted)
         prepare.main()
         picks.append(set(names_of("train")))
     assert [len(pick) for pick in picks] == [1, 3, 6]
     assert picks[0] < picks[1] < picks[2]
 
 
-def test_train_cases_count_boxes_and_negatives_come_along_if_they_are_kept(project):
-    project(train_cases=None)
+def test_train_cases_count_boxes_and_negatives_come_along_if_they_are_kept(raw_project):
+    raw_project(train_cases=None)
     save_cases()
     prepare.main()
     others = {split: names_of(split) for split in ("val", "test")}
@@ -238,7 +238,7 @@ def test_train_cases_count_boxes_and_negatives_come_along_if_they_are_kept(proje
     save_cases(empty=empty)
     picks = []
     for wanted, keep_empty in ((2, True), (2, False), (100, True)):
-        project(train_cases=wanted, keep_empty=keep_empty)
+        raw_project(train_cases=wanted, keep_empty=keep_empty)
         prepare.main()
         assert {split: names_of(split) for split in ("val", "test")} == others
         assert sum(case.has_object for case in read_index(INDEX, "train")) == min(wanted, 3)
@@ -248,8 +248,8 @@ def test_train_cases_count_boxes_and_negatives_come_along_if_they_are_kept(proje
     assert 0 < len(picks[0] & empty) < 3
 
 
-def test_groups_never_cross_splits(project):
-    project(group_by=r"^(p\d+)_", train_cases=None)
+def test_groups_never_cross_splits(raw_project):
+    raw_project(group_by=r"^(p\d+)_", train_cases=None)
     save_cases()
     prepare.main()
     cases = read_index(INDEX)
@@ -257,7 +257,7 @@ def test_groups_never_cross_splits(project):
     assert len({(case.group, case.split) for case in cases}) == 6
 
 
-def test_same_input_gives_the_same_bytes(project):
+def test_same_input_gives_the_same_bytes(raw_project):
     save_cases()
     prepare.main()
     before = contents(Path())
@@ -265,7 +265,7 @@ def test_same_input_gives_the_same_bytes(project):
     assert contents(Path()) == before
 
 
-def test_what_was_prepared_before_is_replaced_as_a_whole(project):
+def test_what_was_prepared_before_is_replaced_as_a_whole(raw_project):
     save_cases()
     prepare.main()
     gone = names_of("test")[0]
@@ -275,8 +275,8 @@ def test_what_was_prepared_before_is_replaced_as_a_whole(project):
     assert [path.name for path in sorted(Path("data").iterdir())] == ["prepared", "raw"]
 
 
-def test_a_window_is_recorded_and_applied(project):
-    project(window_low=1500, window_high=2500.5)
+def test_a_window_is_recorded_and_applied(raw_project):
+    raw_project(window_low=1500, window_high=2500.5)
     save_cases("abc")
     save(IMAGES / "a.png", np.tile(np.array([[0, 1500, 1700.1, 2500.5, 9999]]), (4, 1)).astype(np.uint16))
     save(MASKS / "a.png", draw_labels((1, 1, 2, 2), size=(4, 5)))
@@ -286,8 +286,8 @@ def test_a_window_is_recorded_and_applied(project):
     assert pixels_of(PREPARED / "images/a.png")[0].tolist() == [0, 0, 51, 255, 255]  # 255 * 200 / 1000.5
 
 
-def test_synthetic_images_are_written_exactly_as_they_were_drawn(project):
-    project(dataset="synthetic")
+def test_synthetic_images_are_written_exactly_as_they_were_drawn(raw_project):
+    raw_project(dataset="synthetic")
     prepare.main()
     assert [len(names_of(split)) for split in ("train", "val", "test")] == [10, 20, 60]
     scans = {scan.name: scan for scan in synthetic_scans()}

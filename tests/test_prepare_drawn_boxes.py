@@ -32,8 +32,8 @@ def write_boxes(rows, path=RAW / "boxes.csv", columns="image,x_min,y_min,x_max,y
     path.write_text("\n".join([columns, *rows]) + "\n", encoding="utf-8")
 
 
-def test_a_table_of_boxes_needs_no_mask_anywhere(project):
-    project(annotations="boxes.csv", train_cases=None)
+def test_a_table_of_boxes_needs_no_mask_anywhere(raw_project):
+    raw_project(annotations="boxes.csv", train_cases=None)
     for name in "abcdefgh":
         save_image(IMAGES / f"{name}.png")
     write_boxes(
@@ -53,8 +53,8 @@ def test_a_table_of_boxes_needs_no_mask_anywhere(project):
     assert list(TEST_MASKS.iterdir()) == []  # but the folder is there, as DVC expects it
 
 
-def test_cocos_boxes_of_images_that_lie_in_the_folder_itself_are_taken(project):
-    project(annotations="set.json", train_cases=None, class_ids=["liver"])
+def test_cocos_boxes_of_images_that_lie_in_the_folder_itself_are_taken(raw_project):
+    raw_project(annotations="set.json", train_cases=None, class_ids=["liver"])
     for name in "abcd":
         save_image(RAW / f"{name}.png")
     bbox = [2, 3, 7, 4]  # x, y, width, height
@@ -70,15 +70,15 @@ def test_cocos_boxes_of_images_that_lie_in_the_folder_itself_are_taken(project):
     (RAW / "set.json").write_text(json.dumps(coco))
     prepare.main()
     assert [case.boxes_xyxy for case in read_index(INDEX)] == [((2, 3, 9, 7),)] * 3 + [()]
-    project(annotations="set.json", train_cases=None, class_ids=[8])
+    raw_project(annotations="set.json", train_cases=None, class_ids=[8])
     assert faults_of()[0] == (
         "class_ids, val_fraction, test_fraction: expected an object in the val images, found none in 1, "
         "of the classes 7, 8, liver, spleen"
     )
 
 
-def test_images_that_nobody_boxed_are_the_test_set_if_they_have_a_mask_and_else_left_out(project):
-    project(annotations="boxes.csv", train_cases=None)
+def test_images_that_nobody_boxed_are_the_test_set_if_they_have_a_mask_and_else_left_out(raw_project):
+    raw_project(annotations="boxes.csv", train_cases=None)
     save_cases([f"m{number}" for number in range(3)])
     for number in range(8):
         save_image(IMAGES / f"b{number}.png")
@@ -92,8 +92,8 @@ def test_images_that_nobody_boxed_are_the_test_set_if_they_have_a_mask_and_else_
     assert [path.name for path in sorted(TEST_MASKS.iterdir())] == ["m0.png", "m1.png", "m2.png"]
 
 
-def test_masks_of_boxed_images_are_never_read_where_others_are_there_to_test_on(project):
-    project(annotations="boxes.csv", train_cases=None)
+def test_masks_of_boxed_images_are_never_read_where_others_are_there_to_test_on(raw_project):
+    raw_project(annotations="boxes.csv", train_cases=None)
     save_cases([f"m{number}" for number in range(3)])
     for number in range(8):
         save_image(IMAGES / f"b{number}.png")
@@ -106,8 +106,8 @@ def test_masks_of_boxed_images_are_never_read_where_others_are_there_to_test_on(
     assert contents(PREPARED) == before
 
 
-def test_of_boxed_images_with_masks_only_the_test_images_masks_are_read(project):
-    project(annotations="boxes.csv", train_cases=None)
+def test_of_boxed_images_with_masks_only_the_test_images_masks_are_read(raw_project):
+    raw_project(annotations="boxes.csv", train_cases=None)
     save_cases()
     write_boxes([f"{name}.png,1,1,10,10" for name in NAMES])
     prepare.main()
@@ -125,8 +125,8 @@ def test_of_boxed_images_with_masks_only_the_test_images_masks_are_read(project)
     assert [fault.split(":")[0] for fault in faults_of()] == [str(MASKS / f"{broken}.png")]
 
 
-def test_mask_ids_cut_the_masks_to_test_on_where_boxes_were_drawn(project):
-    project(annotations="boxes.csv", train_cases=None, class_ids=["liver"], mask_ids=[2])
+def test_mask_ids_cut_the_masks_to_test_on_where_boxes_were_drawn(raw_project):
+    raw_project(annotations="boxes.csv", train_cases=None, class_ids=["liver"], mask_ids=[2])
     for name in NAMES:
         save_case(name, draw_labels((1, 1, 4, 4)) + draw_labels((6, 2, 9, 8), value=2))
     rows = [f"{name}.png,{kind},5,1,10,9" for name in NAMES for kind in ("liver", "spleen")]
@@ -139,30 +139,30 @@ def test_mask_ids_cut_the_masks_to_test_on_where_boxes_were_drawn(project):
         assert np.array_equal(pixels_of(TEST_MASKS / f"{name}.png"), expected)
 
 
-def test_boxes_of_other_classes_are_told_of(project, call):
+def test_boxes_of_other_classes_are_told_of(raw_project, call_prepare):
     """A class that is spelt in two ways, say."""
-    project(annotations="boxes.csv", train_cases=None, class_ids=["rv"])
+    raw_project(annotations="boxes.csv", train_cases=None, class_ids=["rv"])
     save_cases()
     columns = "image,x_min,y_min,x_max,y_max,class"
     rows = [f"{name}.png,1,1,10,10,rv" for name in NAMES]
     write_boxes(rows, columns=columns)
-    assert not [line for line in call() if line.startswith("not used")]
+    assert not [line for line in call_prepare() if line.startswith("not used")]
     write_boxes([*rows, f"{NAMES[0]}.png,2,2,9,9,RV", f"{NAMES[1]}.png,2,2,9,9,RV"], columns=columns)
-    assert call()[0] == "not used: 2 drawn boxes of other classes, RV"
+    assert call_prepare()[0] == "not used: 2 drawn boxes of other classes, RV"
 
 
-def test_boxes_and_masks_that_disagree_and_images_of_no_use_are_told(project, call):
-    project(annotations="boxes.csv", train_cases=None)
+def test_boxes_and_masks_that_disagree_and_images_of_no_use_are_told(raw_project, call_prepare):
+    raw_project(annotations="boxes.csv", train_cases=None)
     save_cases()
     write_boxes([f"{name}.png,1,1,10,10" for name in NAMES])
-    call()
+    call_prepare()
     one, other, _, _ = names_of("test")
     save_cases(empty=[one])
     rows = [f"{name}.png,1,1,10,10" for name in NAMES if name != other]
     write_boxes([*rows, f"{other}.png,,,,"])
     for name in ("nobody", "knows"):
         save_image(IMAGES / f"{name}.png")
-    assert call() == [
+    assert call_prepare() == [
         "found: 12 images, 0 volumes of 0 slices, 12 groups",
         "size (rows x columns, px): 12 x 16",
         "spacing (slices, rows, columns, mm): unknown",
@@ -172,15 +172,15 @@ def test_boxes_and_masks_that_disagree_and_images_of_no_use_are_told(project, ca
         "val: 2 cases of 2 groups, 2 with an object",
         "test: 4 cases of 4 groups, 3 with an object, 4 with a mask",
         "left out: 0 of the training split, 0 of the others",
-        "look at these: 2 test slices whose drawn boxes and mask have nothing in common",
+        "look at these: 2 test slices whose drawn boxes, of a class, do not meet the mask's",
         "no use: 2 images with neither boxes nor a mask",
     ]
     boxes = {case.name: case.boxes_xyxy for case in read_index(INDEX, "test")}
     assert (boxes[one], boxes[other]) == ((), (box_of(NAMES.index(other)),))
 
 
-def test_a_broken_image_that_nobody_boxed_is_left_out(project):
-    project(annotations="boxes.csv")
+def test_a_broken_image_that_nobody_boxed_is_left_out(raw_project):
+    raw_project(annotations="boxes.csv")
     for name in "abc":
         save_image(IMAGES / f"{name}.png")
     (IMAGES / "broken.png").write_text("broken")
@@ -189,8 +189,8 @@ def test_a_broken_image_that_nobody_boxed_is_left_out(project):
     assert names_of() == ["a", "b", "c"]
 
 
-def test_slices_of_volumes_are_boxed_by_number(project):
-    project(annotations="boxes.csv", train_cases=None)
+def test_slices_of_volumes_are_boxed_by_number(raw_project):
+    raw_project(annotations="boxes.csv", train_cases=None)
     save_volumes(count=4, slices=5)
     for number in (0, 1, 2):
         (MASKS / f"v{number}.nii.gz").unlink()
@@ -206,8 +206,8 @@ def test_slices_of_volumes_are_boxed_by_number(project):
 
 
 @pytest.mark.parametrize("named", ["boxes.csv", "./boxes.csv", "data/raw/boxes.csv", "in full"])
-def test_annotations_are_named_below_data_dir_or_in_full(project, named):
-    project(annotations=str((RAW / "boxes.csv").resolve()) if named == "in full" else named)
+def test_annotations_are_named_below_data_dir_or_in_full(raw_project, named):
+    raw_project(annotations=str((RAW / "boxes.csv").resolve()) if named == "in full" else named)
     for name in "abc":
         save_image(IMAGES / f"{name}.png")
     write_boxes([f"{name}.png,2,3,9,7" for name in "abc"])
@@ -216,18 +216,18 @@ def test_annotations_are_named_below_data_dir_or_in_full(project, named):
 
 
 @pytest.mark.parametrize("named", ["../boxes.csv", "data/boxes.csv", "in full", "missing.csv"])
-def test_annotations_outside_of_data_dir_are_refused_as_dvc_would_not_see_them_change(project, named):
+def test_annotations_outside_of_data_dir_are_refused_as_dvc_would_not_see_them_change(raw_project, named):
     outside = Path("data/boxes.csv")
     write_boxes(["a.png,2,3,9,7"], outside)
     named = str(outside.resolve()) if named == "in full" else named
-    project(annotations=named)
+    raw_project(annotations=named)
     assert faults_of() == [
         f"annotations: expected a file or folder in data_dir, data/raw, as DVC watches no other, found {named}"
     ]
 
 
-def test_faults_of_annotations_are_told_all_at_once(project):
-    project(annotations="boxes.csv")
+def test_faults_of_annotations_are_told_all_at_once(raw_project):
+    raw_project(annotations="boxes.csv")
     for name in "abc":
         save_image(IMAGES / f"{name}.png")
     write_boxes(["a.png,2,3,9,7", "x.png,2,3,9,7", "b.png,9,3,2,7", "c.png,2,3,17,7"])

@@ -10,8 +10,8 @@ from automedsam.paths import INDEX, PREPARATION, PREPARED, TEST_MASKS
 from small_data import RAW, draw_labels, names_of, pixels_of, save, save_nifti
 
 
-def test_hc18_is_prepared_in_frames_of_640_px(project):
-    project(dataset="hc18")
+def test_hc18_is_prepared_in_frames_of_640_px(raw_project):
+    raw_project(dataset="hc18")
     outline = draw_labels((5, 4, 16, 12), value=255, size=(20, 30))
     outline[5:11, 6:15] = 0
     for number in range(4):
@@ -35,8 +35,8 @@ def test_hc18_is_prepared_in_frames_of_640_px(project):
     assert json.loads(PREPARATION.read_text())["framing"] == {"canvas_px": 640, "pixel_mm": None}
 
 
-def test_acdc_is_prepared_in_frames_of_256_mm(project):
-    project(dataset="acdc", train_cases=None)
+def test_acdc_is_prepared_in_frames_of_256_mm(raw_project):
+    raw_project(dataset="acdc", train_cases=None)
     labels = np.stack([draw_labels(), draw_labels((4, 4, 8, 9))])
     for part, number in (("training", 1), ("training", 2), ("training", 3), ("testing", 101)):
         patient = RAW / f"database/{part}/patient{number:03d}"
@@ -55,8 +55,8 @@ def test_acdc_is_prepared_in_frames_of_256_mm(project):
     assert json.loads(PREPARATION.read_text())["framing"] == {"canvas_px": 256, "pixel_mm": 1.0}
 
 
-def test_camus_is_prepared_in_frames_of_512_px_in_its_own_split(project):
-    project(dataset="camus")
+def test_camus_is_prepared_in_frames_of_512_px_in_its_own_split(raw_project):
+    raw_project(dataset="camus")
     labels = draw_labels((3, 4, 7, 9)) + draw_labels((10, 4, 12, 9), value=2)
     (RAW / "database_split").mkdir()
     for number, word in enumerate(("training", "validation", "testing"), start=1):
@@ -64,7 +64,7 @@ def test_camus_is_prepared_in_frames_of_512_px_in_its_own_split(project):
         for ending, stack in (("", 100 * labels), ("_gt", labels)):
             save_nifti(patient / f"{patient.name}_2CH_ED{ending}.nii.gz", stack[None])
         (RAW / f"database_split/subgroup_{word}.txt").write_text(f"{patient.name}\n")
-    project(dataset="camus", class_ids=[1])
+    raw_project(dataset="camus", class_ids=[1])
     prepare.main()
     cases = read_index(INDEX)
     assert [(case.name, case.group, case.split) for case in cases] == [

@@ -30,8 +30,8 @@ def save_pages(path, stack):
     first.save(path, save_all=True, append_images=others)
 
 
-def test_slices_of_a_nifti_volume_are_cases_with_their_place_and_spacing(project):
-    project(train_cases=None)
+def test_slices_of_a_nifti_volume_are_cases_with_their_place_and_spacing(raw_project):
+    raw_project(train_cases=None)
     save_volumes(count=3, slices=2)
     save_nifti(IMAGES / "v0.nii.gz", [draw_labels((8, 0, 16, 12), value=200), draw_labels((0, 0, 4, 12), value=50)])
     save_nifti(MASKS / "v0.nii.gz", [draw_labels(), draw_labels((2, 3, 9, 7))])
@@ -53,7 +53,7 @@ def test_slices_of_a_nifti_volume_are_cases_with_their_place_and_spacing(project
     assert np.array_equal(pixels_of(TEST_MASKS / "v0_s001.png"), draw_labels((2, 3, 9, 7), value=255))
 
 
-def test_pages_of_a_tiff_are_slices_of_no_known_spacing(project):
+def test_pages_of_a_tiff_are_slices_of_no_known_spacing(raw_project):
     for name in "abc":
         save_pages(IMAGES / f"{name}.tif", np.stack([draw_labels((0, 0, 8, 12), value=value) for value in (40, 200)]))
         save_pages(MASKS / f"{name}.tif", np.stack([draw_labels((2, 3, 9, 7)), draw_labels()]))
@@ -63,8 +63,8 @@ def test_pages_of_a_tiff_are_slices_of_no_known_spacing(project):
     assert not pixels_of(TEST_MASKS / "c_s001.png").any()
 
 
-def test_volumes_are_cut_along_the_axis_asked_for(project):
-    project(slice_axis="coronal", train_cases=None)
+def test_volumes_are_cut_along_the_axis_asked_for(raw_project):
+    raw_project(slice_axis="coronal", train_cases=None)
     save_volumes(count=3, slices=5)
     prepare.main()
     cases = read_index(INDEX)
@@ -74,8 +74,8 @@ def test_volumes_are_cut_along_the_axis_asked_for(project):
     assert json.loads(PREPARATION.read_text())["slice_axis"] == "coronal"
 
 
-def test_all_slices_of_a_volume_are_in_one_split(project):
-    project(train_cases=None)
+def test_all_slices_of_a_volume_are_in_one_split(raw_project):
+    raw_project(train_cases=None)
     save_volumes(count=7, slices=4)
     prepare.main()
     cases = read_index(INDEX)
@@ -84,8 +84,8 @@ def test_all_slices_of_a_volume_are_in_one_split(project):
     assert {case.split for case in cases} == {"train", "val", "test"}
 
 
-def test_train_cases_of_volumes_are_slices(project):
-    project(train_cases=5, keep_empty=False)
+def test_train_cases_of_volumes_are_slices(raw_project):
+    raw_project(train_cases=5, keep_empty=False)
     save_volumes(count=6, slices=4, empty=[3])
     prepare.main()
     assert len(names_of("train")) == 5
@@ -93,7 +93,7 @@ def test_train_cases_of_volumes_are_slices(project):
     assert {case.volume_slices for case in read_index(INDEX)} == {4}
 
 
-def test_an_image_that_is_named_like_a_slice_is_refused(project):
+def test_an_image_that_is_named_like_a_slice_is_refused(raw_project):
     save_volumes(count=3)
     save_case("v1_s002", draw_labels((2, 3, 9, 7)))
     assert faults_of() == ["v1_s002: expected a name of its own for each image and slice, found 2"]

@@ -257,7 +257,7 @@ def test_description_tells_what_was_found_and_what_is_used():
         "val: 1 case of 1 group, 1 with an object",
         "test: 3 cases of 2 groups, 2 with an object, 2 with a mask",
         "left out: 2 of the training split, 1 of the others; 2 objects below min_object_px",
-        "look at these: 1 test slice whose drawn boxes and mask have nothing in common",
+        "look at these: 1 test slice whose drawn boxes, of a class, do not meet the mask's",
         "no use: 4 images with neither boxes nor a mask",
     ]
 

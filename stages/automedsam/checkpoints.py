@@ -23,7 +23,8 @@ def load_model(path: Path, weights: Weights, device: torch.device) -> AutoMedSAM
     Raises:
       InputError: no such file, or one trained on another backbone than `weights`.
     """
-    classes, header, found = trained_classes(path), load_header(path), weights.sha256()
+    classes = trained_classes(path)
+    header, found = load_header(path), weights.sha256()
     expected = header.get("weights")
     if expected != found:
         raise InputError(f"{path}: expected the weights with sha256 {expected}, found {weights.path}, {found}")

@@ -1,4 +1,4 @@
-"""What parameters of few values may be, for params.yaml and for the code that acts on them alike."""
+"""What some parameters may be, as params.yaml is checked and as the code that acts on them is typed."""
 
 from typing import Literal
 

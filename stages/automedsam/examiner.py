@@ -35,7 +35,7 @@ class Examiner:
     def examine(
         self, case: Case, embedding: Tensor, logits: Tensor, labels: np.ndarray, true_labels: np.ndarray | None
     ) -> Examined:
-        """Of one case all that can be said without its true mask, and with it, if there is one, the rest.
+        """Score each class of one case; without a true mask, by its boxes and losses alone.
 
         Args:
           embedding: (1, C, grid, grid), for the yardsticks.
@@ -43,18 +43,17 @@ class Examiner:
           labels: (H, W) uint8, the classes' values, as `to_labels` makes them of the logits.
           true_labels: the same of the true mask; None if nobody drew one.
         """
-        values = [of.value for of in self._classes]
-        of_classes = [case.of_class(value) for value in values]
-        masks = [labels == value for value in values]
-        truths = [None if true_labels is None else true_labels == value for value in values]
-        known = zip(masks, truths, of_classes, self._mean_boxes, logits.split(1, dim=1), strict=True)
-        scores = [
-            score_mask(mask, truth, one, mean_box) | score_losses(self._criterion, of_class, one)
-            for mask, truth, one, mean_box, of_class in known
-        ]
-        true_masks = [truth for truth in truths if truth is not None]
-        if not true_masks:
-            return Examined(scores, [])
-        yardsticks = score_yardsticks(self._segmenter, embedding, of_classes, true_masks, self._mean_boxes)
-        overlaps = [Overlap.of(*pair) for pair in zip(masks, true_masks, strict=True)]
-        return Examined([one | beside for one, beside in zip(scores, yardsticks, strict=True)], overlaps)
+        of_classes = [case.of_class(of.value) for of in self._classes]
+        masks = [labels == of.value for of in self._classes]
+        losses = [score_losses(self._criterion, *pair) for pair in zip(logits.split(1, dim=1), of_classes, strict=True)]
+        if true_labels is None:
+            known = zip(masks, of_classes, self._mean_boxes, strict=True)
+            found = [score_mask(mask, None, one, mean_box) for mask, one, mean_box in known]
+            return Examined([one | loss for one, loss in zip(found, losses, strict=True)], [])
+        truths = [true_labels == of.value for of in self._classes]
+        found = [score_mask(*on) for on in zip(masks, truths, of_classes, self._mean_boxes, strict=True)]
+        yardsticks = score_yardsticks(self._segmenter, embedding, of_classes, truths, self._mean_boxes)
+        return Examined(
+            [one | loss | beside for one, loss, beside in zip(found, losses, yardsticks, strict=True)],
+            [Overlap.of(*pair) for pair in zip(masks, truths, strict=True)],
+        )

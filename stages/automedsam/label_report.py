@@ -27,7 +27,7 @@ class Labelled:
 
 
 class LabelReport:
-    """Counts the labels, and keeps as many of them as are shown: the dropped ones first."""
+    """Counts the labels, and keeps of either kind as many as the sheet has room for."""
 
     def __init__(self) -> None:
         self.kept = 0
@@ -35,14 +35,18 @@ class LabelReport:
         self._shown: list[Labelled] = []
 
     def add(self, labelled: Labelled) -> None:
-        is_dropped = labelled.fault is not None
-        self.dropped += is_dropped
-        self.kept += not is_dropped
-        if (self.dropped if is_dropped else self.kept) <= SHOWN:
+        """The next one; of each kind the first are shown."""
+        if labelled.fault is None:
+            self.kept += 1
+            is_shown = self.kept <= SHOWN
+        else:
+            self.dropped += 1
+            is_shown = self.dropped <= SHOWN
+        if is_shown:
             self._shown.append(labelled)
 
     def draw(self, path: Path) -> None:
-        """A contact sheet: boxes, and the contour of each label where it is one half; of the dropped ones in red."""
+        """A contact sheet, the dropped ones first: boxes, and the contour of each label where it is one half."""
         shown = sorted(self._shown, key=lambda of: of.fault is None)[:SHOWN]
         rows = max(-(-len(shown) // COLUMNS), 1)
         figure = Figure(figsize=(14, 2.9 * rows + 0.4), layout="constrained")

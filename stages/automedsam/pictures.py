@@ -94,7 +94,7 @@ def draw_progress(
     Args:
       images: (H, W[, 3]) uint8, of the fixed cases.
       boxes: class to given boxes, of each.
-      masks: epoch to soft mask (H, W) uint8, of the likeliest class, of each.
+      masks: epoch to soft mask (H, W) uint8, of the likeliest class at each pixel, of each.
     """
     figure, axes = _panels(len(images), 1 + len(masks[0]), images[0].shape[:2], panel_width=2.0)
     names = list(boxes[0])
@@ -111,7 +111,7 @@ def draw_progress(
     else:
         figure.suptitle("Probability of the likeliest class on validation cases, and the given boxes")
         handles = [Line2D([], [], color=colours[name], label=name.replace("$", r"\$")) for name in names]
-        figure.legend(handles=handles, loc="outside lower center", ncols=6, frameon=False)
+        figure.legend(handles=handles, loc="outside lower center", ncols=1 + len(masks[0]), frameon=False)
     save_figure(figure, path)
 
 

@@ -37,7 +37,7 @@ class Labeller:
     def label(
         self, embedding: Tensor, case: Case, classes: Sequence[ObjectClass]
     ) -> list[tuple[ObjectClass, np.ndarray, str | None]]:
-        """Of each class that the case has boxes of its label (H, W), and why that is dropped, or None.
+        """Each class that the case has boxes of, its label (H, W), and why that is dropped, or None.
 
         Args:
           embedding: (1, C, grid, grid).

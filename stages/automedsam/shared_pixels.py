@@ -9,7 +9,7 @@ import numpy as np
 
 
 def set_apart(labels: np.ndarray, sizes: Sequence[float]) -> np.ndarray:
-    """Labels of classes (K, H, W), 0 to 1, fp32, each times what the smaller ones leave of its pixels.
+    """Labels of classes (K, H, W), 0 to 1, each times what the smaller ones leave of its pixels.
 
     Args:
       sizes: of the K objects, in any unit; of equals the first has the pixels.
@@ -23,4 +23,4 @@ def set_apart(labels: np.ndarray, sizes: Sequence[float]) -> np.ndarray:
 
 def set_masks_apart(masks: np.ndarray) -> np.ndarray:
     """The same of masks (K, H, W), bool, by their areas."""
-    return set_apart(masks.astype(np.float32), masks.sum((1, 2)).tolist()) > 0
+    return set_apart(masks.view(np.uint8), masks.sum((1, 2)).tolist()).view(bool)

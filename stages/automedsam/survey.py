@@ -34,7 +34,7 @@ class SurveyedSlice:
     boxes: BoxesOf
     is_too_small: bool  # there is an object, but nobody would have boxed it; of any class
     has_mask: bool  # to be tested on
-    is_disputed: bool  # drawn boxes and mask have nothing in common, or one of them no object; of any class
+    is_disputed: bool  # drawn boxes do not meet the mask's own, or one of both says no object; of any class
 
     @property
     def boxes_xyxy(self) -> tuple[Box, ...]:
@@ -144,7 +144,7 @@ def _survey_scan(
         if masks is not None:
             labels = framing.frame_mask(masks[number], pixel_spacing_mm(spacing_mm))
             objects = {of.value: labels == of.value for of in classes}
-            is_disputed = any(not mask_box_iou(objects[value], boxes[value]) for value in boxes)
+            is_disputed = any(mask_box_iou(objects[value], boxes[value]) == 0 for value in boxes)
             simulated = {value: rules.simulate(mask) for value, mask in objects.items()}
             is_too_small = any(mask.any() and not simulated[value] for value, mask in objects.items())
             if split == "test":
@@ -200,7 +200,7 @@ def _describe_rest(slices: list[SurveyedSlice], chosen: list[SurveyedSlice]) -> 
     too_small, disputed = sum(s.is_too_small for s in slices), sum(s.is_disputed for s in slices)
     return [
         left_out + (f"; {tell(too_small, 'object')} below min_object_px" if too_small else ""),
-        *([f"look at these: {tell(disputed, 'test slice')} whose drawn boxes and mask have nothing in common"]
+        *([f"look at these: {tell(disputed, 'test slice')} whose drawn boxes, of a class, do not meet the mask's"]
           if disputed else []),
     ]  # fmt: skip
 
