@@ -100,9 +100,9 @@ def test_sheet_spreads_over_each_split_and_shows_those_with_an_object_first(tmp_
 @pytest.mark.parametrize(
     ("name", "title"),
     [
-        ("a" * 26, "train: " + "a" * 26),
+        ("a" * 23, "train: " + "a" * 23),
         ("patient001_frame01_s004", "train: patient001_frame01_s004"),
-        ("site_a__patient001_frame01_s004", "train: site_a__patie…frame01_s004"),
+        ("site_a__patient001_frame01_s004", "train: site_a__pat…rame01_s004"),
         ("a$b_$c^{", "train: a$b_$c^{"),
     ],
 )

@@ -62,7 +62,7 @@ def _spread(cases: list[Case], count: int) -> list[Case]:
 
 
 def _shorten(name: str) -> str:
-    return name if len(name) <= 26 else f"{name[:13]}…{name[-12:]}"
+    return name if len(name) <= 23 else f"{name[:11]}…{name[-11:]}"
 
 
 def _draw_sizes(axes: Axes, cases: list[Case]) -> None:
