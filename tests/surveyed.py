@@ -46,7 +46,7 @@ def make_slice(name, split="train", boxes_xyxy=(BOX,), is_too_small=False, scan=
         "image_size": SIZE,
         "spacing_mm": None,
         "has_mask": False,
-        "is_disputed": False,
+        "overlaps": (),
         "boxes": {ONLY: boxes_xyxy},
     } | fields
     scan = scan or make_scan(name)

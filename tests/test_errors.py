@@ -2,7 +2,7 @@
 
 import pytest
 
-from automedsam.errors import Faults, InputError
+from automedsam.errors import Faults, InputError, name_some
 
 
 def test_faults_are_told_together_in_their_order():
@@ -29,3 +29,9 @@ def test_a_block_ends_at_its_fault_and_the_next_one_goes_on():
 def test_other_errors_are_not_gathered():
     with pytest.raises(KeyError), Faults().gather():
         raise KeyError
+
+
+def test_of_many_names_three_are_told():
+    assert [name_some("abcde"[:count]) for count in (0, 1, 3, 4, 5)] == [
+        "", "a", "a, b, c", "a, b, c and 1 more", "a, b, c and 2 more",
+    ]  # fmt: skip

@@ -285,6 +285,11 @@ def test_loss_curves_name_every_column_and_the_best_epoch(tmp_path, figures):
     ]
 
 
+def test_of_equal_epochs_that_of_the_least_loss_is_the_best(tmp_path, figures):
+    draw_loss_curves(tmp_path / "a.png", HISTORY.assign(val_box_iou=0.1, val_loss=[3.0, 2.0, 1.0]))
+    assert legend_labels(figures[0].axes[2].get_legend())[-1] == "best: epoch 3"
+
+
 def test_loss_curves_of_one_epoch_are_drawn(tmp_path, figures):
     draw_loss_curves(tmp_path / "a.png", HISTORY[:1])
     assert legend_labels(figures[0].axes[2].get_legend())[-1] == "best: epoch 1"

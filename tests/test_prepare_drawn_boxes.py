@@ -172,7 +172,9 @@ def test_boxes_and_masks_that_disagree_and_images_of_no_use_are_told(raw_project
         "val: 2 cases of 2 groups, 2 with an object",
         "test: 4 cases of 4 groups, 3 with an object, 4 with a mask",
         "left out: 0 of the training split, 0 of the others",
-        "look at these: 2 test slices whose drawn boxes, of a class, do not meet the mask's",
+        "drawn boxes of test slices overlap those of their masks by 0.05 (IoU): "
+        "are these their masks, and mask_ids in the order of class_ids?",
+        f"look at these: 2 test slices whose drawn boxes do not meet the mask's: {one}, {other}",
         "no use: 2 images with neither boxes nor a mask",
     ]
     boxes = {case.name: case.boxes_xyxy for case in read_index(INDEX, "test")}

@@ -240,7 +240,7 @@ def test_description_tells_what_was_found_and_what_is_used():
         make_slice("d", is_too_small=True, boxes_xyxy=()),
         make_slice("e", "val"),
         make_slice("f", "val", is_too_small=True, boxes_xyxy=()),
-        make_slice("v_s000", "test", is_disputed=True, **of_volume),
+        make_slice("v_s000", "test", overlaps=(0.0, 0.9), **of_volume),
         make_slice("v_s001", "test", boxes_xyxy=(), **of_volume),
         make_slice("g", "test"),
     ]
@@ -257,8 +257,20 @@ def test_description_tells_what_was_found_and_what_is_used():
         "val: 1 case of 1 group, 1 with an object",
         "test: 3 cases of 2 groups, 2 with an object, 2 with a mask",
         "left out: 2 of the training split, 1 of the others; 2 objects below min_object_px",
-        "look at these: 1 test slice whose drawn boxes, of a class, do not meet the mask's",
+        "drawn boxes of test slices overlap those of their masks by 0.45 (IoU): "
+        "are these their masks, and mask_ids in the order of class_ids?",
+        "look at these: 1 test slice whose drawn boxes do not meet the mask's: v_s000",
         "no use: 4 images with neither boxes nor a mask",
+    ]
+
+
+def test_of_many_disputed_slices_three_are_named() -> None:
+    slices = [make_slice(name, "test", overlaps=(0.0,)) for name in "abcd"]
+    slices += [make_slice(f"e{n}", "test", overlaps=(1.0,)) for n in range(12)]
+    lines = describe_survey(Survey(slices), slices, OBJECT, [], 0)
+    assert lines[-2:] == [
+        "drawn boxes of test slices overlap those of their masks by 0.75 (IoU)",
+        "look at these: 4 test slices whose drawn boxes do not meet the mask's: a, b, c and 1 more",
     ]
 
 

@@ -1,6 +1,6 @@
 """The one exception that means: the input is at fault, and here is what to change."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -30,3 +30,9 @@ class Faults:
         """Raise one InputError for all that was gathered, if anything was."""
         if self.found:
             raise InputError("; ".join(self.found))
+
+
+def name_some(names: Sequence[str]) -> str:
+    """The first three, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

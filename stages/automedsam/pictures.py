@@ -55,7 +55,9 @@ def draw_snapshot(path: Path, snapshot: Snapshot) -> None:
     else:
         for shown, colour in zip(snapshot.classes, class_colours(len(snapshot.classes)), strict=True):
             _draw_class(axes[0, 0], snapshot, shown, f"{shown.name}: ", (colour,) * 3)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=3, frameon=False, fontsize=9)
+    columns = 3 if len(snapshot.classes) == 1 else min(len(snapshot.classes), 4)  # filled one by one: each a class's
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower left", ncols=columns, frameon=False, fontsize=9)
     if snapshot.truth is None:
         axes[0, 1].set_axis_off()
         axes[0, 1].text(0.5, 0.5, "nobody drew a mask", ha="center", va="center", transform=axes[0, 1].transAxes)
@@ -140,7 +142,7 @@ def draw_loss_curves(path: Path, history: pd.DataFrame) -> None:
         parts.set_yscale("symlog")
     _draw_curves(choice, history, {"val_box_iou": (BLACK, "-")}, "overlap with the validation boxes")
     choice.set_ylim(0, 1)
-    best = history.loc[history["val_box_iou"].idxmax()]
+    best = history.sort_values(["val_box_iou", "val_loss"], ascending=[False, True], kind="stable").iloc[0]
     choice.plot(best["epoch"], best["val_box_iou"], "o", color=RED, label=f"best: epoch {best['epoch']:.0f}")
     choice.legend(frameon=False)
     save_figure(figure, path)

@@ -12,7 +12,7 @@ from automedsam.annotations import Annotations, place_boxes
 from automedsam.boxes import BoxesOf
 from automedsam.cases import Spacing, Split
 from automedsam.choices import SliceAxis
-from automedsam.errors import Faults, InputError
+from automedsam.errors import Faults, InputError, name_some
 from automedsam.object_classes import ObjectClass
 from automedsam.phantoms import Phantom, draw_phantom
 from automedsam.scans import Scan, find_scans, name_scans, open_scan, read_mask
@@ -114,14 +114,13 @@ def _check_masks(images: Mapping[str, Path], masks: Mapping[str, Path], folder: 
 
 
 def _groups(images: Mapping[str, Path], group_by: str | None) -> dict[str, str]:
-    groups, faults = {}, Faults()
-    for name, path in images.items():
-        found = re.search(group_by or "(.+)", name)
-        if found and found[1]:
-            groups[name] = found[1]
-        else:
-            faults.add(f"{path}: expected group_by {group_by!r} to match its name {name}, found no group")
-    faults.raise_all()
+    found = {name: re.search(group_by or "(.+)", name) for name in images}
+    groups = {name: match[1] for name, match in found.items() if match and match[1]}
+    if lost := [str(path) for name, path in images.items() if name not in groups]:
+        raise InputError(
+            f"group_by: expected {group_by} to match all names, with something in its group, found {len(lost)} of "
+            f"{len(images)} that it does not: {name_some(lost)}"
+        )
     return groups
 
 

@@ -11,12 +11,14 @@ from automedsam.annotations_drawn import Annotations
 from automedsam.box_rules import BoxRules
 from automedsam.boxes import Box, BoxesOf, mask_box_iou
 from automedsam.cases import SPLITS, Spacing, Split
-from automedsam.errors import Faults
+from automedsam.errors import Faults, name_some
 from automedsam.framing import Framing, Size
 from automedsam.object_classes import ObjectClass, label_mask
 from automedsam.preparation import pixel_spacing_mm
 from automedsam.scans import slice_name
 from automedsam.sources import RawScan
+
+LEAST_AGREEMENT = 0.7  # of tight boxes with the mask's own
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,12 @@ class SurveyedSlice:
     boxes: BoxesOf
     is_too_small: bool  # there is an object, but nobody would have boxed it; of any class
     has_mask: bool  # to be tested on
-    is_disputed: bool  # drawn boxes do not meet the mask's own, or one of both says no object; of any class
+    overlaps: tuple[float, ...]  # IoU of drawn boxes with the mask's own, of each class that one of both shows
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether drawn boxes lie elsewhere than the mask, or one of both says that there is no object."""
+        return 0 in self.overlaps
 
     @property
     def boxes_xyxy(self) -> tuple[Box, ...]:
@@ -140,11 +147,16 @@ def _survey_scan(
     slices = []
     for number in range(opened.shape[0]) if masks is not None else sorted(drawn):
         name = slice_name(scan.name, number) if opened.is_volume else scan.name
-        boxes, is_too_small, is_disputed = drawn.get(number, {}), False, False
+        boxes, is_too_small = drawn.get(number, {}), False
+        overlaps: tuple[float, ...] = ()
         if masks is not None:
             labels = framing.frame_mask(masks[number], pixel_spacing_mm(spacing_mm))
             objects = {of.value: labels == of.value for of in classes}
-            is_disputed = any(mask_box_iou(objects[value], boxes[value]) == 0 for value in boxes)
+            overlaps = tuple(
+                mask_box_iou(objects[value], drawn_xyxy)
+                for value, drawn_xyxy in boxes.items()
+                if drawn_xyxy or objects[value].any()
+            )
             simulated = {value: rules.simulate(mask) for value, mask in objects.items()}
             is_too_small = any(mask.any() and not simulated[value] for value, mask in objects.items())
             if split == "test":
@@ -164,7 +176,7 @@ def _survey_scan(
                 boxes=boxes,
                 is_too_small=is_too_small,
                 has_mask=is_test_mask,
-                is_disputed=is_disputed,
+                overlaps=overlaps,
             )
         )
     return slices
@@ -197,12 +209,25 @@ def _describe_rest(slices: list[SurveyedSlice], chosen: list[SurveyedSlice]) -> 
     used = {s.name for s in chosen}
     of_train = sum(s.split == "train" and s.name not in used for s in slices)
     left_out = f"left out: {of_train} of the training split, {len(slices) - len(used) - of_train} of the others"
-    too_small, disputed = sum(s.is_too_small for s in slices), sum(s.is_disputed for s in slices)
+    too_small = sum(s.is_too_small for s in slices)
     return [
         left_out + (f"; {tell(too_small, 'object')} below min_object_px" if too_small else ""),
-        *([f"look at these: {tell(disputed, 'test slice')} whose drawn boxes, of a class, do not meet the mask's"]
-          if disputed else []),
-    ]  # fmt: skip
+        *_describe_disputes(slices),
+    ]
+
+
+def _describe_disputes(slices: list[SurveyedSlice]) -> list[str]:
+    """How well drawn boxes and masks of test slices agree, where there are both."""
+    overlaps = [overlap for s in slices for overlap in s.overlaps]
+    if not overlaps:
+        return []
+    mean = sum(overlaps) / len(overlaps)
+    doubt = "" if mean >= LEAST_AGREEMENT else ": are these their masks, and mask_ids in the order of class_ids?"
+    lines = [f"drawn boxes of test slices overlap those of their masks by {mean:.2f} (IoU){doubt}"]
+    if disputed := [s.name for s in slices if s.is_disputed]:
+        count = tell(len(disputed), "test slice")
+        lines.append(f"look at these: {count} whose drawn boxes do not meet the mask's: {name_some(disputed)}")
+    return lines
 
 
 def _tell_range(found: set[Any]) -> str:
