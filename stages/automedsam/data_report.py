@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from automedsam.cases import SPLITS, Case
 from automedsam.colours import BLACK, BLUE, GREEN, ORANGE, class_colours
 from automedsam.images import read_pixels
 from automedsam.object_classes import ObjectClass
-from automedsam.pictures import draw_boxes, save_figure, show_image
+from automedsam.pictures import draw_boxes, legend_lines, save_figure, show_image
 
 SHOWN = {"train": 12, "val": 6, "test": 6}
 COLUMNS = 6
@@ -37,7 +36,7 @@ def draw_data_report(path: Path, cases: list[Case], images: Path, classes: Seque
         panel.set_axis_off()
     colours = dict(zip(classes, class_colours(len(classes)) if len(classes) > 1 else [GREEN], strict=True))
     if len(classes) > 1:
-        handles = [Line2D([], [], color=colour, label=of.name.replace("$", r"\$")) for of, colour in colours.items()]
+        handles = legend_lines({of.name: colour for of, colour in colours.items()})
         sheet.legend(handles=handles, loc="outside upper center", ncols=len(classes), frameon=False)
     for row, of_row in zip(panels, rows, strict=True):
         for panel, case in zip(row, of_row, strict=False):

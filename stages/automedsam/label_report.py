@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from automedsam.boxes import Box
 from automedsam.colours import GREEN, ORANGE, RED
-from automedsam.pictures import draw_boxes, save_figure, show_image
+from automedsam.pictures import draw_boxes, legend_lines, save_figure, show_image
 
 COLUMNS = 5
 SHOWN = 40  # at most
@@ -60,6 +59,5 @@ class LabelReport:
             if (of.label > 0.5).any():
                 panel.contour(of.label, [0.5], colors=[RED if of.fault else ORANGE], linewidths=1.5)
         lines = {"given box": GREEN, "pseudo-label": ORANGE} | ({"dropped": RED} if self.dropped else {})
-        handles = [Line2D([], [], color=colour, label=label) for label, colour in lines.items()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+        figure.legend(handles=legend_lines(lines), loc="outside lower center", ncols=3, frameon=False)
         save_figure(figure, path)

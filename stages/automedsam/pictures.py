@@ -1,6 +1,6 @@
 """Figures of cases and of the training: legible, the same bytes each time, safe for colour-blind eyes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -112,8 +112,7 @@ def draw_progress(
         figure.suptitle("Predicted probability on validation cases, and the given box")
     else:
         figure.suptitle("Probability of the likeliest class on validation cases, and the given boxes")
-        handles = [Line2D([], [], color=colours[name], label=name.replace("$", r"\$")) for name in names]
-        figure.legend(handles=handles, loc="outside lower center", ncols=1 + len(masks[0]), frameon=False)
+        figure.legend(handles=legend_lines(colours), loc="outside lower center", ncols=1 + len(masks[0]), frameon=False)
     save_figure(figure, path)
 
 
@@ -197,6 +196,11 @@ def draw_boxes(axes: Axes, boxes_xyxy: Sequence[Box], label: str, colour: str, s
     label = label.replace("$", r"\$")  # a class's name is no formula
     for number, box in enumerate(boxes_xyxy):
         draw_box(axes, box, "_" * bool(number) + label, colour, style)  # matplotlib leaves out what starts with "_"
+
+
+def legend_lines(colours: Mapping[str, str]) -> list[Line2D]:
+    """For a legend: a line of each colour, by what it stands for."""
+    return [Line2D([], [], color=colour, label=label.replace("$", r"\$")) for label, colour in colours.items()]
 
 
 def draw_box(axes: Axes, box_xyxy: Box, label: str, colour: str, style: str) -> None:
