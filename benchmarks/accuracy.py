@@ -31,9 +31,20 @@ SETS: dict[str, dict[str, Any]] = {
     "hc18": REAL
     | {"data_dir": ROOT.parent / "shared/data/hc18", "group_by": r"^(\d+)"}
     | {"augmentations": ["flip", *DEFAULT_VIEWS], "steps_per_epoch": 70},
-    "acdc": REAL | {"data_dir": ROOT.parent / "shared/data/acdc", "group_by": r"^(patient\d+)", "class_ids": [3]},
+    "acdc": REAL
+    | {
+        "data_dir": ROOT.parent / "shared/data/acdc",
+        "group_by": r"^(patient\d+)",
+        "class_ids": [3],
+    },
 }
-PAPER = {"prompting": "direct", "epochs": 100, "batch_size": 4, "learning_rate": 0.001, "weight_decay": 0.0001}
+PAPER = {
+    "prompting": "direct",
+    "epochs": 100,
+    "batch_size": 4,
+    "learning_rate": 0.001,
+    "weight_decay": 0.0001,
+}
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
     "embedding alone": {"prompt_source": "embedding"},
@@ -54,7 +65,11 @@ def main() -> None:
     for seed in arguments.seeds:
         for cases in arguments.cases:
             for name in arguments.sets:
-                missing = [recipe for recipe in arguments.recipes if (name, cases, seed, recipe) not in done]
+                missing = [
+                    recipe
+                    for recipe in arguments.recipes
+                    if (name, cases, seed, recipe) not in done
+                ]
                 if not missing:
                     continue
                 with tempfile.TemporaryDirectory() as folder:
@@ -70,11 +85,15 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cases", type=int, nargs="+", default=[5, 10, 20, 40])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
-    parser.add_argument("--recipes", nargs="+", default=[*RECIPES, *PEERS], choices=[*RECIPES, *PEERS])
+    parser.add_argument(
+        "--recipes", nargs="+", default=[*RECIPES, *PEERS], choices=[*RECIPES, *PEERS]
+    )
     return parser.parse_args()
 
 
@@ -100,9 +119,17 @@ def measure(workspace: Path, recipe: str) -> dict[str, float]:
     """Dice on the test cases that show the object, and the yardsticks."""
     shutil.copyfile(workspace / "shared_params.yaml", workspace / "params.yaml")
     if recipe in PEERS:
-        return {"dice": float(run(workspace, str(Path(__file__).with_name("peer.py").resolve()), PEERS[recipe]))}
+        return {
+            "dice": float(
+                run(workspace, str(Path(__file__).with_name("peer.py").resolve()), PEERS[recipe])
+            )
+        }
     change_params(workspace, RECIPES[recipe])
-    for stage in ("embed", "train", "evaluate"):  # embed: the recipe before may have had other views
+    for stage in (
+        "embed",
+        "train",
+        "evaluate",
+    ):  # embed: the recipe before may have had other views
         run_stage(workspace, stage)
     summary = json.loads((workspace / "metrics/summary.json").read_text(encoding="utf-8"))
     return {key: summary[key] for key in ("dice", *YARDSTICKS, "left_empty") if key in summary}
@@ -123,7 +150,9 @@ def run(workspace: Path, script: str, *arguments: str) -> str:
     """The last line that it prints."""
     environment = os.environ | {"DVC_ROOT": str(ROOT)}  # embeddings are kept with the project's own
     command = [sys.executable, script, *arguments]
-    done = subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=workspace, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise SystemExit(f"{script}: {done.stdout}{done.stderr}")
     return done.stdout.splitlines()[-1]
@@ -139,7 +168,9 @@ def print_table(rows: list[dict[str, Any]]) -> None:
                 groups.setdefault((row["set"], row["cases"], yardstick), []).append(row[yardstick])
     for (name, cases, recipe), dices in sorted(groups.items()):
         spread = stdev(dices) if len(dices) > 1 else 0
-        print(f"{name:10} {cases:3} cases  {recipe:28} {mean(dices):.3f} ± {spread:.3f}  ({len(dices)} seeds)")
+        print(
+            f"{name:10} {cases:3} cases  {recipe:28} {mean(dices):.3f} ± {spread:.3f}  ({len(dices)} seeds)"
+        )
 
 
 if __name__ == "__main__":

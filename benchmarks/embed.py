@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from measure import Way, peak_gib, report, time_alternating
 
-from automedsam.sam import BACKBONES
-from automedsam.vit import FastImageEncoder
+from automedsam.backbone.architectures import BACKBONES
+from automedsam.backbone.fast_encoder import FastImageEncoder
 
 ROUNDS = 3
 BACKBONE = BACKBONES["sam_vit_b"]
@@ -48,13 +48,19 @@ def make_way(name: str) -> Way:
             parameter.data.normal_(std=0.1)
     if name in (STOCK, STOCK_AMP):
         mean, std = (
-            [255 * value for value in values] for values in (BACKBONE.preprocessing.mean, BACKBONE.preprocessing.std)
+            [255 * value for value in values]
+            for values in (BACKBONE.preprocessing.mean, BACKBONE.preprocessing.std)
         )
-        sam = Sam(encoder, BACKBONE.build_prompt_encoder(), BACKBONE.build_mask_decoder(), mean, std).eval()
+        sam = Sam(
+            encoder, BACKBONE.build_prompt_encoder(), BACKBONE.build_mask_decoder(), mean, std
+        ).eval()
         predictor = SamPredictor(sam)
 
         def embed() -> torch.Tensor:
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=name == STOCK_AMP):
+            with (
+                torch.inference_mode(),
+                torch.autocast("cpu", torch.bfloat16, enabled=name == STOCK_AMP),
+            ):
                 predictor.set_image(IMAGE)
             return predictor.get_image_embedding().float()
 

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from measure import Way, peak_gib, report, time_alternating
 
-from automedsam.device import choose_compute
-from automedsam.embeddings import EmbeddingStore, describe_encoder
-from automedsam.encoder import Encoder
-from automedsam.images import read_pixels, write_image
-from automedsam.phantoms import draw_phantom
-from automedsam.sam import Weights
+from automedsam.backbone.embeddings import EmbeddingStore, describe_encoder
+from automedsam.backbone.encoder import Encoder
+from automedsam.backbone.weights import Weights
+from automedsam.datasets.phantoms import draw_phantom
+from automedsam.runtime.compute import choose_compute
+from automedsam.runtime.image_files import read_pixels, write_image
 from embed import embed  # the stage: `measure` has put stages/ before this folder
 
 ROUNDS = 3
@@ -66,7 +66,9 @@ def make_ours() -> Go:
 
     def embed_ours(images: list[Path], folder: Path) -> None:
         store = EmbeddingStore(folder, described, compute.precision)
-        embed([(partial(read_pixels, image), store.path(image)) for image in images], encoder, store)
+        embed(
+            [(partial(read_pixels, image), store.path(image)) for image in images], encoder, store
+        )
 
     return embed_ours
 
@@ -76,7 +78,9 @@ def make_stock() -> Go:
     from segment_anything.modeling import Sam
 
     preprocessing = WEIGHTS.backbone.preprocessing
-    mean, std = ([255 * value for value in values] for values in (preprocessing.mean, preprocessing.std))
+    mean, std = (
+        [255 * value for value in values] for values in (preprocessing.mean, preprocessing.std)
+    )
     parts = WEIGHTS.load_encoder(), WEIGHTS.load_prompt_encoder(), WEIGHTS.load_mask_decoder()
     predictor = SamPredictor(Sam(*parts, mean, std).eval())
 

@@ -38,23 +38,28 @@ def peak_gib(make_way: Callable[[str], Way], name: str) -> float:
 
 def report(title: str, rows: list[dict[str, Any]]) -> None:
     """Print a table, and write it beside the benchmark as JSON, with the machine named."""
-    machine = (
-        f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    )
+    machine = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     print(f"{title} on {machine}")
     columns = list(rows[0])
     cells = [columns, *([_tell(row[column]) for column in columns] for row in rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
     for row in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
     path = Path(sys.argv[0]).with_suffix(".json")
-    path.write_text(json.dumps({"what": title, "machine": machine, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps({"what": title, "machine": machine, "rows": rows}, indent=2) + "\n",
+        encoding="utf-8",
+    )
 
 
 def _go_and_tell(make_way: Callable[[str], Way], name: str) -> int:
     make_way(name)()
     # In KiB, of Linux; getrusage would tell that of the parent, too.
-    return int(re.findall(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text(encoding="utf-8"))[0])
+    return int(
+        re.findall(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text(encoding="utf-8"))[0]
+    )
 
 
 def _tell(value: Any) -> str:

@@ -15,24 +15,24 @@ from monai.networks.nets import UNet
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "stages"))
 
-from automedsam.case_inputs import CaseInputs
-from automedsam.cases import read_index
-from automedsam.datasets import open_dataset
-from automedsam.device import be_deterministic, choose_compute
-from automedsam.embeddings import EmbeddingFolder
-from automedsam.image_locator import WIDTHS
-from automedsam.images import read_pixels, write_image
-from automedsam.locating_training import LocatingTraining
-from automedsam.losses import AutoMedSAMLoss
-from automedsam.metrics import dice
-from automedsam.model import AutoMedSAM
-from automedsam.object_classes import ObjectClass, label_mask, sought_classes
-from automedsam.params import load_params
-from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, TEST_MASKS
-from automedsam.sam import Weights
-from automedsam.segmenter import to_labels
-from automedsam.supervision import label_folders
-from automedsam.training import Setup
+from automedsam.backbone.embeddings import EmbeddingFolder
+from automedsam.backbone.weights import Weights
+from automedsam.cases.classes import ObjectClass, label_mask, sought_classes
+from automedsam.cases.index import read_index
+from automedsam.cases.masks import to_labels
+from automedsam.datasets.catalogue import open_dataset
+from automedsam.evaluation.metrics import dice
+from automedsam.model.automedsam import AutoMedSAM
+from automedsam.model.locators import WIDTHS
+from automedsam.runtime.compute import be_deterministic, choose_compute
+from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.params import load_params
+from automedsam.runtime.paths import EMBEDDINGS, IMAGES, INDEX, TEST_MASKS
+from automedsam.supervision.box_losses import AutoMedSAMLoss
+from automedsam.supervision.targets import label_folders
+from automedsam.training.inputs import CaseInputs
+from automedsam.training.locating import LocatingTraining
+from automedsam.training.trainer import Setup
 
 MASKS = Path("true_masks")
 
@@ -49,9 +49,15 @@ def main() -> None:
     model = AutoMedSAM(weights, "locate", "image", classes=len(classes)).to(compute.device)
     if sys.argv[1] == "monai":
         model.prompt_module.locators["image"] = monai_unet(len(classes)).to(compute.device)
-    inputs = CaseInputs(model, EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype), IMAGES, compute.device)
-    setup = Setup(model, AutoMedSAMLoss(), compute, inputs, classes, MASKS, params.batch_size, params.seed)
-    recipe = params.pick("epochs", "learning_rate", "weight_decay", "steps_per_epoch", "views", "augmentations")
+    inputs = CaseInputs(
+        model, EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype), IMAGES, compute.device
+    )
+    setup = Setup(
+        model, AutoMedSAMLoss(), compute, inputs, classes, MASKS, params.batch_size, params.seed
+    )
+    recipe = params.pick(
+        "epochs", "learning_rate", "weight_decay", "steps_per_epoch", "views", "augmentations"
+    )
     training = LocatingTraining(setup, **recipe)
     for epoch in range(1, params.epochs + 1):
         for _ in training.take_steps(train_cases, epoch):
@@ -60,7 +66,9 @@ def main() -> None:
     for case in test_cases:
         truth = read_pixels(TEST_MASKS / f"{case.name}.png")
         with torch.inference_mode():
-            logits = model.prompt_module.locators["image"](inputs.thumbnail(case)[None].to(compute.device))
+            logits = model.prompt_module.locators["image"](
+                inputs.thumbnail(case)[None].to(compute.device)
+            )
         labels = to_labels(model.preprocessing.mask_to_image(logits, case.image_size), classes)
         for of, of_class in zip(classes, scores, strict=True):
             if (truth == of.value).any():
@@ -84,8 +92,18 @@ def monai_unet(classes: int) -> UNet:
 def write_masks(names: set[str], folder: Path) -> list[ObjectClass]:
     """The true masks of images of a data set, 0 and 255, where labels of their classes would lie; and the classes."""
     params = load_params("prepare")
-    classes = sought_classes(**params.pick("class_ids", "mask_ids"), is_annotated=params.annotations is not None)
-    keys = ("dataset", "data_dir", "annotations", "group_by", "slice_axis", "window_low", "window_high")
+    classes = sought_classes(
+        **params.pick("class_ids", "mask_ids"), is_annotated=params.annotations is not None
+    )
+    keys = (
+        "dataset",
+        "data_dir",
+        "annotations",
+        "group_by",
+        "slice_axis",
+        "window_low",
+        "window_high",
+    )
     for scan in open_dataset(classes=classes, **params.pick(*keys)).scans:
         if scan.name in names and scan.read_labels:
             labels = label_mask(scan.read_labels(), classes)[0]

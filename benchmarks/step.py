@@ -6,14 +6,19 @@ python benchmarks/step.py
 import torch
 from measure import Way, peak_gib, report, time_alternating
 
-from automedsam.decoder import PromptableDecoder
-from automedsam.losses import AutoMedSAMLoss
-from automedsam.prompt_module import PromptModule
-from automedsam.sam import BACKBONES
+from automedsam.backbone.architectures import BACKBONES
+from automedsam.backbone.decoder import PromptableDecoder
+from automedsam.model.direct import PromptModule
+from automedsam.supervision.box_losses import AutoMedSAMLoss
 
 ROUNDS, BATCH_SIZE = 5, 4
 BACKBONE = BACKBONES["medsam_vit_b"]
-STOCK, STOCK_AMP, OURS, OURS_AMP = "stock loop, fp32", "stock loop, bf16", "ours, fp32", "ours, bf16"
+STOCK, STOCK_AMP, OURS, OURS_AMP = (
+    "stock loop, fp32",
+    "stock loop, bf16",
+    "ours, fp32",
+    "ours, bf16",
+)
 
 
 def main() -> None:
@@ -21,14 +26,19 @@ def main() -> None:
     seconds = time_alternating({name: make_way(name) for name in names}, ROUNDS)
     report(
         f"ViT-B, a training step of {BATCH_SIZE} images",
-        [{"way": name, "seconds": seconds[name], "peak GiB": peak_gib(make_way, name)} for name in names],
+        [
+            {"way": name, "seconds": seconds[name], "peak GiB": peak_gib(make_way, name)}
+            for name in names
+        ],
     )
 
 
 def make_way(name: str) -> Way:
     """A function that takes one step: forward, loss at 256 x 256, backward, Adam."""
     torch.manual_seed(0)
-    decoder = PromptableDecoder(BACKBONE.build_prompt_encoder(), BACKBONE.build_mask_decoder()).requires_grad_(False)
+    decoder = PromptableDecoder(
+        BACKBONE.build_prompt_encoder(), BACKBONE.build_mask_decoder()
+    ).requires_grad_(False)
     module = PromptModule(BACKBONE.channels, BACKBONE.preprocessing.size, "box")
     optimizer = torch.optim.Adam(module.parameters(), 1e-3)
     embeddings = torch.randn(BATCH_SIZE, BACKBONE.channels, BACKBONE.grid, BACKBONE.grid)
@@ -42,7 +52,9 @@ def make_way(name: str) -> Way:
     def decode_one_by_one() -> torch.Tensor:
         prompts = module(embeddings)
         masks = []
-        for embedding, box, dense in zip(embeddings, prompts.boxes_xyxy[:, 0], prompts.dense, strict=True):
+        for embedding, box, dense in zip(
+            embeddings, prompts.boxes_xyxy[:, 0], prompts.dense, strict=True
+        ):
             sparse, _ = decoder.prompt_encoder(points=None, boxes=box[None], masks=None)
             mask, _ = decoder.mask_decoder(
                 image_embeddings=embedding[None],

@@ -9,7 +9,7 @@ import torch
 from measure import Way, report, time_alternating
 from torch import Tensor
 
-from automedsam.losses import log_barrier, tightbox_loss
+from automedsam.supervision.box_losses import log_barrier, tightbox_loss
 
 SIZE, BATCH_SIZE, BAND_WIDTH, BARRIER_T, ROUNDS = 640, 4, 5, 5.0, 5
 
@@ -17,11 +17,15 @@ SIZE, BATCH_SIZE, BAND_WIDTH, BARRIER_T, ROUNDS = 640, 4, 5, 5.0, 5
 def main() -> None:
     torch.manual_seed(0)
     probability = torch.rand(BATCH_SIZE, SIZE, SIZE, requires_grad=True)
-    boxes_xyxy = torch.tensor([[60, 80, 460, 500], [10, 10, 630, 630], [200, 150, 300, 420], [0, 0, 640, 640]])
+    boxes_xyxy = torch.tensor(
+        [[60, 80, 460, 500], [10, 10, 630, 630], [200, 150, 300, 420], [0, 0, 640, 640]]
+    )
     ours = tightbox_loss(probability, boxes_xyxy, BAND_WIDTH, BARRIER_T)
     theirs = dense_tightbox_loss(probability, boxes_xyxy)
     ways: dict[str, Way] = {
-        "row and column sums": lambda: tightbox_loss(probability, boxes_xyxy, BAND_WIDTH, BARRIER_T).sum().backward(),
+        "row and column sums": lambda: (
+            tightbox_loss(probability, boxes_xyxy, BAND_WIDTH, BARRIER_T).sum().backward()
+        ),
         "dense band masks": lambda: dense_tightbox_loss(probability, boxes_xyxy).sum().backward(),
     }
     seconds = time_alternating(ways, ROUNDS)

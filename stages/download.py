@@ -7,10 +7,10 @@ import argparse
 import shlex
 from pathlib import Path
 
-from automedsam.downloads import fetch
-from automedsam.errors import InputError
-from automedsam.public_data import DATASETS, LANDING_PAGES, unpack
-from automedsam.stage import run
+from automedsam.datasets.public_downloads import DATASETS, LANDING_PAGES, unpack
+from automedsam.runtime.downloads import fetch
+from automedsam.runtime.errors import InputError
+from automedsam.runtime.script import run
 
 
 def main() -> None:
@@ -30,13 +30,19 @@ def main() -> None:
             fresh = unpack(path)
             print("unpacked:", ", ".join(map(str, fresh)) or "nothing, as all of it was there")
     print("licence:", "; ".join(sorted({source.licence for source in DATASETS[dataset]})))
-    print(f"next: dvc exp run -S dataset={dataset} -S {shlex.quote(f'data_dir={folder.as_posix()}')}")
+    print(
+        f"next: dvc exp run -S dataset={dataset} -S {shlex.quote(f'data_dir={folder.as_posix()}')}"
+    )
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("dataset", choices=sorted([*DATASETS, *LANDING_PAGES]))
-    parser.add_argument("--to", required=True, type=Path, help="folder for the files, outside the repository")
+    parser.add_argument(
+        "--to", required=True, type=Path, help="folder for the files, outside the repository"
+    )
     return parser.parse_args()
 
 

@@ -13,19 +13,24 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from automedsam.cases import read_splits
-from automedsam.choices import Augmentation
-from automedsam.device import choose_compute
-from automedsam.embeddings import EmbeddingStore, describe_encoder, embedding_place, link_or_copy
-from automedsam.encoder import Encoder
-from automedsam.images import read_pixels
-from automedsam.outputs import fresh_folder
-from automedsam.params import load_params
-from automedsam.paths import EMBEDDINGS, IMAGES, INDEX, cache_folder
-from automedsam.pipelining import ahead
-from automedsam.sam import Weights
-from automedsam.stage import run
-from automedsam.views import View, stored_view, stored_views
+from automedsam.backbone.embedding_job import ahead
+from automedsam.backbone.embeddings import (
+    EmbeddingStore,
+    describe_encoder,
+    embedding_place,
+    link_or_copy,
+)
+from automedsam.backbone.encoder import Encoder
+from automedsam.backbone.weights import Weights
+from automedsam.cases.augmentation import View, stored_view, stored_views
+from automedsam.cases.index import read_splits
+from automedsam.runtime.compute import choose_compute
+from automedsam.runtime.files import fresh_folder
+from automedsam.runtime.image_files import read_pixels
+from automedsam.runtime.options import Augmentation
+from automedsam.runtime.params import load_params
+from automedsam.runtime.paths import EMBEDDINGS, IMAGES, INDEX, cache_folder
+from automedsam.runtime.script import run
 
 
 def main() -> None:
@@ -42,7 +47,9 @@ def main() -> None:
         print(f"dropped {files} embeddings that are not in use, {size / 2**20:.1f} MiB")
         return
     missing = [(sight.see, path) for sight, path in stored if not store.holds(path)]
-    print(f"{params.backbone} on {compute}: {len(missing)} images to embed, {len(sights) - len(missing)} in the store")
+    print(
+        f"{params.backbone} on {compute}: {len(missing)} images to embed, {len(sights) - len(missing)} in the store"
+    )
     if missing:
         embed(missing, Encoder(weights, compute), store)
     with fresh_folder(EMBEDDINGS) as folder:
@@ -87,20 +94,32 @@ def list_sights(views: int, kinds: list[Augmentation]) -> list[Sight]:
     ]
 
 
-def embed(missing: Sequence[tuple[Callable[[], np.ndarray], Path]], encoder: Encoder, store: EmbeddingStore) -> None:
+def embed(
+    missing: Sequence[tuple[Callable[[], np.ndarray], Path]],
+    encoder: Encoder,
+    store: EmbeddingStore,
+) -> None:
     """Embed what each function sees to its file of the store; the next is read, and the last written, meanwhile."""
     lookahead = 2 * encoder.batch_size
     inputs = ahead(lambda see: encoder.prepare(see()), [see for see, _ in missing], lookahead)
     batches = iter(lambda: list(islice(inputs, encoder.batch_size)), [])
     embeddings = (embedding for batch in batches for embedding in encoder.encode(batch))
-    results = zip([path for _, path in missing], tqdm(embeddings, "embed", len(missing), unit="image"), strict=True)
+    results = zip(
+        [path for _, path in missing],
+        tqdm(embeddings, "embed", len(missing), unit="image"),
+        strict=True,
+    )
     for _ in ahead(lambda result: store.write(*result), results, lookahead):
         pass
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prune", action="store_true", help="tidy the store of embeddings, and do nothing else")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--prune", action="store_true", help="tidy the store of embeddings, and do nothing else"
+    )
     return parser.parse_args()
 
 

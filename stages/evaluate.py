@@ -13,19 +13,23 @@ from typing import Any
 
 from tqdm import tqdm
 
-from automedsam.boxes import EDGES
-from automedsam.cases import Case, read_index
-from automedsam.checkpoints import load_model, trained_classes
-from automedsam.device import choose_compute
-from automedsam.embeddings import EmbeddingFolder
-from automedsam.errors import InputError
-from automedsam.examiner import Examined, Examiner
-from automedsam.images import read_pixels, write_image
-from automedsam.losses import LOSS_KEYS, AutoMedSAMLoss
-from automedsam.object_classes import ObjectClass, read_classes, to_json
-from automedsam.outputs import fresh_folder, write_metrics, write_table
-from automedsam.params import load_params
-from automedsam.paths import (
+from automedsam.backbone.embeddings import EmbeddingFolder
+from automedsam.backbone.weights import Weights
+from automedsam.cases.boxes import EDGES
+from automedsam.cases.case import Case
+from automedsam.cases.classes import ObjectClass, read_classes, to_json
+from automedsam.cases.index import read_index
+from automedsam.cases.masks import to_labels, to_soft_mask
+from automedsam.evaluation.evaluator import Examined, Examiner
+from automedsam.evaluation.scores import COLUMNS, VOLUME_COLUMNS, Scores, mean_scores, score_volumes
+from automedsam.model.segmenter import Segmenter
+from automedsam.model.trained import load_model, trained_classes
+from automedsam.runtime.compute import choose_compute
+from automedsam.runtime.errors import InputError
+from automedsam.runtime.files import fresh_folder, write_metrics, write_table
+from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.params import load_params
+from automedsam.runtime.paths import (
     CLASSES,
     EMBEDDINGS,
     IMAGES,
@@ -41,10 +45,8 @@ from automedsam.paths import (
     SUMMARY,
     TEST_MASKS,
 )
-from automedsam.sam import Weights
-from automedsam.scores import COLUMNS, VOLUME_COLUMNS, Scores, mean_scores, score_volumes
-from automedsam.segmenter import Segmenter, to_labels, to_soft_mask
-from automedsam.stage import run
+from automedsam.runtime.script import run
+from automedsam.supervision.box_losses import LOSS_KEYS, AutoMedSAMLoss
 
 NAMES = ("case", "group", "class")
 
@@ -58,9 +60,13 @@ def main() -> None:
     embeddings.check(cases)
     check_model(classes)
     segmenter = Segmenter(load_model(PROMPT_MODULE, weights, compute.device), compute)
-    examiner = Examiner(segmenter, AutoMedSAMLoss(**params.pick(*LOSS_KEYS)), classes, read_index(INDEX, "train"))
+    examiner = Examiner(
+        segmenter, AutoMedSAMLoss(**params.pick(*LOSS_KEYS)), classes, read_index(INDEX, "train")
+    )
     if not any(case.has_mask for case in cases):
-        print("no test image has a mask: overlap with the boxes is all that can be measured, no Dice")
+        print(
+            "no test image has a mask: overlap with the boxes is all that can be measured, no Dice"
+        )
 
     examined: list[Examined] = []
     prompts: list[list[dict[str, float]]] = []  # of each case those of its classes
@@ -74,7 +80,9 @@ def main() -> None:
             prompts.append(of_case)
             write_image(folder / PREDICTED_MASKS.name / f"{case.name}.png", labels)
             write_image(folder / SOFT_MASKS.name / f"{case.name}.png", to_soft_mask(logits))
-        write_table(folder / PROMPTS.name, with_names(cases, classes, prompts), [*NAMES, *EDGES, "presence"])
+        write_table(
+            folder / PROMPTS.name, with_names(cases, classes, prompts), [*NAMES, *EDGES, "presence"]
+        )
         report(cases, classes, examined)
 
 
@@ -94,11 +102,17 @@ def check_model(classes: list[ObjectClass]) -> None:
 def report(cases: list[Case], classes: list[ObjectClass], examined: list[Examined]) -> None:
     """Tables and summary of all scores; in words what they cannot tell."""
     scores = [of_case.scores for of_case in examined]
-    measured = {case.name: of_case.overlaps for case, of_case in zip(cases, examined, strict=True) if of_case.overlaps}
+    measured = {
+        case.name: of_case.overlaps
+        for case, of_case in zip(cases, examined, strict=True)
+        if of_case.overlaps
+    }
     volumes = [
         {"class": of.name, **row}
         for number, of in enumerate(classes)
-        for row in score_volumes(cases, {name: overlaps[number] for name, overlaps in measured.items()})
+        for row in score_volumes(
+            cases, {name: overlaps[number] for name, overlaps in measured.items()}
+        )
     ]
     if not volumes and any(case.volume for case in cases):
         print("no volume is there with all of its slices and masks (keep_empty): no volume Dice")
@@ -106,16 +120,24 @@ def report(cases: list[Case], classes: list[ObjectClass], examined: list[Examine
     counts = {"n_volumes": len({row["volume"] for row in volumes})} if volumes else {}
     summary = summarize(means) | counts | {"n_cases": len(cases), "n_masks": len(measured)}
     if summary.get("dice", 1) < summary.get("mean_box_dice", 0):
-        print("worse than the mean box of the training cases, which needs no learning: was the training long enough?")
+        print(
+            "worse than the mean box of the training cases, which needs no learning: was the training long enough?"
+        )
     write_table(PER_CASE, with_names(cases, classes, scores), [*NAMES, *COLUMNS])
-    write_table(PER_CLASS, [{"class": name, **of} for name, of in means.items()], ["class", *COLUMNS, "volume_dice"])
+    write_table(
+        PER_CLASS,
+        [{"class": name, **of} for name, of in means.items()],
+        ["class", *COLUMNS, "volume_dice"],
+    )
     write_table(PER_VOLUME, sorted(volumes, key=itemgetter("volume")), VOLUME_COLUMNS)
     write_metrics(SUMMARY, summary)
     print(", ".join(f"{key} {value:.4g}" for key, value in summary.items()))
 
 
 def with_names(
-    cases: list[Case], classes: list[ObjectClass], rows: Sequence[Sequence[Mapping[str, float | None]]]
+    cases: list[Case],
+    classes: list[ObjectClass],
+    rows: Sequence[Sequence[Mapping[str, float | None]]],
 ) -> list[dict[str, Any]]:
     """Each class's row of each case behind the names of both and the case's group, case by case."""
     return [

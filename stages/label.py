@@ -8,19 +8,19 @@ No true mask is read. What does not fit its box is dropped and told of; plots/ps
 import numpy as np
 from tqdm import tqdm
 
-from automedsam.cases import read_index
-from automedsam.device import choose_compute
-from automedsam.embeddings import EmbeddingFolder
-from automedsam.images import read_pixels, write_image
-from automedsam.label_report import Labelled, LabelReport
-from automedsam.object_classes import read_classes
-from automedsam.outputs import fresh_folder
-from automedsam.params import load_params
-from automedsam.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
-from automedsam.pseudo_labels import Labeller
-from automedsam.sam import Weights
-from automedsam.stage import run
-from automedsam.supervision import label_folders
+from automedsam.backbone.embeddings import EmbeddingFolder
+from automedsam.backbone.weights import Weights
+from automedsam.cases.classes import read_classes
+from automedsam.cases.index import read_index
+from automedsam.figures.label_sheet import Labelled, LabelReport
+from automedsam.runtime.compute import choose_compute
+from automedsam.runtime.files import fresh_folder
+from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.params import load_params
+from automedsam.runtime.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
+from automedsam.runtime.script import run
+from automedsam.supervision.pseudo_labels import Labeller
+from automedsam.supervision.targets import label_folders
 
 
 def main() -> None:
@@ -38,11 +38,15 @@ def main() -> None:
         places = dict(zip(classes, label_folders(folder, classes), strict=True))
         for case in tqdm(cases, "label", unit="case"):
             image = read_pixels(IMAGES / f"{case.name}.png")
-            for of, label, fault in labeller.label(embeddings.load([case], compute.device), case, classes):
+            for of, label, fault in labeller.label(
+                embeddings.load([case], compute.device), case, classes
+            ):
                 name = case.name if len(classes) == 1 else f"{case.name}, {of.name}"
                 report.add(Labelled(name, case.of_class(of.value).boxes_xyxy, image, label, fault))
                 if fault is None:
-                    write_image(places[of] / f"{case.name}.png", (255 * label).round().astype(np.uint8))
+                    write_image(
+                        places[of] / f"{case.name}.png", (255 * label).round().astype(np.uint8)
+                    )
                 else:
                     print(f"{name}: dropped, it {fault}")
     report.draw(LABEL_REPORT)

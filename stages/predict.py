@@ -15,24 +15,25 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from automedsam.boxes import EDGES, tight_box
-from automedsam.checkpoints import load_model, trained_classes
-from automedsam.colours import RED, SKY, class_colours
-from automedsam.device import choose_compute
-from automedsam.encoder import Encoder
-from automedsam.errors import Faults, InputError
-from automedsam.images import write_image
-from automedsam.object_classes import ObjectClass, write_classes
-from automedsam.outputs import write_table
-from automedsam.overlays import draw_overlay
-from automedsam.paths import CLASSES, PROMPT_MODULE
-from automedsam.preparation import Preparation, PreparedScan
-from automedsam.quantization import pack, unpack
-from automedsam.sam import Weights
-from automedsam.scans import SUFFIXES, ScanFile, find_scans, mask_place, open_scan
-from automedsam.segmenter import Segmenter, to_labels, to_soft_mask
-from automedsam.stage import run
-from automedsam.tensors import load_header
+from automedsam.backbone.encoder import Encoder
+from automedsam.backbone.quantization import pack, unpack
+from automedsam.backbone.weights import Weights
+from automedsam.cases.boxes import EDGES, tight_box
+from automedsam.cases.classes import ObjectClass, write_classes
+from automedsam.cases.colours import RED, SKY, class_colours
+from automedsam.cases.masks import to_labels, to_soft_mask
+from automedsam.figures.overlay import draw_overlay
+from automedsam.model.segmenter import Segmenter
+from automedsam.model.trained import load_model, trained_classes
+from automedsam.runtime.compute import choose_compute
+from automedsam.runtime.errors import Faults, InputError
+from automedsam.runtime.files import write_table
+from automedsam.runtime.image_files import write_image
+from automedsam.runtime.paths import CLASSES, PROMPT_MODULE
+from automedsam.runtime.script import run
+from automedsam.runtime.tensors import load_header
+from automedsam.scans.prepared_scan import Preparation, PreparedScan
+from automedsam.scans.scan import SUFFIXES, ScanFile, find_scans, mask_place, open_scan
 
 ASIDE = ("soft", "overlays")  # folders beside the masks
 PROJECT = Path(__file__).parent.parent
@@ -58,11 +59,16 @@ def main() -> None:
     jobs = list_jobs(arguments.images, arguments.out)
     refuse_to_overwrite(jobs, arguments.out)
     header = load_header(arguments.model)
-    weights = Weights(header.get("backbone", "sam_tiny"), arguments.medsam_checkpoint or used_checkpoint(header))
+    weights = Weights(
+        header.get("backbone", "sam_tiny"), arguments.medsam_checkpoint or used_checkpoint(header)
+    )
     compute = choose_compute(arguments.device, use_amp=header.get("use_amp") == "True")
     segmenter = Segmenter(load_model(arguments.model, weights, compute.device), compute)
     encoder, dtype = Encoder(weights, compute), header.get("embedding_dtype", "float16")
-    preparation, classes = used_preparation(arguments.model, header), trained_classes(arguments.model)
+    preparation, classes = (
+        used_preparation(arguments.model, header),
+        trained_classes(arguments.model),
+    )
     print(f"{weights.name} on {compute}: {len(jobs)} scans")
 
     rows: list[dict[str, Any]] = []
@@ -71,11 +77,15 @@ def main() -> None:
     for target, path in tqdm(jobs.items(), "predict", unit="scan"):
         with faults.gather():
             scan = open_scan(path, preparation.slice_axis)
-            prediction = predict(scan, preparation, encoder, dtype, segmenter, classes, arguments.overlay)
+            prediction = predict(
+                scan, preparation, encoder, dtype, segmenter, classes, arguments.overlay
+            )
             write_prediction(scan, prediction, target, arguments.out, arguments.soft)
             named = {"image": str(path), "mask": target.as_posix()}
             rows += [named | row for row in describe_slices(scan, prediction)]
-            volumes += [named | row for row in describe_volume(scan, prediction)] if scan.is_volume else []
+            volumes += (
+                [named | row for row in describe_volume(scan, prediction)] if scan.is_volume else []
+            )
     if rows:
         write_table(arguments.out / "predictions.csv", rows)
     if volumes:
@@ -85,17 +95,31 @@ def main() -> None:
     print(f"{len(jobs) - len(faults.found)} masks written to {arguments.out}")
     if faults.found:
         done = len(jobs) - len(faults.found)
-        raise InputError("\n".join([f"{done} masks written, {len(faults.found)} scans left out:", *faults.found]))
+        raise InputError(
+            "\n".join([f"{done} masks written, {len(faults.found)} scans left out:", *faults.found])
+        )
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("images", nargs="+", type=Path, help=f"files, or folders to search: {', '.join(SUFFIXES)}")
-    parser.add_argument("--out", required=True, type=Path, help="folder for the masks and predictions.csv")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "images", nargs="+", type=Path, help=f"files, or folders to search: {', '.join(SUFFIXES)}"
+    )
+    parser.add_argument(
+        "--out", required=True, type=Path, help="folder for the masks and predictions.csv"
+    )
     parser.add_argument("--soft", action="store_true", help="also write probabilities to OUT/soft")
-    parser.add_argument("--overlay", action="store_true", help="also draw contour and box, to OUT/overlays")
-    parser.add_argument("--model", type=Path, default=PROJECT / PROMPT_MODULE, help="another trained PromptModule")
-    parser.add_argument("--medsam-checkpoint", type=Path, help="where the backbone's weights lie now, if they moved")
+    parser.add_argument(
+        "--overlay", action="store_true", help="also draw contour and box, to OUT/overlays"
+    )
+    parser.add_argument(
+        "--model", type=Path, default=PROJECT / PROMPT_MODULE, help="another trained PromptModule"
+    )
+    parser.add_argument(
+        "--medsam-checkpoint", type=Path, help="where the backbone's weights lie now, if they moved"
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     return parser.parse_args()
 
@@ -116,10 +140,14 @@ def list_jobs(inputs: list[Path], out: Path) -> dict[Path, Path]:
                 continue
             target = mask_place(path, folder)
             if target in jobs:
-                raise InputError(f"{path}: expected another name than that of {jobs[target]}: both masks are {target}")
+                raise InputError(
+                    f"{path}: expected another name than that of {jobs[target]}: both masks are {target}"
+                )
             jobs[target] = path
     if not jobs:
-        raise InputError(f"{', '.join(map(str, inputs))}: expected {', '.join(SUFFIXES)} files, found none")
+        raise InputError(
+            f"{', '.join(map(str, inputs))}: expected {', '.join(SUFFIXES)} files, found none"
+        )
     return dict(sorted(jobs.items()))
 
 
@@ -127,16 +155,22 @@ def refuse_to_overwrite(jobs: dict[Path, Path], out: Path) -> None:
     """Raises InputError if anything that is written could take the place of an image, or of something else written."""
     for path in jobs.values():
         if out.resolve() in path.resolve().parents:
-            raise InputError(f"--out {out}: expected another folder than the images', found {path} in it")
+            raise InputError(
+                f"--out {out}: expected another folder than the images', found {path} in it"
+            )
     for target in jobs:
         if target.parts[0] in ASIDE and len(target.parts) > 1:
-            raise InputError(f"{jobs[target]}: expected no folder of that name, as OUT/{target.parts[0]} is written to")
+            raise InputError(
+                f"{jobs[target]}: expected no folder of that name, as OUT/{target.parts[0]} is written to"
+            )
 
 
 def used_preparation(model: Path, header: dict[str, str]) -> Preparation:
     """How images were prepared when the model was trained."""
     if "preparation" not in header:
-        raise InputError(f"{model}: expected a model that tells how its images were prepared, found an older one")
+        raise InputError(
+            f"{model}: expected a model that tells how its images were prepared, found an older one"
+        )
     return Preparation.from_json(header["preparation"])
 
 
@@ -169,7 +203,9 @@ def predict(
     return Prediction(classes, np.stack(labels), np.stack(soft_masks), overlays)
 
 
-def overlay_classes(picture: np.ndarray, labels: np.ndarray, classes: list[ObjectClass]) -> np.ndarray:
+def overlay_classes(
+    picture: np.ndarray, labels: np.ndarray, classes: list[ObjectClass]
+) -> np.ndarray:
     """The picture with each class's contour and box: of several, both in the class's colour."""
     if len(classes) == 1:
         return draw_overlay(picture, labels > 0, RED, SKY)
@@ -178,7 +214,9 @@ def overlay_classes(picture: np.ndarray, labels: np.ndarray, classes: list[Objec
     return picture
 
 
-def write_prediction(scan: ScanFile, prediction: Prediction, target: Path, out: Path, with_soft: bool) -> None:
+def write_prediction(
+    scan: ScanFile, prediction: Prediction, target: Path, out: Path, with_soft: bool
+) -> None:
     """The mask under the scan's own name; probabilities, of several classes apart, and pictures in their folders."""
     is_alone = len(prediction.classes) == 1
     scan.write(out / target, prediction.labels > 0 if is_alone else prediction.labels)
@@ -186,7 +224,9 @@ def write_prediction(scan: ScanFile, prediction: Prediction, target: Path, out: 
         scan.write_soft(out / "soft" / ("" if is_alone else str(of.value)) / target, soft_masks)
     for number, overlay in enumerate(prediction.overlays):
         name = target if target.suffix == ".png" else target.with_name(f"{target.name}.png")
-        write_image(out / "overlays" / (target / f"s{number:03d}.png" if scan.is_volume else name), overlay)
+        write_image(
+            out / "overlays" / (target / f"s{number:03d}.png" if scan.is_volume else name), overlay
+        )
 
 
 def describe_slices(scan: ScanFile, prediction: Prediction) -> list[dict[str, Any]]:
@@ -215,7 +255,10 @@ def describe_volume(scan: ScanFile, prediction: Prediction) -> list[dict[str, An
         voxels, slices = int(masks.sum()), int(masks.any(axis=(1, 2)).sum())
         size = {"slices": len(masks), "slices_with_object": slices, "voxels": voxels}
         rows.append(
-            {"class": of.name} | size | {"volume_mm3": voxel_mm3 and voxel_mm3 * voxels} | rate(masks, soft_masks)
+            {"class": of.name}
+            | size
+            | {"volume_mm3": voxel_mm3 and voxel_mm3 * voxels}
+            | rate(masks, soft_masks)
         )
     return rows
 

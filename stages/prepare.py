@@ -11,33 +11,47 @@ import argparse
 
 from tqdm import tqdm
 
-from automedsam.box_rules import BoxRules
-from automedsam.cases import Split, read_index, write_index
-from automedsam.data_report import draw_data_report
-from automedsam.datasets import open_dataset
-from automedsam.object_classes import sought_classes, write_classes
-from automedsam.outputs import fresh_folder
-from automedsam.params import StageParams, load_params, parse_change
-from automedsam.paths import CLASSES, DATA_REPORT, IMAGES, INDEX, PREPARATION, PREPARED
-from automedsam.prepared import write_cases
-from automedsam.selection import check_splits, choose_slices
-from automedsam.sources import RawScan
-from automedsam.splits import assign_splits
-from automedsam.stage import run
-from automedsam.survey import describe_survey, describe_unused, survey_scans
+from automedsam.cases.case import Split
+from automedsam.cases.classes import sought_classes, write_classes
+from automedsam.cases.index import read_index, write_index
+from automedsam.datasets.catalogue import open_dataset
+from automedsam.datasets.raw_scan import RawScan
+from automedsam.figures.data_sheet import draw_data_report
+from automedsam.preparation.selection import check_splits, choose_slices
+from automedsam.preparation.simulated_boxes import BoxRules
+from automedsam.preparation.splits import assign_splits
+from automedsam.preparation.survey import survey_scans
+from automedsam.preparation.survey_report import describe_survey, describe_unused
+from automedsam.preparation.writing import write_cases
+from automedsam.runtime.files import fresh_folder
+from automedsam.runtime.params import StageParams, load_params, parse_change
+from automedsam.runtime.paths import CLASSES, DATA_REPORT, IMAGES, INDEX, PREPARATION, PREPARED
+from automedsam.runtime.script import run
 
 
 def main() -> None:
     arguments = parse_arguments()
     params = load_params("prepare", changes=dict(arguments.set))
-    classes = sought_classes(**params.pick("class_ids", "mask_ids"), is_annotated=params.annotations is not None)
+    classes = sought_classes(
+        **params.pick("class_ids", "mask_ids"), is_annotated=params.annotations is not None
+    )
     data = open_dataset(
         classes=classes,
-        **params.pick("dataset", "data_dir", "annotations", "group_by", "slice_axis", "window_low", "window_high"),
+        **params.pick(
+            "dataset",
+            "data_dir",
+            "annotations",
+            "group_by",
+            "slice_axis",
+            "window_low",
+            "window_high",
+        ),
     )
     rules = BoxRules(**params.pick("boxes_per_object", "min_object_px", "box_jitter", "seed"))
     looked_at = tqdm(data.scans, "look", unit="scan")
-    survey = survey_scans(looked_at, split_scans(data.scans, params), data.preparation.framing, rules, classes)
+    survey = survey_scans(
+        looked_at, split_scans(data.scans, params), data.preparation.framing, rules, classes
+    )
     chosen = choose_slices(survey.slices, **params.pick("train_cases", "keep_empty", "seed"))
     annotated = data.annotations.classes if data.annotations else []
     unused = describe_unused(data.annotations, classes) if data.annotations else []
@@ -47,13 +61,19 @@ def main() -> None:
         with fresh_folder(PREPARED) as folder:
             write_index(folder / INDEX.name, write_cases(chosen, data.preparation, classes, folder))
             write_classes(folder / CLASSES.name, classes)
-            (folder / PREPARATION.name).write_text(f"{data.preparation.to_json()}\n", encoding="utf-8", newline="\n")
+            (folder / PREPARATION.name).write_text(
+                f"{data.preparation.to_json()}\n", encoding="utf-8", newline="\n"
+            )
         draw_data_report(DATA_REPORT, read_index(INDEX), IMAGES, classes)
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="look the data over, tell what is there, write nothing")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="look the data over, tell what is there, write nothing"
+    )
     parser.add_argument("-S", "--set", action="append", default=[], type=parse_change, metavar="KEY=VALUE",
                         help="with --check: take this value in place of that in params.yaml")  # fmt: skip
     arguments = parser.parse_args()

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from automedsam.boxes import tight_box
-from automedsam.decoder import PromptableDecoder
-from automedsam.phantoms import draw_phantom
-from automedsam.preprocessing import Preprocessing
-from automedsam.sam import BACKBONES, SAM_TINY_WEIGHTS, Weights
+from automedsam.backbone.architectures import BACKBONES, SAM_TINY_WEIGHTS
+from automedsam.backbone.decoder import PromptableDecoder
+from automedsam.backbone.preprocessing import Preprocessing
+from automedsam.backbone.weights import Weights
+from automedsam.cases.boxes import tight_box
+from automedsam.datasets.phantoms import draw_phantom
 
 POOL = 3000  # phantoms to train on; the seeds of the synthetic data set are others
 STEPS, BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 2000, 8, 1e-3, 0.05
@@ -30,11 +31,15 @@ TRAIN_SEED, MEASURE_SEED = 7001, 7002
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("command", choices=("train", "measure"))
     if parser.parse_args().command == "train":
         train(SAM_TINY_WEIGHTS)
-    print(f"true-box Dice on 200 fresh phantoms: {measure_true_box_dice(SAM_TINY_WEIGHTS, 200):.4f}")
+    print(
+        f"true-box Dice on 200 fresh phantoms: {measure_true_box_dice(SAM_TINY_WEIGHTS, 200):.4f}"
+    )
 
 
 def train(path: Path) -> None:
@@ -46,17 +51,27 @@ def train(path: Path) -> None:
     decoder = PromptableDecoder(backbone.build_prompt_encoder(), backbone.build_mask_decoder())
     parameters = [*encoder.parameters(), *decoder.parameters()]
     optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=STEPS, pct_start=0.1)
-    pool = [draw_phantom(np.random.default_rng([TRAIN_SEED, i])) for i in tqdm(range(POOL), "phantoms")]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, LEARNING_RATE, total_steps=STEPS, pct_start=0.1
+    )
+    pool = [
+        draw_phantom(np.random.default_rng([TRAIN_SEED, i])) for i in tqdm(range(POOL), "phantoms")
+    ]
     progress = tqdm(range(STEPS), "training")
     average = 1.0
     for _ in progress:
         chosen = [pool[i] for i in rng.integers(0, POOL, BATCH_SIZE)]
-        images, masks = draw_batch(rng, [(phantom.image, phantom.labels) for phantom in chosen], backbone.preprocessing)
-        prompt = random_points(rng, masks) if rng.random() < POINT_SHARE else random_boxes(rng, masks)
+        images, masks = draw_batch(
+            rng, [(phantom.image, phantom.labels) for phantom in chosen], backbone.preprocessing
+        )
+        prompt = (
+            random_points(rng, masks) if rng.random() < POINT_SHARE else random_boxes(rng, masks)
+        )
         with torch.autocast("cpu", torch.bfloat16):
             logits = decoder(encoder(images), **prompt)
-        logits = F.interpolate(logits.float(), masks.shape[-2:], mode="bilinear", align_corners=False)
+        logits = F.interpolate(
+            logits.float(), masks.shape[-2:], mode="bilinear", align_corners=False
+        )
         loss = F.binary_cross_entropy_with_logits(logits, masks) + soft_dice_loss(logits, masks)
         optimizer.zero_grad()
         loss.backward()
@@ -65,18 +80,24 @@ def train(path: Path) -> None:
         schedule.step()
         average = 0.98 * average + 0.02 * loss.item()
         progress.set_postfix(loss=f"{average:.4f}")
-    state = encoder.state_dict(prefix="image_encoder.") | decoder.state_dict()  # the keys of segment_anything's Sam
+    state = (
+        encoder.state_dict(prefix="image_encoder.") | decoder.state_dict()
+    )  # the keys of segment_anything's Sam
     torch.save({key: value.half() for key, value in state.items()}, path)
 
 
 def draw_batch(
-    rng: np.random.Generator, phantoms: list[tuple[np.ndarray, np.ndarray]], preprocessing: Preprocessing
+    rng: np.random.Generator,
+    phantoms: list[tuple[np.ndarray, np.ndarray]],
+    preprocessing: Preprocessing,
 ) -> tuple[Tensor, Tensor]:
     """Flipped and turned inputs (B, 3, S, S), and the mask of one random object of each (B, 1, S, S), float."""
     images, masks = [], []
     for image, labels in phantoms:
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        image, labels = (np.rot90(np.fliplr(a) if flip else a, turns).copy() for a in (image, labels))
+        image, labels = (
+            np.rot90(np.fliplr(a) if flip else a, turns).copy() for a in (image, labels)
+        )
         images.append(preprocessing(image))
         masks.append(torch.tensor(labels == rng.integers(1, labels.max() + 1))[None].float())
     return torch.stack(images), torch.stack(masks)
@@ -116,7 +137,10 @@ def measure_true_box_dice(path: Path, count: int) -> float:
         box = torch.tensor([tight_box(phantom.mask)], dtype=torch.float32)
         image = weights.backbone.preprocessing(phantom.image)[None]
         logits = decoder(encoder(image), boxes_xyxy=box)
-        predicted = weights.backbone.preprocessing.mask_to_image(logits, phantom.mask.shape)[0, 0].numpy() > 0
+        predicted = (
+            weights.backbone.preprocessing.mask_to_image(logits, phantom.mask.shape)[0, 0].numpy()
+            > 0
+        )
         scores.append(2 * (predicted & phantom.mask).sum() / (predicted.sum() + phantom.mask.sum()))
     return float(np.mean(scores))
 

@@ -5,12 +5,15 @@ python stages/render.py
 
 import pandas as pd
 
-from automedsam.boxes import EDGES
-from automedsam.cases import Case, read_index
-from automedsam.images import read_pixels
-from automedsam.object_classes import ObjectClass, read_classes
-from automedsam.outputs import fresh_folder
-from automedsam.paths import (
+from automedsam.cases.boxes import EDGES
+from automedsam.cases.case import Case
+from automedsam.cases.classes import ObjectClass, read_classes
+from automedsam.cases.index import read_index
+from automedsam.figures.curves import draw_loss_curves, draw_score_histogram
+from automedsam.figures.snapshot import ShownClass, Snapshot, draw_progress, draw_snapshot
+from automedsam.runtime.files import fresh_folder
+from automedsam.runtime.image_files import read_pixels
+from automedsam.runtime.paths import (
     CLASSES,
     HISTORY,
     IMAGES,
@@ -26,16 +29,8 @@ from automedsam.paths import (
     SOFT_MASKS,
     TEST_MASKS,
 )
-from automedsam.pictures import (
-    ShownClass,
-    Snapshot,
-    draw_loss_curves,
-    draw_progress,
-    draw_score_histogram,
-    draw_snapshot,
-)
-from automedsam.progress import load_progress
-from automedsam.stage import run
+from automedsam.runtime.script import run
+from automedsam.training.progress import load_progress
 
 FIXED_SNAPSHOTS = 3  # of the same test cases in every run, so that runs can be laid side by side
 
@@ -56,7 +51,9 @@ def main() -> None:
     draw_score_histogram(SCORE_HISTOGRAM, per_case)
     classes = read_classes(CLASSES)
     draw_strip(read_index(INDEX, "val"), classes)
-    draw_snapshots(read_index(INDEX, "test"), classes, per_case.groupby("case").mean(numeric_only=True))
+    draw_snapshots(
+        read_index(INDEX, "test"), classes, per_case.groupby("case").mean(numeric_only=True)
+    )
 
 
 def draw_strip(val_cases: list[Case], classes: list[ObjectClass]) -> None:
@@ -67,7 +64,9 @@ def draw_strip(val_cases: list[Case], classes: list[ObjectClass]) -> None:
     draw_progress(PROGRESS_STRIP, images, boxes, [masks[case.name] for case in shown])
 
 
-def draw_snapshots(test_cases: list[Case], classes: list[ObjectClass], scores: pd.DataFrame) -> None:
+def draw_snapshots(
+    test_cases: list[Case], classes: list[ObjectClass], scores: pd.DataFrame
+) -> None:
     """The best, the median and the worst case, and a few that are always the same.
 
     Args:
@@ -75,11 +74,17 @@ def draw_snapshots(test_cases: list[Case], classes: list[ObjectClass], scores: p
     """
     score = "dice" if scores["dice"].notna().any() else "box_iou"
     ranked = scores[scores[score].notna()].sort_values(score, kind="stable").index
-    chosen = {"worst": ranked[0], "median": ranked[len(ranked) // 2], "best": ranked[-1]} if len(ranked) else {}
+    chosen = (
+        {"worst": ranked[0], "median": ranked[len(ranked) // 2], "best": ranked[-1]}
+        if len(ranked)
+        else {}
+    )
     fixed = test_cases[:: max(len(test_cases) // FIXED_SNAPSHOTS, 1)][:FIXED_SNAPSHOTS]
     chosen |= {f"fixed_{number}": case.name for number, case in enumerate(fixed, start=1)}
     cases = {case.name: case for case in test_cases}
-    prompts = pd.read_csv(PROMPTS, converters={"case": str, "class": str}).set_index(["case", "class"])[list(EDGES)]
+    prompts = pd.read_csv(PROMPTS, converters={"case": str, "class": str}).set_index(
+        ["case", "class"]
+    )[list(EDGES)]
     with fresh_folder(SNAPSHOTS) as folder:
         for role, name in chosen.items():
             row = scores.loc[name]
@@ -89,8 +94,14 @@ def draw_snapshots(test_cases: list[Case], classes: list[ObjectClass], scores: p
                 truth=read_pixels(TEST_MASKS / f"{name}.png") if cases[name].has_mask else None,
                 labels=read_pixels(PREDICTED_MASKS / f"{name}.png"),
                 soft_mask=read_pixels(SOFT_MASKS / f"{name}.png"),
-                classes=tuple(show_class(of, cases[name], prompts.loc[(name, of.name)]) for of in classes),
-                scores={label: row[column] for label, column in WRITTEN_SCORES.items() if pd.notna(row[column])},
+                classes=tuple(
+                    show_class(of, cases[name], prompts.loc[(name, of.name)]) for of in classes
+                ),
+                scores={
+                    label: row[column]
+                    for label, column in WRITTEN_SCORES.items()
+                    if pd.notna(row[column])
+                },
             )
             draw_snapshot(folder / f"{role}.png", snapshot)
 
@@ -98,7 +109,10 @@ def draw_snapshots(test_cases: list[Case], classes: list[ObjectClass], scores: p
 def show_class(of: ObjectClass, case: Case, prompt: pd.Series) -> ShownClass:
     """One class's part of a snapshot."""
     return ShownClass(
-        of.name, of.value, case.of_class(of.value).boxes_xyxy, None if prompt.isna().any() else tuple(prompt)
+        of.name,
+        of.value,
+        case.of_class(of.value).boxes_xyxy,
+        None if prompt.isna().any() else tuple(prompt),
     )
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from automedsam.errors import Faults, InputError
-from automedsam.images import write_image
-from automedsam.intensity import Intensity
-from automedsam.params import load_config, parse_change
-from automedsam.preparation import Preparation, PreparedScan
-from automedsam.scans import name_scans, open_scan, slice_name
-from automedsam.stage import run
+from automedsam.runtime.errors import Faults, InputError
+from automedsam.runtime.image_files import write_image
+from automedsam.runtime.params import load_config, parse_change
+from automedsam.runtime.script import run
+from automedsam.scans.intensity import Intensity
+from automedsam.scans.prepared_scan import Preparation, PreparedScan
+from automedsam.scans.scan import name_scans, open_scan, slice_name
 
 PROJECT = Path(__file__).parent.parent
 
@@ -26,9 +26,13 @@ def main() -> None:
     arguments = parse_arguments()
     # A folder of images, whatever the pipeline's own data set is: all that is said of cutting and scaling holds.
     config = load_config(PROJECT / "params.yaml", {"dataset": "folder"} | dict(arguments.set))
-    preparation = Preparation(config.slice_axis, Intensity.between(config.window_low, config.window_high))
+    preparation = Preparation(
+        config.slice_axis, Intensity.between(config.window_low, config.window_high)
+    )
     if arguments.out.exists() and any(arguments.out.iterdir()):
-        raise InputError(f"--out {arguments.out}: expected an empty folder or none, found files in it")
+        raise InputError(
+            f"--out {arguments.out}: expected an empty folder or none, found files in it"
+        )
     if not arguments.folder.is_dir():
         raise InputError(f"{arguments.folder}: expected a folder, found none")
     scans = name_scans(arguments.folder)
@@ -38,11 +42,15 @@ def main() -> None:
             write_pictures(name, path, preparation, arguments.out)
     print(f"pictures of {len(scans) - len(faults.found)} scans written to {arguments.out}")
     if faults.found:
-        raise InputError("\n".join([f"{len(faults.found)} of {len(scans)} scans left out:", *faults.found]))
+        raise InputError(
+            "\n".join([f"{len(faults.found)} of {len(scans)} scans left out:", *faults.found])
+        )
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="where the images and volumes lie")
     parser.add_argument("--out", required=True, type=Path, help="folder for the PNGs")
     parser.add_argument("-S", "--set", action="append", default=[], type=parse_change, metavar="KEY=VALUE",

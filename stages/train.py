@@ -10,21 +10,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from automedsam.case_inputs import CaseInputs
-from automedsam.cases import Case, read_index
-from automedsam.checkpoints import TrainingFolder
-from automedsam.device import Compute, be_deterministic, choose_compute
-from automedsam.direct_training import DirectTraining
-from automedsam.embeddings import EmbeddingFolder
-from automedsam.errors import InputError
-from automedsam.fingerprint import hash_files, hash_sources
-from automedsam.locating_training import LocatingTraining
-from automedsam.losses import LOSS_KEYS, AutoMedSAMLoss
-from automedsam.model import AutoMedSAM
-from automedsam.object_classes import ObjectClass, read_classes, to_json
-from automedsam.outputs import write_metrics, write_table
-from automedsam.params import StageParams, load_params
-from automedsam.paths import (
+from automedsam.backbone.embeddings import EmbeddingFolder
+from automedsam.backbone.weights import Weights
+from automedsam.cases.augmentation import stored_views
+from automedsam.cases.case import Case
+from automedsam.cases.classes import ObjectClass, read_classes, to_json
+from automedsam.cases.index import read_index
+from automedsam.model.automedsam import AutoMedSAM
+from automedsam.runtime.compute import Compute, be_deterministic, choose_compute
+from automedsam.runtime.errors import InputError
+from automedsam.runtime.files import write_metrics, write_table
+from automedsam.runtime.params import StageParams, load_params
+from automedsam.runtime.paths import (
     BOXES,
     CLASSES,
     EMBEDDINGS,
@@ -40,13 +37,16 @@ from automedsam.paths import (
     TRAIN_METRICS,
     cache_folder,
 )
-from automedsam.progress import add_progress, shown_cases, shown_epochs
-from automedsam.sam import Weights
-from automedsam.stage import run
-from automedsam.supervision import label_folders
-from automedsam.tensors import save_tensors
-from automedsam.training import Setup, Training
-from automedsam.views import stored_views
+from automedsam.runtime.script import run
+from automedsam.runtime.tensors import save_tensors
+from automedsam.supervision.box_losses import LOSS_KEYS, AutoMedSAMLoss
+from automedsam.supervision.targets import label_folders
+from automedsam.training.direct import DirectTraining
+from automedsam.training.inputs import CaseInputs
+from automedsam.training.locating import LocatingTraining
+from automedsam.training.progress import add_progress, shown_cases, shown_epochs
+from automedsam.training.resume import TrainingFolder, hash_files, hash_sources
+from automedsam.training.trainer import Setup, Training
 
 
 def main() -> None:
@@ -67,10 +67,19 @@ def main() -> None:
     inputs = CaseInputs(model, embeddings, IMAGES, compute.device)
     training = create_training(model, compute, inputs, classes, views, params)
     trainable = sum(parameter.numel() for parameter in model.prompt_module.parameters())
-    print(f"{params.backbone} on {compute}: {trainable:,} trainable parameters, {len(train_cases)} training cases")
+    print(
+        f"{params.backbone} on {compute}: {trainable:,} trainable parameters, {len(train_cases)} training cases"
+    )
 
-    header = {**params.as_text(), **embeddings.encoder, "precision": compute.precision, "classes": to_json(classes)}
-    header["preparation"] = PREPARATION.read_text(encoding="utf-8")  # for `predict`, to see images the same way
+    header = {
+        **params.as_text(),
+        **embeddings.encoder,
+        "precision": compute.precision,
+        "classes": to_json(classes),
+    }
+    header["preparation"] = PREPARATION.read_text(
+        encoding="utf-8"
+    )  # for `predict`, to see images the same way
     of_cases = [files_of(case, classes, embeddings, views) for case in [*train_cases, *val_cases]]
     seen = [INDEX, BOXES, *(path for files in of_cases for path in files)]
     fingerprint = {**header, "inputs": hash_files(seen), "sources": hash_sources("train")}
@@ -79,14 +88,20 @@ def main() -> None:
     training.finish(val_cases)
     save_tensors(folder.results / PROMPT_MODULE.name, training.best, header)
     folder.finish(MODEL)
-    print(f"best epoch {training.best_row['epoch']}: validation box IoU {training.best_row['val_box_iou']:.3f}")
+    print(
+        f"best epoch {training.best_row['epoch']}: validation box IoU {training.best_row['val_box_iou']:.3f}"
+    )
 
 
 def check_labels(prompting: str, classes: Sequence[ObjectClass]) -> None:
     """Raises InputError if there is nothing to learn to locate a class from."""
     for folder in label_folders(PSEUDO_LABELS, classes):
         if prompting == "locate" and not any(folder.glob("*.png")):
-            other = "prompting: direct with lambda_pseudo: 0" if len(classes) == 1 else "leaving it out of class_ids"
+            other = (
+                "prompting: direct with lambda_pseudo: 0"
+                if len(classes) == 1
+                else "leaving it out of class_ids"
+            )
             raise InputError(
                 f"{folder}: expected a pseudo-label that fits its box, found none, see {LABEL_REPORT}; "
                 f"another backbone may help, or {other}"
@@ -103,19 +118,29 @@ def create_training(
 ) -> Training:
     """The one that `prompting` asks for."""
     criterion = AutoMedSAMLoss(**params.pick(*LOSS_KEYS))
-    setup = Setup(model, criterion, compute, inputs, classes, PSEUDO_LABELS, params.batch_size, params.seed)
+    setup = Setup(
+        model, criterion, compute, inputs, classes, PSEUDO_LABELS, params.batch_size, params.seed
+    )
     recipe = params.pick("epochs", "learning_rate", "weight_decay")
     if params.prompting == "direct":
         return DirectTraining(setup, **recipe, **params.pick("lambda_pseudo", "lambda_box"))
-    return LocatingTraining(setup, **recipe, **params.pick("steps_per_epoch", "augmentations"), views=views)
+    return LocatingTraining(
+        setup, **recipe, **params.pick("steps_per_epoch", "augmentations"), views=views
+    )
 
 
-def files_of(case: Case, classes: Sequence[ObjectClass], embeddings: EmbeddingFolder, views: int) -> list[Path]:
+def files_of(
+    case: Case, classes: Sequence[ObjectClass], embeddings: EmbeddingFolder, views: int
+) -> list[Path]:
     """All that is read of a case; of one to train on, other views, too."""
     numbers = range(1 + (views if case.split == "train" else 0))
     labels = [folder / f"{case.name}.png" for folder in label_folders(PSEUDO_LABELS, classes)]
     image = IMAGES / f"{case.name}.png"
-    return [image, *(label for label in labels if label.is_file()), *(embeddings.path(case, view) for view in numbers)]
+    return [
+        image,
+        *(label for label in labels if label.is_file()),
+        *(embeddings.path(case, view) for view in numbers),
+    ]
 
 
 def fit(
@@ -133,7 +158,9 @@ def fit(
         print(f"taking up the training that was stopped after epoch {len(training.history)}")
     watched = shown_cases(val_cases)
     done = len(training.history)
-    epochs = tqdm(range(done + 1, params.epochs + 1), "train", initial=done, total=params.epochs, unit="epoch")
+    epochs = tqdm(
+        range(done + 1, params.epochs + 1), "train", initial=done, total=params.epochs, unit="epoch"
+    )
     for epoch in epochs:
         training.run_epoch(train_cases, val_cases)
         if epoch in shown_epochs(params.epochs):

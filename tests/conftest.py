@@ -9,22 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from automedsam.boxes import fill_boxes
-from automedsam.cases import Case
-from automedsam.device import Compute
-from automedsam.embeddings import EmbeddingFolder, EmbeddingStore, describe_encoder
-from automedsam.encoder import Encoder
-from automedsam.images import read_pixels, write_image
-from automedsam.preprocessing import Preprocessing
-from automedsam.sam import BACKBONES, Backbone, Weights
-from automedsam.views import AUGMENTATIONS, stored_view
-from loopback import Server, serve
-from trainings import Material
-
-TINY = Backbone(
-    Preprocessing("medsam", 64, mean=(0.4,) * 3, std=(0.25,) * 3), 32, 1, 2, (0,), patch_size=8, window_size=4,
-    channels=32, decoder_heads=4, decoder_mlp_dim=64,
-)  # fmt: skip
+from automedsam.backbone.architectures import BACKBONES
+from automedsam.backbone.embeddings import EmbeddingFolder, EmbeddingStore, describe_encoder
+from automedsam.backbone.encoder import Encoder
+from automedsam.backbone.weights import Weights
+from automedsam.cases.augmentation import AUGMENTATIONS, stored_view
+from automedsam.cases.boxes import fill_boxes
+from automedsam.cases.case import Case
+from automedsam.runtime.compute import Compute
+from automedsam.runtime.image_files import read_pixels, write_image
+from http_server import Server, serve
+from tiny_sam import TINY, write_weights
+from training_fixtures import Material
 
 pytest_plugins = ["small_data"]
 
@@ -88,13 +84,17 @@ def images(cases: list[Case], tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     rng = np.random.default_rng(0)
     for case in cases:
-        image = rng.integers(0, 100, case.image_size) + 150 * fill_boxes(case.boxes_xyxy, case.image_size)
+        image = rng.integers(0, 100, case.image_size) + 150 * fill_boxes(
+            case.boxes_xyxy, case.image_size
+        )
         write_image(folder / f"{case.name}.png", image.astype(np.uint8))
     return folder
 
 
 @pytest.fixture
-def embeddings(tiny_weights: Weights, cases: list[Case], images: Path, tmp_path: Path) -> EmbeddingFolder:
+def embeddings(
+    tiny_weights: Weights, cases: list[Case], images: Path, tmp_path: Path
+) -> EmbeddingFolder:
     """The tiny SAM's embeddings of those pictures, and of two other views of the training cases'."""
     folder = EmbeddingFolder(tmp_path / "embeddings", tiny_weights, "float16")
     store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights, "float16"), "float32")
@@ -112,22 +112,15 @@ def embeddings(tiny_weights: Weights, cases: list[Case], images: Path, tmp_path:
 def pseudo_labels(cases: list[Case], tmp_path: Path) -> Path:
     """A folder with labels of the training cases: of `a` its box, rather surely; `b`'s was dropped; `c` has none."""
     folder = tmp_path / "pseudo_labels"
-    write_image(folder / "a.png", (230 * fill_boxes(cases[0].boxes_xyxy, cases[0].image_size)).astype(np.uint8))
+    write_image(
+        folder / "a.png",
+        (230 * fill_boxes(cases[0].boxes_xyxy, cases[0].image_size)).astype(np.uint8),
+    )
     return folder
 
 
 @pytest.fixture
-def material(tiny_weights: Weights, embeddings: EmbeddingFolder, images: Path, pseudo_labels: Path) -> Material:
+def material(
+    tiny_weights: Weights, embeddings: EmbeddingFolder, images: Path, pseudo_labels: Path
+) -> Material:
     return Material(tiny_weights, embeddings, images, pseudo_labels)
-
-
-def write_weights(path: Path, backbone: Backbone = TINY) -> Path:
-    """Random weights of an architecture, under the keys of segment_anything's `Sam`."""
-    parts = {
-        "image_encoder": backbone.build_encoder(),
-        "prompt_encoder": backbone.build_prompt_encoder(),
-        "mask_decoder": backbone.build_mask_decoder(),
-    }
-    state = {f"{part}.{key}": value for part, module in parts.items() for key, value in module.state_dict().items()}
-    torch.save(state, path)
-    return path

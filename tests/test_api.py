@@ -4,13 +4,11 @@ import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import automedsam
-
-STAGES = Path(__file__).parent.parent / "stages"
+from repository import STAGES
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -64,7 +62,10 @@ def test_import_of_an_unknown_name_is_an_import_error():
 def test_scripts_settle_how_threads_wait_before_torch_comes(script):
     tree = ast.parse((STAGES / f"{script}.py").read_text(encoding="utf-8"))
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    modules = [node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports]
+    modules = [
+        node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in imports
+    ]
     first = next(number for number, name in enumerate(modules) if name.startswith("automedsam"))
     before = "\n".join(f"import {name}" for name in modules[:first])
     assert "torch" not in loaded_after(before)

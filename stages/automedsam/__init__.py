@@ -12,12 +12,12 @@ from typing import Any
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 _HOME = {
-    "AutoMedSAM": "model",
-    "AutoMedSAMConfig": "params",
-    "AutoMedSAMLoss": "losses",
-    "PromptModule": "prompt_module",
-    "compute_dice_score": "metrics",
-    "create_model": "model",
+    "AutoMedSAM": "model.automedsam",
+    "AutoMedSAMConfig": "runtime.params",
+    "AutoMedSAMLoss": "supervision.box_losses",
+    "PromptModule": "model.direct",
+    "compute_dice_score": "evaluation.metrics",
+    "create_model": "model.automedsam",
 }
 __all__ = list(_HOME)
 

@@ -1,0 +1,226 @@
+"""To the input frame and back: what MedSAM and SAM expect, and boxes and masks that find their place again."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from segment_anything.utils.transforms import ResizeLongestSide
+
+from automedsam.backbone.preprocessing import Preprocessing
+from automedsam.cases.boxes import Box, tight_box
+
+MEDSAM = Preprocessing("medsam", 64, mean=(0.0,) * 3, std=(1.0,) * 3)
+SAM = Preprocessing("sam", 64, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+BOTH = [pytest.param(MEDSAM, id="medsam"), pytest.param(SAM, id="sam")]
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_medsam_scales_values_to_zero_and_one() -> None:
+    pixels = MEDSAM((60 + noise(40, 90) // 4).astype(np.uint8))
+    assert pixels.shape == (3, 64, 64)
+    assert (pixels.min(), pixels.max()) == (0, 1)
+
+
+def test_medsam_stretches_to_the_square() -> None:
+    image = np.zeros((32, 100), np.uint8)
+    image[:16, 50:] = 255
+    pixels = MEDSAM(image)
+    assert (pixels[:, :28, 36:] > 0.99).all()
+    assert (pixels[:, :28, :28] < 0.01).all()
+    assert (pixels[:, 36:] < 0.01).all()
+
+
+def test_mean_and_std_apply_after_the_scaling() -> None:
+    image = noise(40, 90)
+    shifted = Preprocessing("medsam", 64, mean=(0.4, 0.5, 0.6), std=(0.25, 0.5, 0.1))(image)
+    for channel, (mean, std) in enumerate([(0.4, 0.25), (0.5, 0.5), (0.6, 0.1)]):
+        torch.testing.assert_close(shifted[channel], (MEDSAM(image)[channel] - mean) / std)
+
+
+@pytest.mark.parametrize(
+    ("size", "content"), [((32, 64), (32, 64)), ((200, 100), (64, 32)), ((30, 40), (48, 64))]
+)
+def test_sam_keeps_the_aspect_and_pads_with_zeros_after_normalising(
+    size: tuple[int, int], content: tuple[int, int]
+) -> None:
+    pixels = SAM(np.full((*size, 3), 124, np.uint8))
+    height, width = content
+    expected = [(124 - 123.675) / 58.395, (124 - 116.28) / 57.12, (124 - 103.53) / 57.375]
+    for channel in range(3):
+        inside = pixels[channel, :height, :width]
+        torch.testing.assert_close(
+            inside, torch.full(content, expected[channel]), rtol=0, atol=1e-4
+        )
+    assert not pixels[:, height:].any()
+    assert not pixels[:, :, width:].any()
+
+
+def test_sam_does_not_stretch_values() -> None:
+    low, high = (SAM(np.full((64, 64, 3), value, np.uint8)) for value in (100, 110))
+    torch.testing.assert_close(
+        high - low, (10 / 255 / torch.tensor(SAM.std))[:, None, None].expand(3, 64, 64)
+    )
+
+
+def test_sam_takes_up_the_size_that_segment_anything_gives() -> None:
+    rng = np.random.default_rng(0)
+    for height, width in rng.integers(20, 1500, (200, 2)).tolist():
+        expected = ResizeLongestSide.get_preprocess_shape(height, width, 1024)
+        assert (
+            Preprocessing("sam", 1024, SAM.mean, SAM.std).content_size((height, width)) == expected
+        )
+
+
+@pytest.mark.parametrize("preprocessing", BOTH)
+def test_a_grey_image_is_one_of_three_equal_channels(preprocessing: Preprocessing) -> None:
+    grey = noise(50, 30)
+    assert torch.equal(preprocessing(grey), preprocessing(np.repeat(grey[..., None], 3, axis=2)))
+
+
+@pytest.mark.parametrize("preprocessing", BOTH)
+def test_channels_keep_their_order(preprocessing: Preprocessing) -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[8:40, 8:40, 1] = 255
+    changed = preprocessing(image) - preprocessing(np.zeros_like(image))
+    assert changed[1, 8:40, 8:40].min() > 0.9
+    assert not changed[[0, 2]].any()
+
+
+@pytest.mark.parametrize("value", [0, 7, 255])
+@pytest.mark.parametrize("preprocessing", BOTH)
+def test_a_constant_image_gives_finite_numbers(preprocessing: Preprocessing, value: int) -> None:
+    pixels = preprocessing(np.full((50, 30), value, np.uint8))
+    assert pixels.isfinite().all()
+    assert pixels.abs().max() < 10
+
+
+@pytest.mark.parametrize("preprocessing", BOTH)
+def test_boxes_come_back_from_the_input_frame(preprocessing: Preprocessing) -> None:
+    rng = np.random.default_rng(0)
+    for height, width in rng.integers(3, 900, (100, 2)).tolist():
+        low, high = rng.uniform(0, 0.5, (5, 2)), rng.uniform(0.5, 1, (5, 2))
+        boxes = torch.tensor(np.concatenate([low, high], axis=1) * [width, height, width, height])
+        there = preprocessing.box_to_input(boxes, (height, width))
+        torch.testing.assert_close(preprocessing.box_to_image(there, (height, width)), boxes)
+
+
+@pytest.mark.parametrize("preprocessing", BOTH)
+@pytest.mark.parametrize("size", [(33, 71), (71, 33), (64, 64), (640, 480)])
+def test_a_box_round_the_image_goes_round_its_content(
+    preprocessing: Preprocessing, size: tuple[int, int]
+) -> None:
+    height, width = size
+    content_height, content_width = preprocessing.content_size(size)
+    box = preprocessing.box_to_input(torch.tensor([0.0, 0.0, width, height]), size)
+    assert box.tolist() == pytest.approx([0, 0, content_width, content_height])
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "size", "box_xyxy"),
+    [
+        pytest.param(MEDSAM, (64, 128), (32, 8, 96, 24), id="medsam wide"),
+        pytest.param(MEDSAM, (192, 32), (8, 24, 24, 72), id="medsam tall"),
+        pytest.param(SAM, (64, 128), (32, 16, 96, 48), id="sam wide"),
+        pytest.param(SAM, (192, 96), (48, 24, 96, 72), id="sam tall"),
+    ],
+)
+def test_a_rectangle_in_the_input_frame_goes_back_to_its_place(
+    preprocessing: Preprocessing, size: tuple[int, int], box_xyxy: Box
+) -> None:
+    logits = torch.full((1, 1, 16, 16), -10.0)
+    logits[..., 2:6, 4 : 12 if size[1] > 96 or preprocessing is MEDSAM else 8] = 10
+    mask = preprocessing.mask_to_image(logits.half(), size)
+    assert mask.shape == (1, 1, *size)
+    assert mask.dtype == torch.float32
+    assert tight_box(mask[0, 0].numpy() > 0) == box_xyxy
+
+
+@pytest.mark.parametrize("preprocessing", BOTH)
+@pytest.mark.parametrize("size", [(45, 150), (150, 45)])
+def test_an_object_is_found_where_the_input_shows_it(
+    preprocessing: Preprocessing, size: tuple[int, int]
+) -> None:
+    image = np.zeros(size, np.uint8)
+    image[12:33, 9:39] = 255
+    shown = preprocessing(image)[None, :1]
+    half = (shown.max() + shown.min()) / 2
+    found = tight_box(preprocessing.mask_to_image(shown - half, size)[0, 0].numpy() > 0)
+    assert found == pytest.approx((9, 12, 39, 33), abs=1)
+
+
+@pytest.mark.parametrize("preprocessing", BOTH)
+@pytest.mark.parametrize("shape", [(50, 90), (90, 50, 3)])
+def test_a_thumbnail_is_a_smaller_frame_of_values_from_0_to_1(
+    preprocessing: Preprocessing, shape: tuple[int, ...]
+) -> None:
+    image = noise(*shape)
+    small = preprocessing.thumbnail(image, 32)
+    assert small.shape == (3, 32, 32)
+    assert small.dtype == torch.float32
+    assert 0 <= small.min() <= small.max() <= 1
+    in_full = preprocessing.thumbnail(image, preprocessing.size)
+    mean, std = (
+        torch.tensor(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std)
+    )
+    height, width = preprocessing.content_size(image.shape[:2])
+    torch.testing.assert_close(
+        ((in_full - mean) / std)[:, :height, :width], preprocessing(image)[:, :height, :width]
+    )
+
+
+def test_a_thumbnail_has_its_image_where_the_frame_does_and_black_past_it() -> None:
+    small = SAM.thumbnail(np.full((20, 40), 200, np.uint8), 32)
+    torch.testing.assert_close(small[:, :16], torch.full((3, 16, 32), 200 / 255), atol=1e-4, rtol=0)
+    assert not small[:, 16:].any()
+    black_and_white = np.repeat(np.array([[10], [90]], np.uint8), 40, axis=0).repeat(30, axis=1)
+    assert (
+        MEDSAM.thumbnail(black_and_white, 32).min(),
+        MEDSAM.thumbnail(black_and_white, 32).max(),
+    ) == (0, 1)
+
+
+@pytest.mark.parametrize("preprocessing", BOTH)
+@pytest.mark.parametrize(
+    ("size", "box_xyxy"),
+    [((64, 128), (32, 16, 96, 48)), ((128, 64), (16, 64, 48, 112)), ((64, 64), (8, 16, 40, 64))],
+)
+def test_a_map_goes_where_boxes_go(
+    preprocessing: Preprocessing, size: tuple[int, int], box_xyxy: Box
+) -> None:
+    values = torch.zeros(2, *size)
+    values[1] = 1
+    x0, y0, x1, y1 = box_xyxy
+    values[0, y0:y1, x0:x1] = 1
+    found = preprocessing.map_to_input(values, 32)
+    assert found.shape == (2, 32, 32)
+    expected = preprocessing.box_to_input(torch.tensor(box_xyxy).float(), size) / (
+        preprocessing.size / 32
+    )
+    assert tight_box(found[0].numpy() > 0.5) == tuple(expected.int().tolist())
+    height, width = (
+        side // (preprocessing.size // 32) for side in preprocessing.content_size(size)
+    )
+    torch.testing.assert_close(found[1, :height, :width], torch.ones(height, width))
+    assert found[1].sum().item() == pytest.approx(height * width)
+
+
+@pytest.mark.parametrize("preprocessing", BOTH)
+def test_a_map_and_a_thumbnail_of_one_image_lie_on_each_other(preprocessing: Preprocessing) -> None:
+    image = np.zeros((45, 150), np.uint8)
+    image[12:33, 30:99] = 255
+    mask = preprocessing.map_to_input(torch.tensor(image > 0).float()[None], 32)[0]
+    assert torch.equal(preprocessing.thumbnail(image, 32)[0] > 0.5, mask > 0.5)
+
+
+@pytest.mark.parametrize("preprocessing", BOTH)
+def test_the_header_tells_preprocessings_apart(preprocessing: Preprocessing) -> None:
+    header = json.loads(json.dumps(preprocessing.header()))
+    assert header.keys() == {"kind", "size", "mean", "std"}
+    assert (
+        Preprocessing(header["kind"], header["size"], tuple(header["mean"]), tuple(header["std"]))
+        == preprocessing
+    )

@@ -1,0 +1,497 @@
+"""Drawn boxes: which reader reads what, where the boxes come to lie, and every fault at once."""
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from automedsam.cases.boxes import Box
+from automedsam.cases.classes import sought_classes
+from automedsam.datasets.annotations.placing import (
+    Annotations,
+    DrawnBox,
+    place_boxes,
+    read_annotations,
+)
+from automedsam.runtime.errors import InputError
+
+SIZES = {
+    "a.png": (1, 48, 64),
+    "p1/b.png": (1, 48, 64),
+    "p2/b.png": (1, 48, 64),
+    "vol.nii.gz": (20, 100, 80),
+}
+INSIDE = (1, 2, 30, 40)
+quick = settings(max_examples=50, deadline=None, derandomize=True)
+
+
+def drawn(
+    image: str, box_xyxy: tuple[float, ...] | None = INSIDE, index: int | None = None, **more
+) -> Annotations:
+    """One box of class 1 on an image or slice, or none."""
+    box = (
+        DrawnBox("x.csv, line 2", image, index, more.pop("classes", (1,)), box_xyxy, **more)
+        if box_xyxy
+        else None
+    )
+    return Annotations([box] if box else [], {(image, index): "x.csv, line 2"})
+
+
+def together(*parts: Annotations) -> Annotations:
+    return Annotations(
+        [box for part in parts for box in part.boxes],
+        {key: at for part in parts for key, at in part.listed.items()},
+    )
+
+
+def write(folder: Path, files: dict[str, str | bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def place_object(annotations, sizes, class_ids):
+    """The boxes of one class, by image and slice."""
+    (of,) = sought_classes(class_ids and [class_ids], None, is_annotated=True)
+    placed = place_boxes(annotations, sizes, [of])
+    return {
+        image: {number: boxes[of.value] for number, boxes in slices.items()}
+        for image, slices in placed.items()
+    }
+
+
+# Which reader
+
+
+@pytest.mark.parametrize(
+    ("path", "files"),
+    [
+        ("x.csv", {"x.csv": "image,x_min,y_min,x_max,y_max\na.png,16,12,32,36\n"}),
+        ("x.CSV", {"x.CSV": "image,x_min,y_min,x_max,y_max\na.png,16,12,32,36\n"}),
+        ("x.json", {"x.json": '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": '
+                              '[{"image_id": 1, "category_id": 1, "bbox": [16, 12, 16, 24]}]}'}),
+        ("x", {"x/y/a.txt": "1 0.375 0.5 0.25 0.5", "x/.a.xml": "", "x/classes.txt": "", "x/README.txt": "hello"}),
+        ("x", {"x/y/a.xml": "<annotation><object><name>1</name><bndbox><xmin>16</xmin><ymin>12</ymin><xmax>32</xmax>"
+                            "<ymax>36</ymax></bndbox></object></annotation>", "x/.a.txt": "", "x/labelmap.txt": "",
+               "x/ImageSets/Main/default.txt": "a"}),
+    ],
+    ids=["csv", "CSV", "coco", "yolo", "voc"],
+)  # fmt: skip
+def test_each_format_is_known_by_its_files(tmp_path, path, files):
+    assert place_object(read_annotations(write(tmp_path, files) / path), SIZES, [1]) == {
+        "a.png": {0: ((16, 12, 32, 36),)}
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("gone", "nothing there"),
+        ("gone.csv", "nothing there"),
+        ("notes.md", "another file"),
+        ("empty", "a folder of neither"),
+        ("both", "a folder of both, a.xml and b.txt"),
+        ("listing", "a folder of neither"),
+    ],
+)
+def test_anything_else_is_refused(tmp_path, path, found):
+    write(
+        tmp_path,
+        {
+            "notes.md": "",
+            "empty/.a.txt": "",
+            "both/a.xml": "",
+            "both/y/b.txt": "",
+            "listing/train.txt": "",
+        },
+    )
+    with pytest.raises(
+        InputError,
+        match=rf"{path}: expected a \.csv table, COCO's \.json, or a folder .*, found {found}$",
+    ):
+        read_annotations(tmp_path / path)
+
+
+# Where the boxes come to lie
+
+
+@pytest.mark.parametrize(
+    ("image", "index", "place"),
+    [
+        ("a.png", None, ("a.png", 0)),
+        ("a.png", 0, ("a.png", 0)),
+        (r"C:\images\a.jpg", None, ("a.png", 0)),
+        ("train/p2/b", None, ("p2/b.png", 0)),
+        ("vol.nii.gz", 0, ("vol.nii.gz", 0)),
+        ("vol", 19, ("vol.nii.gz", 19)),
+        ("vol_s012.png", None, ("vol.nii.gz", 12)),
+        ("vol_s012.png", 12, ("vol.nii.gz", 12)),
+        ("vol_s012.png", 0, ("vol.nii.gz", 12)),
+        ("1a2b3c4d-vol_s012", None, ("vol.nii.gz", 12)),
+    ],
+)
+def test_a_box_comes_to_its_image_and_slice(image, index, place):
+    assert place_object(drawn(image, INSIDE, index), SIZES, None) == {
+        place[0]: {place[1]: (INSIDE,)}
+    }
+
+
+@pytest.mark.parametrize(
+    ("box_xyxy", "placed"),
+    [
+        ((1.4, 1.6, 30.49, 40.5), (1, 2, 30, 41)),
+        ((1.5, 2.5, 2.5, 3.5), (2, 3, 3, 4)),
+        ((0.5, 0.49, 1.5, 1.49), (1, 0, 2, 1)),
+        ((-0.5, -0.4, 64.4, 48.49), (0, 0, 64, 48)),
+        ((63, 47, 64, 48), (63, 47, 64, 48)),
+    ],
+)
+def test_edges_go_to_the_nearest_whole_ones(box_xyxy, placed):
+    found = place_object(drawn("a.png", box_xyxy), SIZES, None)
+    assert found == {"a.png": {0: (placed,)}}
+    assert {type(edge) for edge in found["a.png"][0][0]} == {int}
+
+
+def test_fractions_are_of_width_and_height():
+    found = place_object(drawn("a.png", (0.25, 0.5, 0.75, 1), relative=True), SIZES, None)
+    assert found == {"a.png": {0: ((16, 24, 48, 48),)}}
+
+
+def test_boxes_of_an_image_are_sorted_and_none_is_there_twice():
+    parts = [
+        drawn("a.png", box) for box in [(5, 5, 9, 9), (1, 2, 3, 5), (5.1, 5, 9, 9), (1, 2, 3, 4)]
+    ]
+    found = place_object(
+        together(*parts, drawn("vol", INSIDE, 7), drawn("vol", None, 2)), SIZES, None
+    )
+    assert found == {
+        "a.png": {0: ((1, 2, 3, 4), (1, 2, 3, 5), (5, 5, 9, 9))},
+        "vol.nii.gz": {2: (), 7: (INSIDE,)},
+    }
+    assert list(found["vol.nii.gz"]) == [2, 7]
+
+
+@pytest.mark.parametrize(
+    ("class_ids", "boxes"),
+    [
+        (None, (INSIDE,)),
+        ([1], (INSIDE,)),
+        (["liver"], (INSIDE,)),
+        ([7, "liver"], (INSIDE,)),
+        (["1"], ()),
+        ([2], ()),
+    ],
+)
+def test_a_box_counts_if_any_of_its_classes_does(class_ids, boxes):
+    found = place_object(drawn("a.png", classes=(1, "liver")), SIZES, class_ids)
+    assert found == {"a.png": {0: boxes}}
+
+
+def test_an_image_looked_at_without_a_box_has_none_and_one_not_looked_at_is_left_out():
+    assert place_object(drawn("a.png", None), SIZES, None) == {"a.png": {0: ()}}
+    assert place_object(Annotations([], {}), SIZES, None) == {}
+
+
+def test_two_names_may_differ_in_leading_folders():
+    found = place_object(
+        together(drawn("x/a.png", (1, 1, 2, 2)), drawn("a.png", (3, 3, 4, 4))), SIZES, None
+    )
+    assert found == {"a.png": {0: ((1, 1, 2, 2), (3, 3, 4, 4))}}
+
+
+# Faults
+
+BOXED = "(x_min, y_min, x_max, y_max in px, half open)"
+REVERSED = "expected x_min below x_max and y_min below y_max, found"
+OUTSIDE = "expected a box inside the image of 64 x 48 px, found"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "fault"),
+    [
+        (drawn("a.png", (9, 2, 5, 4)), f"{REVERSED} 9, 2, 5, 4 {BOXED}"),
+        (drawn("a.png", (1, 4.5, 5, 4)), f"{REVERSED} 1, 4.5, 5, 4 {BOXED}"),
+        (drawn("a.png", (0.5, 0.5, 0.25, 1), relative=True), f"{REVERSED} 32, 24, 16, 48 {BOXED}"),
+        (
+            drawn("a.png", (3, 4, 3, 9)),
+            f"expected a box of a pixel at least, found 3, 4, 3, 9 {BOXED}",
+        ),
+        (
+            drawn("a.png", (3, 3.6, 5, 4.4)),
+            f"expected a box of a pixel at least, found 3, 3.6, 5, 4.4 {BOXED}",
+        ),
+        (
+            drawn("a.png", (64, 4, 64.2, 9)),
+            f"expected a box of a pixel at least, found 64, 4, 64.2, 9 {BOXED}",
+        ),
+        (drawn("a.png", (-0.6, 0, 5, 5)), f"{OUTSIDE} -0.6, 0, 5, 5 {BOXED}"),
+        (drawn("a.png", (0, -3, 5, 5)), f"{OUTSIDE} 0, -3, 5, 5 {BOXED}"),
+        (drawn("a.png", (0, 0, 64.5, 5)), f"{OUTSIDE} 0, 0, 64.5, 5 {BOXED}"),
+        (drawn("a.png", (0, 0, 5, 48.5)), f"{OUTSIDE} 0, 0, 5, 48.5 {BOXED}"),
+        (drawn("a.png", (70, 50, 80, 60)), f"{OUTSIDE} 70, 50, 80, 60 {BOXED}"),
+        (drawn("a.png", (0, 0, float("inf"), 5)), f"{OUTSIDE} 0, 0, inf, 5 {BOXED}"),
+        (drawn("a.png", (0, 0, 1e308, 1), relative=True), f"{OUTSIDE} 0, 0, inf, 48 {BOXED}"),
+        (
+            drawn("z.png"),
+            "expected the name of one image, found 'z.png', which is the name of none",
+        ),
+        (
+            drawn("b.png"),
+            "expected the name of one image, found 'b.png', which may be p1/b.png or p2/b.png",
+        ),
+        (drawn("vol"), "expected a slice from 0 to 19 of vol.nii.gz, found none"),
+        (drawn("vol", INSIDE, 20), "expected a slice from 0 to 19 of vol.nii.gz, found 20"),
+        (drawn("vol", INSIDE, -1), "expected a slice from 0 to 19 of vol.nii.gz, found -1"),
+        (drawn("vol_s020.png"), "expected a slice from 0 to 19 of vol.nii.gz, found 20"),
+        (
+            drawn("vol_s012.png", INSIDE, 3),
+            "expected slice 12, as 'vol_s012.png' says, found slice 3",
+        ),
+        (drawn("a.png", INSIDE, 1), "expected a slice from 0 to 0 of a.png, found 1"),
+    ],
+)
+def test_each_fault_names_where_what_was_expected_and_what_was_found(annotations, fault):
+    for class_ids in (None, [2]):  # boxes of other classes are checked too
+        with pytest.raises(InputError, match=f"^{re.escape('x.csv, line 2: ' + fault)}$"):
+            place_object(annotations, SIZES, class_ids)
+
+
+def test_negatives_are_checked_too():
+    with pytest.raises(InputError, match="found 'z', which is the name of none"):
+        place_object(drawn("z", None), SIZES, None)
+
+
+def test_two_images_that_would_become_one_are_a_fault():
+    parts = Annotations([], {("p1/c.png", None): "x, 1", ("p9/c.png", None): "x, 2"})
+    fault = (
+        "x, 2: expected one name for slice 0 of p1/c.png, found 'p9/c.png' and 'p1/c.png' (x, 1)"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(fault)}$"):
+        place_object(parts, {"p1/c.png": (1, 9, 9)}, None)
+
+
+def test_all_faults_are_told_at_once():
+    parts = [
+        drawn("a.png", (9, 2, 5, 4)),
+        drawn("z.png"),
+        drawn("p1/b", (0, 0, 99, 9)),
+        drawn("vol"),
+        drawn("z.png"),
+    ]
+    with pytest.raises(InputError) as fault:
+        place_object(together(*parts), SIZES, None)
+    told = str(fault.value).split("; ")
+    assert [
+        re.search(r"expected (the name|a slice|x_min|a box inside)", line)[1] for line in told
+    ] == [
+        "the name",
+        "a slice",
+        "x_min",
+        "a box inside",
+    ]
+
+
+# Properties: what goes in comes out, in every format, and nothing else is raised
+
+
+@st.composite
+def boxed_images(draw) -> tuple[dict[str, tuple[int, int, int]], dict[str, list[Box]]]:
+    """Up to four images of up to 2000 px a side, each with up to three boxes."""
+    sizes, boxes = {}, {}
+    for name in draw(
+        st.sets(st.sampled_from(["a", "p1/a", "p1/b", "p2/b.c", "ä"]), min_size=1, max_size=4)
+    ):
+        height, width = draw(st.integers(1, 2000)), draw(st.integers(1, 2000))
+        sizes[f"{name}.png"] = 1, height, width
+        boxes[f"{name}.png"] = []
+        for _ in range(draw(st.integers(0, 3))):
+            x0, y0 = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
+            x1, y1 = draw(st.integers(x0 + 1, width)), draw(st.integers(y0 + 1, height))
+            boxes[f"{name}.png"].append((x0, y0, x1, y1))
+    return sizes, boxes
+
+
+def as_csv(folder: Path, sizes: dict, boxes: dict[str, list[Box]]) -> Path:
+    rows = [
+        ",".join(map(str, (image, *box)))
+        for image, found in boxes.items()
+        for box in found or [("",) * 4]
+    ]
+    return write(folder, {"x.csv": "\n".join(["image,x_min,y_min,x_max,y_max", *rows])}) / "x.csv"
+
+
+def as_coco(folder: Path, sizes: dict, boxes: dict[str, list[Box]]) -> Path:
+    images = [{"id": index, "file_name": image} for index, image in enumerate(boxes)]
+    entries = [
+        {"image_id": index, "category_id": 1, "bbox": [x0, y0, x1 - x0, y1 - y0]}
+        for index, found in enumerate(boxes.values())
+        for x0, y0, x1, y1 in found
+    ]
+    return (
+        write(folder, {"x.json": json.dumps({"images": images, "annotations": entries})}) / "x.json"
+    )
+
+
+def as_yolo(folder: Path, sizes: dict, boxes: dict[str, list[Box]]) -> Path:
+    for image, found in boxes.items():
+        _, height, width = sizes[image]
+        lines = []
+        for x0, y0, x1, y1 in found:
+            fractions = (
+                (x0 + x1) / 2 / width,
+                (y0 + y1) / 2 / height,
+                (x1 - x0) / width,
+                (y1 - y0) / height,
+            )
+            lines.append("0 " + " ".join(f"{fraction:.6f}" for fraction in fractions))
+        write(folder, {f"{image[:-4]}.txt": "\n".join(lines)})
+    return folder
+
+
+def as_voc(folder: Path, sizes: dict, boxes: dict[str, list[Box]]) -> Path:
+    for image, found in boxes.items():
+        objects = [
+            f"<object><name>x</name><bndbox><xmin>{x0}</xmin><ymin>{y0}</ymin><xmax>{x1}</xmax><ymax>{y1}</ymax></bndbox>"
+            "</object>"
+            for x0, y0, x1, y1 in found
+        ]
+        xml = f"<annotation><filename>{image}</filename>{''.join(objects)}</annotation>"
+        write(folder, {f"{image[:-4]}.xml": xml})
+    return folder
+
+
+@pytest.mark.parametrize("write_as", [as_csv, as_coco, as_yolo, as_voc])
+@given(images=boxed_images())
+@quick
+def test_written_and_read_again_the_boxes_are_the_same(write_as: Callable[..., Path], images):
+    sizes, boxes = images
+    with TemporaryDirectory() as folder:
+        found = place_object(read_annotations(write_as(Path(folder), *images)), sizes, None)
+    assert found == {image: {0: tuple(sorted(set(one)))} for image, one in boxes.items()}
+
+
+WORDS = st.sampled_from(
+    ["image", "x_min", "y_min", "x_max", "y_max", "slice", "class", "ends", "inclusive", "a.png", "vol_s001", "0", "1",
+     "-3", "0.5", "1e400", "nan", "9" * 5000, "é", "\0", '"', ",", ";", "\n", "\r", " ", "names:", "[", "{", ":",
+     "<annotation>", "</annotation>", "<object>", "</object>", "<bndbox>", "<name>x</name>", "<xmin>1</xmin>", "&lol;",
+     "<filename>a</filename>", '{"images": [', '], "annotations": [', "]}", '{"id": 1, "file_name": "a"}', '"bbox"'],
+)  # fmt: skip
+GARBAGE = st.one_of(st.binary(), st.text(), st.lists(WORDS, max_size=40).map("".join))
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["a.png", "p1/b", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["id", "image_id", "category_id", "file_name", "name", "bbox"]), inner
+        )
+    ),
+    max_leaves=8,
+)
+
+
+def read_and_place(path: Path) -> None:
+    with suppress(InputError):
+        place_object(read_annotations(path), SIZES, [1])
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.json", "a.txt", "a.xml", "data.yaml", "classes.txt"])
+@given(content=GARBAGE)
+@quick
+def test_garbage_is_a_fault_or_read_but_never_another_error(name, content):
+    with TemporaryDirectory() as folder:
+        content = content if isinstance(content, bytes) else content.encode(errors="surrogatepass")
+        write(
+            Path(folder),
+            {"labels/a.txt": "0 0.5 0.5 1 1"} if name in ("data.yaml", "classes.txt") else {},
+        )
+        write(Path(folder), {name: content})
+        read_and_place(Path(folder) / name if name.startswith("x") else Path(folder))
+
+
+@given(cells=st.lists(st.lists(WORDS | st.text(), min_size=8, max_size=8), max_size=5))
+@quick
+def test_a_table_of_garbage_is_no_other_error(cells):
+    with TemporaryDirectory() as folder:
+        text = "image,slice,class,x_min,y_min,x_max,y_max,ends\n" + "\n".join(map(",".join, cells))
+        read_and_place(write(Path(folder), {"x.csv": text.encode(errors="replace")}) / "x.csv")
+
+
+@given(
+    content=st.fixed_dictionaries(
+        {"images": VALUES, "annotations": VALUES}, optional={"categories": VALUES}
+    )
+)
+@quick
+def test_json_of_garbage_is_no_other_error(content):
+    with TemporaryDirectory() as folder:
+        read_and_place(write(Path(folder), {"x.json": json.dumps(content)}) / "x.json")
+
+
+@given(
+    lines=st.lists(
+        st.lists(WORDS | st.floats().map(str), min_size=4, max_size=6).map(" ".join), max_size=5
+    )
+)
+@quick
+def test_lines_of_garbage_are_no_other_error(lines):
+    with TemporaryDirectory() as folder:
+        read_and_place(write(Path(folder), {"a.txt": "\n".join(lines)}))
+
+
+# Sizes that the file tells
+
+
+def test_boxes_that_were_drawn_on_an_image_of_another_size_are_refused():
+    """A tool that shows a smaller copy, say: its boxes may well lie inside the image, at the wrong place."""
+    for name, index, size in (
+        ("a.png", None, (48, 64)),
+        ("vol.nii.gz", 3, (100, 80)),
+        ("vol_s003.png", None, (100, 80)),
+    ):
+        annotations = drawn(name, INSIDE, index)
+        assert (
+            len(place_object(replace(annotations, sizes={(name, index): size}), SIZES, None)) == 1
+        )
+        path = "a.png" if name == "a.png" else "vol.nii.gz"
+        with pytest.raises(InputError) as told:
+            place_object(replace(annotations, sizes={(name, index): (24, 32)}), SIZES, None)
+        assert str(told.value) == (
+            f"x.csv, line 2: expected {path} of 32 x 24 px, as the annotations have it, found {size[1]} x {size[0]}"
+        )
+
+
+def test_an_image_that_cannot_be_read_has_no_boxes_and_keeps_its_name():
+    sizes = {"p1/b.png": (0, 0, 0), "p2/b.png": (1, 48, 64)}
+    assert place_object(drawn("p2/b.png"), sizes, None) == {"p2/b.png": {0: (INSIDE,)}}
+    with pytest.raises(
+        InputError, match=r"^x\.csv, line 2: expected an image that can be read, found p1/b\.png$"
+    ):
+        place_object(drawn("p1/b.png"), sizes, None)
+    with pytest.raises(InputError, match=r"found 'b\.png', which may be p1/b\.png or p2/b\.png$"):
+        place_object(drawn("b.png"), sizes, None)
+
+
+def test_boxes_of_several_classes_are_told_apart():
+    parts = together(
+        drawn("a.png", (1, 1, 2, 2), classes=(1, "liver")),
+        drawn("a.png", (3, 3, 4, 4), classes=(2, "spleen")),
+        drawn("a.png", (5, 5, 6, 6), classes=(9, "spine")),
+        drawn("x/a.png", None),
+    )
+    classes = sought_classes(["spleen", 1], None, is_annotated=True)
+    assert [of.value for of in classes] == [1, 2]
+    assert place_boxes(parts, SIZES, classes)["a.png"] == {
+        0: {1: ((3, 3, 4, 4),), 2: ((1, 1, 2, 2),)}
+    }

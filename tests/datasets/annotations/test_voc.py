@@ -1,0 +1,158 @@
+"""Pascal VOC: what CVAT, LabelImg and Label Studio write, by hand, and every malformed file and object."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from automedsam.datasets.annotations.drawn import Annotations, DrawnBox
+from automedsam.datasets.annotations.voc import read_voc
+from automedsam.runtime.errors import InputError
+
+CVAT = """<annotation>
+  <folder>p1</folder>
+  <filename>p1/a.png</filename>
+  <source><database>Unknown</database><annotation>Unknown</annotation><image>Unknown</image></source>
+  <size><width>64</width><height>48</height><depth></depth></size>
+  <segmented>0</segmented>
+  <object>
+    <name>liver</name>
+    <truncated>0</truncated><occluded>0</occluded><difficult>0</difficult>
+    <bndbox><xmin>10.5</xmin><ymin>20.0</ymin><xmax>16.5</xmax><ymax>27.25</ymax></bndbox>
+    <attributes><attribute><name>rotation</name><value>0.0</value></attribute></attributes>
+  </object>
+  <object>
+    <name>2</name>
+    <bndbox><xmin>0</xmin><ymin>1</ymin><xmax>64</xmax><ymax>48</ymax></bndbox>
+  </object>
+</annotation>
+"""
+LABELIMG = """<annotation verified="yes">
+\t<folder>p1</folder><filename>a.png</filename><path>C:\\data\\p1\\a.png</path>
+\t<size><width>64</width><height>48</height><depth>1</depth></size>
+\t<object><name>liver</name><pose>Unspecified</pose>
+\t\t<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox></object>
+</annotation>"""
+LABEL_STUDIO = """<?xml version="1.0" encoding="utf-8"?>
+<annotation><folder>images</folder><filename>1a2b3c4d-é.png</filename><owner><name>Label Studio</name></owner>
+<object><name>liver</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox></object>
+</annotation>"""
+
+
+BOX = "<object><name>x</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox></object>"
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    return folder
+
+
+def test_cvats_export_by_hand(tmp_path):
+    write(
+        tmp_path,
+        {
+            "labelmap.txt": "# label:color_rgb:parts:actions\nliver:250,50,83::\n",
+            "ImageSets/Main/default.txt": "p1/a\nb\n",
+            "Annotations/p1/a.xml": CVAT,
+            "Annotations/b.xml": "<annotation><folder></folder><filename>b.png</filename></annotation>",
+        },
+    )
+    where = "Annotations/p1/a.xml, object"
+    assert read_voc(tmp_path) == Annotations(
+        [
+            DrawnBox(f"{where} 1", "p1/a.png", None, ("liver",), (10.5, 20, 16.5, 27.25)),
+            DrawnBox(f"{where} 2", "p1/a.png", None, (2,), (0, 1, 64, 48)),
+        ],
+        {
+            ("Annotations/b.png", None): "Annotations/b.xml",
+            ("p1/a.png", None): "Annotations/p1/a.xml",
+        },
+        {("p1/a.png", None): (48, 64)},
+    )
+
+
+@pytest.mark.parametrize(
+    "size",
+    ["", "<size/>", *(f"<size><width>{width}</width><height>{height}</height></size>"
+                      for width, height in ((0, 0), (64, ""), ("x", 48)))],
+)  # fmt: skip
+def test_a_size_that_is_not_told_is_none(tmp_path, size):
+    write(tmp_path, {"a.xml": f"<annotation><filename>a.png</filename>{size}{BOX}</annotation>"})
+    assert read_voc(tmp_path).sizes == {}
+
+
+def test_labelimgs_files_beside_the_images_are_told_apart_by_their_folders(tmp_path):
+    write(tmp_path, {"p1/a.xml": LABELIMG, "p2/a.xml": LABELIMG, "a.xml": LABELIMG})
+    assert [(drawn.where, drawn.image, drawn.box_xyxy) for drawn in read_voc(tmp_path).boxes] == [
+        ("a.xml, object 1", "a.png", (1, 2, 3, 4)),
+        ("p1/a.xml, object 1", "p1/a.png", (1, 2, 3, 4)),
+        ("p2/a.xml, object 1", "p2/a.png", (1, 2, 3, 4)),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_label_studios_export_by_hand(tmp_path, encoding):
+    (tmp_path / "1a2b3c4d-é.xml").write_text(LABEL_STUDIO, encoding)
+    found = read_voc(tmp_path)
+    assert found.boxes == [
+        DrawnBox("1a2b3c4d-é.xml, object 1", "1a2b3c4d-é.png", None, ("liver",), (1, 2, 3, 4))
+    ]
+    assert found.classes == ["liver"]
+
+
+@pytest.mark.parametrize("told", ["", "<filename/>", "<filename> </filename>"])
+def test_a_missing_filename_is_the_xmls_own(tmp_path, told):
+    write(tmp_path, {"p1/a.b.xml": f"<annotation>{told}</annotation>"})
+    assert read_voc(tmp_path) == Annotations([], {("p1/a.b", None): "p1/a.b.xml"})
+
+
+def test_a_windows_path_is_left_as_it_is(tmp_path):
+    write(tmp_path, {"p1/a.xml": r"<annotation><filename>C:\data\a.png</filename></annotation>"})
+    assert list(read_voc(tmp_path).listed) == [(r"C:\data\a.png", None)]
+
+
+@pytest.mark.parametrize(
+    ("found", "fault"),
+    [
+        (
+            "<object><name>x</name></object>",
+            "expected a bndbox of four numbers, found xmin None, ymin None, xmax None",
+        ),
+        (
+            BOX.replace("<ymin>2</ymin>", ""),
+            "expected a bndbox of four numbers, found xmin '1', ymin None",
+        ),
+        (BOX.replace("2", "x"), "expected a bndbox of four numbers, found xmin '1', ymin 'x'"),
+        (BOX.replace("2", "nan"), "expected a bndbox of four numbers, found xmin '1', ymin 'nan'"),
+        (
+            BOX.replace("2", "1e999"),
+            "expected a bndbox of four numbers, found xmin '1', ymin '1e999'",
+        ),
+        (BOX.replace("<name>x</name>", ""), "expected a name, found none"),
+        (BOX.replace("<name>x</name>", "<name> </name>"), "expected a name, found none"),
+    ],
+)
+def test_a_malformed_object_is_a_fault(tmp_path, found, fault):
+    write(tmp_path, {"p1/a.xml": f"<annotation>{BOX}{found}</annotation>"})
+    with pytest.raises(InputError, match=f"^{re.escape('p1/a.xml, object 2: ' + fault)}"):
+        read_voc(tmp_path)
+
+
+def test_all_malformed_files_and_objects_are_told_at_once(tmp_path):
+    write(
+        tmp_path,
+        {
+            "a.xml": f"<annotation>{BOX}<object/><object/></annotation>",
+            "b.xml": "<",
+            "d.xml": "<annotations/>",
+        },
+    )
+    (tmp_path / "c.xml").write_bytes("<annotation>é</annotation>".encode("latin-1"))
+    parts = [
+        r"^a\.xml, object 2: .*", r"a\.xml, object 3: .*", r".*b\.xml: expected XML, .*",
+        r".*c\.xml: expected text in UTF-8.*", r".*d\.xml: expected Pascal VOC, an <annotation>, found <annotations>$",
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="; ".join(parts)):
+        read_voc(tmp_path)

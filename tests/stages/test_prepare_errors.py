@@ -1,0 +1,175 @@
+"""stages/prepare.py on what cannot be: every fault is told, and what was there before stays."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import prepare
+from automedsam.runtime.errors import InputError
+from automedsam.runtime.paths import DATA_REPORT, PREPARED
+from small_data import (
+    IMAGES,
+    MASKS,
+    NAMES,
+    ROOT,
+    contents,
+    draw_labels,
+    faults_of,
+    names_of,
+    save,
+    save_cases,
+    save_image,
+    save_nifti,
+    save_volumes,
+)
+
+NO_OBJECT = "class_ids, val_fraction, test_fraction: expected an object"
+
+
+def run_script(*arguments):
+    command = [sys.executable, ROOT / "stages" / "prepare.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_broken_files_are_all_named_and_the_old_result_is_untouched(raw_project):
+    save_cases()
+    prepare.main()
+    before = contents(PREPARED)
+    broken_image, broken_mask = names_of("test")[1], names_of("val")[1]
+    (IMAGES / f"{broken_image}.png").write_text("not an image")
+    (MASKS / f"{broken_mask}.png").write_text("not an image")
+    ended = run_script()
+    assert (ended.returncode, ended.stdout) == (1, "")
+    message = ended.stderr.splitlines()[-1]
+    assert message.startswith("prepare: ")
+    assert f"{IMAGES / broken_image}.png: expected an image, found" in message
+    assert f"{MASKS / broken_mask}.png: expected an image, found" in message
+    assert "Traceback" not in ended.stderr
+    assert contents(PREPARED) == before
+    assert [path.name for path in sorted(Path("data").iterdir())] == ["prepared", "raw"]
+
+
+def test_faults_that_only_image_data_show_are_all_named_and_the_old_result_is_untouched(
+    raw_project, call_prepare
+):
+    for name in NAMES:
+        save_image(IMAGES / f"{name}.tif", compression="tiff_adobe_deflate")
+        save(MASKS / f"{name}.png", draw_labels((2, 3, 9, 7)))
+    checked = call_prepare()
+    before = contents(Path())
+    broken = {str(IMAGES / f"{names_of(split)[0]}.tif") for split in ("train", "val", "test")}
+    for path in broken:
+        content = Path(path).read_bytes()
+        Path(path).write_bytes(
+            content[:8] + bytes(8) + content[16:]
+        )  # in the pixels: the header is whole
+    assert call_prepare("--check") == checked
+    message = "; ".join(faults_of(call=call_prepare))
+    assert message.count(": expected an image, found ") == 3
+    assert all(f"{path}: expected an image, found " in message for path in broken)
+    after = contents(Path())
+    assert {path for path in before if before[path] != after[path]} == broken
+    assert after.keys() == before.keys()
+
+
+def test_a_volume_that_breaks_off_is_named_and_the_old_result_is_untouched(raw_project):
+    save_volumes()
+    prepare.main()
+    before = contents(PREPARED)
+    path = IMAGES / "v2.nii.gz"
+    save_nifti(path, np.random.default_rng(0).integers(0, 30_000, (3, 12, 16)))
+    path.write_bytes(path.read_bytes()[:-60])
+    (fault,) = faults_of()
+    assert fault.startswith(f"{path}: expected voxels, found data that cannot be read")
+    assert contents(PREPARED) == before
+
+
+def test_masks_that_do_not_fit_their_images_are_all_told(raw_project):
+    save_cases("abcd")
+    save(MASKS / "a.png", draw_labels((2, 3, 9, 7), size=(16, 12)))
+    save(MASKS / "c.png", np.zeros((12, 16, 3), np.uint8) + np.array([1, 2, 3], np.uint8))
+    faults = faults_of()
+    assert [fault.split(":")[0] for fault in faults] == [str(MASKS / "a.png"), str(MASKS / "c.png")]
+
+
+def test_a_split_with_broken_files_alone_is_not_blamed_on_class_ids(raw_project):
+    save_cases("abc")
+    prepare.main()
+    (name,) = names_of("test")
+    (MASKS / f"{name}.png").write_text("not an image")
+    with pytest.raises(InputError, match=rf"{name}\.png: expected an image") as caught:
+        prepare.main()
+    assert "class_ids" not in str(caught.value)
+
+
+def test_no_object_anywhere_names_class_ids_and_the_values_found(raw_project):
+    raw_project(class_ids=[7])
+    save_cases(value=200)
+    assert faults_of() == [
+        f"{NO_OBJECT} in the {split} images, found none in {count}, of the classes 0, 200"
+        for split, count in (("train", 6), ("val", 2), ("test", 4))
+    ]
+    assert not PREPARED.exists()
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_split_without_an_object_is_named_alone(raw_project, split, call_prepare):
+    raw_project(train_cases=None)
+    save_cases()
+    call_prepare()
+    save_cases(empty=names_of(split))
+    assert faults_of("--check", call=call_prepare) == [
+        f"{NO_OBJECT} in the {split} images, found none in {len(names_of(split))}, of the classes 0, 1"
+    ]
+
+
+def test_objects_that_are_all_too_small_are_not_blamed_on_class_ids_alone(raw_project):
+    raw_project(min_object_px=13)
+    save_cases()
+    assert faults_of() == [
+        f"{NO_OBJECT} in the {split} images, found none in {count}, of the classes 0, 1, and {count} objects "
+        "below min_object_px"
+        for split, count in (("train", 6), ("val", 2))
+    ]
+
+
+def test_the_data_are_in_place_before_their_picture_is_drawn(raw_project):
+    save_cases()
+    DATA_REPORT.parent.write_text("no folder")
+    with pytest.raises(OSError, match=str(DATA_REPORT.parent)):
+        prepare.main()
+    assert names_of() == NAMES
+
+
+def test_a_missing_data_folder_is_told_by_its_key(raw_project):
+    raw_project(data_dir="data/gone")
+    assert faults_of() == ["data_dir: expected a folder, found none at data/gone"]
+
+
+def test_too_few_groups_are_refused(raw_project):
+    raw_project(group_by=r"^(p)")
+    save_cases()
+    (fault,) = [" ".join(faults_of())]
+    assert fault.startswith(
+        "expected at least 3 groups (patients, volumes) to split, found 1: see group_by"
+    )
+
+
+def test_empty_data_folder_is_named(raw_project):
+    with pytest.raises(
+        InputError,
+        match=r"^data/raw/images: expected \.png.* found none; see dataset, data_dir and annotations$",
+    ):
+        prepare.main()
+
+
+def test_fault_of_params_is_one_line(raw_project):
+    raw_project(train_cases=0, lr=1)
+    ended = run_script("--check")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("prepare: params.yaml: train_cases: ")
+    assert "; params.yaml: lr: no such key\n" in ended.stderr
+    assert ended.stderr.count("\n") == 1

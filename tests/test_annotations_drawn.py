@@ -1,9 +1,0 @@
-"""The classes that the boxes tell."""
-
-from automedsam.annotations_drawn import Annotations, DrawnBox
-
-
-def test_classes_are_told_once_numbers_first():
-    drawn = [DrawnBox("", "a", None, classes, (0, 0, 1, 1)) for classes in [(10, "b"), ("a",), (2, "b"), (10,)]]
-    assert Annotations(drawn, {}).classes == [2, 10, "a", "b"]
-    assert Annotations([], {}).classes == []
