@@ -19,7 +19,7 @@ from automedsam.backbone.encoder import Encoder
 from automedsam.backbone.weights import Weights
 from automedsam.datasets.phantoms import draw_phantom
 from automedsam.runtime.compute import choose_compute
-from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.image_files import read_image, write_image
 from embed import embed  # the stage: `measure` has put stages/ before this folder
 
 ROUNDS = 3
@@ -66,9 +66,7 @@ def make_ours() -> Go:
 
     def embed_ours(images: list[Path], folder: Path) -> None:
         store = EmbeddingStore(folder, described, compute.precision)
-        embed(
-            [(partial(read_pixels, image), store.path(image)) for image in images], encoder, store
-        )
+        embed([(partial(read_image, image), store.path(image)) for image in images], encoder, store)
 
     return embed_ours
 
@@ -86,7 +84,7 @@ def make_stock() -> Go:
 
     def embed_stock(images: list[Path], folder: Path) -> None:
         for image in images:
-            predictor.set_image(np.dstack([read_pixels(image)] * 3))
+            predictor.set_image(np.dstack([read_image(image)] * 3))
             torch.save(predictor.get_image_embedding(), folder / f"{image.stem}.pt")
 
     return embed_stock

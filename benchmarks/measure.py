@@ -41,7 +41,7 @@ def report(title: str, rows: list[dict[str, Any]]) -> None:
     machine = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     print(f"{title} on {machine}")
     columns = list(rows[0])
-    cells = [columns, *([_tell(row[column]) for column in columns] for row in rows)]
+    cells = [columns, *([_format(row[column]) for column in columns] for row in rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
     for row in cells:
         print(
@@ -62,5 +62,5 @@ def _go_and_tell(make_way: Callable[[str], Way], name: str) -> int:
     )
 
 
-def _tell(value: Any) -> str:
+def _format(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)

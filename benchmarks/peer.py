@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "stages"))
 
 from automedsam.backbone.embeddings import EmbeddingFolder
 from automedsam.backbone.weights import Weights
-from automedsam.cases.classes import ObjectClass, label_mask, sought_classes
+from automedsam.cases.classes import ObjectClass, label_mask, parse_classes
 from automedsam.cases.index import read_index
 from automedsam.cases.masks import to_labels
 from automedsam.datasets.catalogue import open_dataset
@@ -25,7 +25,7 @@ from automedsam.evaluation.metrics import dice
 from automedsam.model.automedsam import AutoMedSAM
 from automedsam.model.locators import WIDTHS
 from automedsam.runtime.compute import be_deterministic, choose_compute
-from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.image_files import read_image, write_image
 from automedsam.runtime.params import load_params
 from automedsam.runtime.paths import EMBEDDINGS, IMAGES, INDEX, TEST_MASKS
 from automedsam.supervision.box_losses import AutoMedSAMLoss
@@ -64,7 +64,7 @@ def main() -> None:
             pass
     scores: list[list[float]] = [[] for _ in classes]
     for case in test_cases:
-        truth = read_pixels(TEST_MASKS / f"{case.name}.png")
+        truth = read_image(TEST_MASKS / f"{case.name}.png")
         with torch.inference_mode():
             logits = model.prompt_module.locators["image"](
                 inputs.thumbnail(case)[None].to(compute.device)
@@ -92,7 +92,7 @@ def monai_unet(classes: int) -> UNet:
 def write_masks(names: set[str], folder: Path) -> list[ObjectClass]:
     """The true masks of images of a data set, 0 and 255, where labels of their classes would lie; and the classes."""
     params = load_params("prepare")
-    classes = sought_classes(
+    classes = parse_classes(
         **params.pick("class_ids", "mask_ids"), is_annotated=params.annotations is not None
     )
     keys = (

@@ -13,20 +13,20 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from automedsam.backbone.embedding_job import ahead
+from automedsam.backbone.embedding_job import prefetch
 from automedsam.backbone.embeddings import (
     EmbeddingStore,
     describe_encoder,
-    embedding_place,
+    embedding_path,
     link_or_copy,
 )
 from automedsam.backbone.encoder import Encoder
 from automedsam.backbone.weights import Weights
-from automedsam.cases.augmentation import View, stored_view, stored_views
+from automedsam.cases.augmentation import View, embedded_view, embedded_view_count
 from automedsam.cases.index import read_splits
 from automedsam.runtime.compute import choose_compute
-from automedsam.runtime.files import fresh_folder
-from automedsam.runtime.image_files import read_pixels
+from automedsam.runtime.files import atomic_folder
+from automedsam.runtime.image_files import read_image
 from automedsam.runtime.options import Augmentation
 from automedsam.runtime.params import load_params
 from automedsam.runtime.paths import EMBEDDINGS, IMAGES, INDEX, cache_folder
@@ -40,7 +40,7 @@ def main() -> None:
     weights = Weights(params.backbone, params.medsam_checkpoint)
     encoder_id = describe_encoder(weights, params.embedding_dtype)
     store = EmbeddingStore(cache_folder() / "embeddings", encoder_id, compute.precision)
-    sights = list_sights(params.views, params.augmentations)
+    sights = list_jobs_(params.views, params.augmentations)
     stored = [(sight, store.path(sight.image, sight.describe())) for sight in sights]
     if arguments.prune:
         files, size = store.prune(path for _, path in stored)
@@ -52,13 +52,13 @@ def main() -> None:
     )
     if missing:
         embed(missing, Encoder(weights, compute), store)
-    with fresh_folder(EMBEDDINGS) as folder:
+    with atomic_folder(EMBEDDINGS) as folder:
         for sight, path in stored:
-            link_or_copy(path, embedding_place(folder, sight.case, sight.number))
+            link_or_copy(path, embedding_path(folder, sight.case, sight.number))
 
 
 @dataclass(frozen=True)
-class Sight:
+class EmbeddingJob:
     """An image as it is, or one of its other views."""
 
     case: str
@@ -66,9 +66,9 @@ class Sight:
     view: View | None
 
     @classmethod
-    def of(cls, case: str, number: int, kinds: list[Augmentation]) -> "Sight":
+    def of(cls, case: str, number: int, kinds: list[Augmentation]) -> "EmbeddingJob":
         """The view of this number."""
-        return cls(case, number, stored_view(case, number, kinds) if number else None)
+        return cls(case, number, embedded_view(case, number, kinds) if number else None)
 
     @property
     def image(self) -> Path:
@@ -80,17 +80,17 @@ class Sight:
 
     def see(self) -> np.ndarray:
         """(H, W) or (H, W, 3), uint8."""
-        pixels = read_pixels(self.image)
-        return self.view.of_8_bits(pixels) if self.view else pixels
+        pixels = read_image(self.image)
+        return self.view.apply_to_uint8(pixels) if self.view else pixels
 
 
-def list_sights(views: int, kinds: list[Augmentation]) -> list[Sight]:
+def list_jobs_(views: int, kinds: list[Augmentation]) -> list[EmbeddingJob]:
     """Every image as it is, then the other views of those to train on."""
     splits = read_splits(INDEX)
     trained_on = [name for name, split in splits.items() if split == "train"]
-    numbers = range(1, stored_views(views, kinds) + 1)
-    return [Sight.of(name, 0, kinds) for name in splits] + [
-        Sight.of(name, number, kinds) for name in trained_on for number in numbers
+    numbers = range(1, embedded_view_count(views, kinds) + 1)
+    return [EmbeddingJob.of(name, 0, kinds) for name in splits] + [
+        EmbeddingJob.of(name, number, kinds) for name in trained_on for number in numbers
     ]
 
 
@@ -101,7 +101,7 @@ def embed(
 ) -> None:
     """Embed what each function sees to its file of the store; the next is read, and the last written, meanwhile."""
     lookahead = 2 * encoder.batch_size
-    inputs = ahead(lambda see: encoder.prepare(see()), [see for see, _ in missing], lookahead)
+    inputs = prefetch(lambda see: encoder.prepare(see()), [see for see, _ in missing], lookahead)
     batches = iter(lambda: list(islice(inputs, encoder.batch_size)), [])
     embeddings = (embedding for batch in batches for embedding in encoder.encode(batch))
     results = zip(
@@ -109,7 +109,7 @@ def embed(
         tqdm(embeddings, "embed", len(missing), unit="image"),
         strict=True,
     )
-    for _ in ahead(lambda result: store.write(*result), results, lookahead):
+    for _ in prefetch(lambda result: store.write(*result), results, lookahead):
         pass
 
 

@@ -20,14 +20,14 @@ from automedsam.cases.case import Case
 from automedsam.cases.classes import ObjectClass, read_classes, to_json
 from automedsam.cases.index import read_index
 from automedsam.cases.masks import to_labels, to_soft_mask
-from automedsam.evaluation.evaluator import Examined, Examiner
+from automedsam.evaluation.evaluator import CaseEvaluation, CaseEvaluator
 from automedsam.evaluation.scores import COLUMNS, VOLUME_COLUMNS, Scores, mean_scores, score_volumes
 from automedsam.model.segmenter import Segmenter
 from automedsam.model.trained import load_model, trained_classes
 from automedsam.runtime.compute import choose_compute
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.files import fresh_folder, write_metrics, write_table
-from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.files import atomic_folder, write_metrics, write_table
+from automedsam.runtime.image_files import read_image, write_image
 from automedsam.runtime.params import load_params
 from automedsam.runtime.paths import (
     CLASSES,
@@ -60,7 +60,7 @@ def main() -> None:
     embeddings.check(cases)
     check_model(classes)
     segmenter = Segmenter(load_model(PROMPT_MODULE, weights, compute.device), compute)
-    examiner = Examiner(
+    examiner = CaseEvaluator(
         segmenter, AutoMedSAMLoss(**params.pick(*LOSS_KEYS)), classes, read_index(INDEX, "train")
     )
     if not any(case.has_mask for case in cases):
@@ -68,15 +68,15 @@ def main() -> None:
             "no test image has a mask: overlap with the boxes is all that can be measured, no Dice"
         )
 
-    examined: list[Examined] = []
+    examined: list[CaseEvaluation] = []
     prompts: list[list[dict[str, float]]] = []  # of each case those of its classes
-    with fresh_folder(PREDICTIONS) as folder:
+    with atomic_folder(PREDICTIONS) as folder:
         for case in tqdm(cases, "evaluate", unit="case"):
             embedding = embeddings.load([case], compute.device)
-            logits, of_case = segmenter.segment(embedding, read_pixels(IMAGES / f"{case.name}.png"))
+            logits, of_case = segmenter.segment(embedding, read_image(IMAGES / f"{case.name}.png"))
             labels = to_labels(logits, classes)
-            true_labels = read_pixels(TEST_MASKS / f"{case.name}.png") if case.has_mask else None
-            examined.append(examiner.examine(case, embedding, logits, labels, true_labels))
+            true_labels = read_image(TEST_MASKS / f"{case.name}.png") if case.has_mask else None
+            examined.append(examiner.evaluate(case, embedding, logits, labels, true_labels))
             prompts.append(of_case)
             write_image(folder / PREDICTED_MASKS.name / f"{case.name}.png", labels)
             write_image(folder / SOFT_MASKS.name / f"{case.name}.png", to_soft_mask(logits))
@@ -99,7 +99,7 @@ def check_model(classes: list[ObjectClass]) -> None:
         )
 
 
-def report(cases: list[Case], classes: list[ObjectClass], examined: list[Examined]) -> None:
+def report(cases: list[Case], classes: list[ObjectClass], examined: list[CaseEvaluation]) -> None:
     """Tables and summary of all scores; in words what they cannot tell."""
     scores = [of_case.scores for of_case in examined]
     measured = {

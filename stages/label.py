@@ -14,12 +14,12 @@ from automedsam.cases.classes import read_classes
 from automedsam.cases.index import read_index
 from automedsam.figures.label_sheet import Labelled, LabelReport
 from automedsam.runtime.compute import choose_compute
-from automedsam.runtime.files import fresh_folder
-from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.files import atomic_folder
+from automedsam.runtime.image_files import read_image, write_image
 from automedsam.runtime.params import load_params
 from automedsam.runtime.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
 from automedsam.runtime.script import run
-from automedsam.supervision.pseudo_labels import Labeller
+from automedsam.supervision.pseudo_labels import PseudoLabeler
 from automedsam.supervision.targets import label_folders
 
 
@@ -31,13 +31,13 @@ def main() -> None:
     cases = [case for case in read_index(INDEX, "train") if case.has_object]
     classes = read_classes(CLASSES)
     embeddings.check(cases)
-    labeller = Labeller(weights, compute)
+    labeller = PseudoLabeler(weights, compute)
 
     report = LabelReport()
-    with fresh_folder(PSEUDO_LABELS) as folder:
+    with atomic_folder(PSEUDO_LABELS) as folder:
         places = dict(zip(classes, label_folders(folder, classes), strict=True))
         for case in tqdm(cases, "label", unit="case"):
-            image = read_pixels(IMAGES / f"{case.name}.png")
+            image = read_image(IMAGES / f"{case.name}.png")
             for of, label, fault in labeller.label(
                 embeddings.load([case], compute.device), case, classes
             ):

@@ -26,16 +26,16 @@ from automedsam.figures.overlay import draw_overlay
 from automedsam.model.segmenter import Segmenter
 from automedsam.model.trained import load_model, trained_classes
 from automedsam.runtime.compute import choose_compute
-from automedsam.runtime.errors import Faults, InputError
+from automedsam.runtime.errors import ErrorCollector, InputError
 from automedsam.runtime.files import write_table
 from automedsam.runtime.image_files import write_image
 from automedsam.runtime.paths import CLASSES, PROMPT_MODULE
 from automedsam.runtime.script import run
 from automedsam.runtime.tensors import load_header
 from automedsam.scans.prepared_scan import Preparation, PreparedScan
-from automedsam.scans.scan import SUFFIXES, ScanFile, find_scans, mask_place, open_scan
+from automedsam.scans.scan import SUFFIXES, ScanFile, find_scans, mask_path, open_scan
 
-ASIDE = ("soft", "overlays")  # folders beside the masks
+RESERVED_FOLDERS = ("soft", "overlays")  # folders beside the masks
 PROJECT = Path(__file__).parent.parent
 
 
@@ -73,9 +73,9 @@ def main() -> None:
 
     rows: list[dict[str, Any]] = []
     volumes: list[dict[str, Any]] = []
-    faults = Faults()
+    errors = ErrorCollector()
     for target, path in tqdm(jobs.items(), "predict", unit="scan"):
-        with faults.gather():
+        with errors.catch():
             scan = open_scan(path, preparation.slice_axis)
             prediction = predict(
                 scan, preparation, encoder, dtype, segmenter, classes, arguments.overlay
@@ -92,11 +92,11 @@ def main() -> None:
         write_table(arguments.out / "volumes.csv", volumes)
     if rows and len(classes) > 1:
         write_classes(arguments.out / CLASSES.name, classes)
-    print(f"{len(jobs) - len(faults.found)} masks written to {arguments.out}")
-    if faults.found:
-        done = len(jobs) - len(faults.found)
+    print(f"{len(jobs) - len(errors.found)} masks written to {arguments.out}")
+    if errors.found:
+        done = len(jobs) - len(errors.found)
         raise InputError(
-            "\n".join([f"{done} masks written, {len(faults.found)} scans left out:", *faults.found])
+            "\n".join([f"{done} masks written, {len(errors.found)} scans left out:", *errors.found])
         )
 
 
@@ -138,7 +138,7 @@ def list_jobs(inputs: list[Path], out: Path) -> dict[Path, Path]:
         for path in find_scans(given) if given.is_dir() else [given]:
             if given.resolve() in out.resolve().parents and out.resolve() in path.resolve().parents:
                 continue
-            target = mask_place(path, folder)
+            target = mask_path(path, folder)
             if target in jobs:
                 raise InputError(
                     f"{path}: expected another name than that of {jobs[target]}: both masks are {target}"
@@ -159,7 +159,7 @@ def refuse_to_overwrite(jobs: dict[Path, Path], out: Path) -> None:
                 f"--out {out}: expected another folder than the images', found {path} in it"
             )
     for target in jobs:
-        if target.parts[0] in ASIDE and len(target.parts) > 1:
+        if target.parts[0] in RESERVED_FOLDERS and len(target.parts) > 1:
             raise InputError(
                 f"{jobs[target]}: expected no folder of that name, as OUT/{target.parts[0]} is written to"
             )

@@ -12,18 +12,18 @@ import argparse
 from tqdm import tqdm
 
 from automedsam.cases.case import Split
-from automedsam.cases.classes import sought_classes, write_classes
+from automedsam.cases.classes import parse_classes, write_classes
 from automedsam.cases.index import read_index, write_index
 from automedsam.datasets.catalogue import open_dataset
 from automedsam.datasets.raw_scan import RawScan
 from automedsam.figures.data_sheet import draw_data_report
 from automedsam.preparation.selection import check_splits, choose_slices
-from automedsam.preparation.simulated_boxes import BoxRules
+from automedsam.preparation.simulated_boxes import BoxSimulation
 from automedsam.preparation.splits import assign_splits
 from automedsam.preparation.survey import survey_scans
 from automedsam.preparation.survey_report import describe_survey, describe_unused
 from automedsam.preparation.writing import write_cases
-from automedsam.runtime.files import fresh_folder
+from automedsam.runtime.files import atomic_folder
 from automedsam.runtime.params import StageParams, load_params, parse_change
 from automedsam.runtime.paths import CLASSES, DATA_REPORT, IMAGES, INDEX, PREPARATION, PREPARED
 from automedsam.runtime.script import run
@@ -32,7 +32,7 @@ from automedsam.runtime.script import run
 def main() -> None:
     arguments = parse_arguments()
     params = load_params("prepare", changes=dict(arguments.set))
-    classes = sought_classes(
+    classes = parse_classes(
         **params.pick("class_ids", "mask_ids"), is_annotated=params.annotations is not None
     )
     data = open_dataset(
@@ -47,10 +47,10 @@ def main() -> None:
             "window_high",
         ),
     )
-    rules = BoxRules(**params.pick("boxes_per_object", "min_object_px", "box_jitter", "seed"))
-    looked_at = tqdm(data.scans, "look", unit="scan")
+    rules = BoxSimulation(**params.pick("boxes_per_object", "min_object_px", "box_jitter", "seed"))
+    progress_ = tqdm(data.scans, "look", unit="scan")
     survey = survey_scans(
-        looked_at, split_scans(data.scans, params), data.preparation.framing, rules, classes
+        progress_, split_scans(data.scans, params), data.preparation.framing, rules, classes
     )
     chosen = choose_slices(survey.slices, **params.pick("train_cases", "keep_empty", "seed"))
     annotated = data.annotations.classes if data.annotations else []
@@ -58,7 +58,7 @@ def main() -> None:
     print("\n".join([*unused, *describe_survey(survey, chosen, classes, annotated, data.left_out)]))
     check_splits(survey.slices, chosen, classes, annotated or sorted(survey.mask_values))
     if not arguments.check:
-        with fresh_folder(PREPARED) as folder:
+        with atomic_folder(PREPARED) as folder:
             write_index(folder / INDEX.name, write_cases(chosen, data.preparation, classes, folder))
             write_classes(folder / CLASSES.name, classes)
             (folder / PREPARATION.name).write_text(

@@ -11,8 +11,8 @@ from automedsam.cases.classes import ObjectClass, read_classes
 from automedsam.cases.index import read_index
 from automedsam.figures.curves import draw_loss_curves, draw_score_histogram
 from automedsam.figures.snapshot import ShownClass, Snapshot, draw_progress, draw_snapshot
-from automedsam.runtime.files import fresh_folder
-from automedsam.runtime.image_files import read_pixels
+from automedsam.runtime.files import atomic_folder
+from automedsam.runtime.image_files import read_image
 from automedsam.runtime.paths import (
     CLASSES,
     HISTORY,
@@ -59,7 +59,7 @@ def main() -> None:
 def draw_strip(val_cases: list[Case], classes: list[ObjectClass]) -> None:
     masks = load_progress(PROGRESS)
     shown = [case for case in val_cases if case.name in masks]
-    images = [read_pixels(IMAGES / f"{case.name}.png") for case in shown]
+    images = [read_image(IMAGES / f"{case.name}.png") for case in shown]
     boxes = [{of.name: case.of_class(of.value).boxes_xyxy for of in classes} for case in shown]
     draw_progress(PROGRESS_STRIP, images, boxes, [masks[case.name] for case in shown])
 
@@ -85,15 +85,15 @@ def draw_snapshots(
     prompts = pd.read_csv(PROMPTS, converters={"case": str, "class": str}).set_index(
         ["case", "class"]
     )[list(EDGES)]
-    with fresh_folder(SNAPSHOTS) as folder:
+    with atomic_folder(SNAPSHOTS) as folder:
         for role, name in chosen.items():
             row = scores.loc[name]
             snapshot = Snapshot(
                 title=f"{role.replace('_', ' ')}: {name}",
-                image=read_pixels(IMAGES / f"{name}.png"),
-                truth=read_pixels(TEST_MASKS / f"{name}.png") if cases[name].has_mask else None,
-                labels=read_pixels(PREDICTED_MASKS / f"{name}.png"),
-                soft_mask=read_pixels(SOFT_MASKS / f"{name}.png"),
+                image=read_image(IMAGES / f"{name}.png"),
+                truth=read_image(TEST_MASKS / f"{name}.png") if cases[name].has_mask else None,
+                labels=read_image(PREDICTED_MASKS / f"{name}.png"),
+                soft_mask=read_image(SOFT_MASKS / f"{name}.png"),
                 classes=tuple(
                     show_class(of, cases[name], prompts.loc[(name, of.name)]) for of in classes
                 ),

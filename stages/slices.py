@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from automedsam.runtime.errors import Faults, InputError
+from automedsam.runtime.errors import ErrorCollector, InputError
 from automedsam.runtime.image_files import write_image
 from automedsam.runtime.params import load_config, parse_change
 from automedsam.runtime.script import run
@@ -36,14 +36,14 @@ def main() -> None:
     if not arguments.folder.is_dir():
         raise InputError(f"{arguments.folder}: expected a folder, found none")
     scans = name_scans(arguments.folder)
-    faults = Faults()
+    errors = ErrorCollector()
     for name, path in tqdm(scans.items(), "slices", unit="scan"):
-        with faults.gather():
+        with errors.catch():
             write_pictures(name, path, preparation, arguments.out)
-    print(f"pictures of {len(scans) - len(faults.found)} scans written to {arguments.out}")
-    if faults.found:
+    print(f"pictures of {len(scans) - len(errors.found)} scans written to {arguments.out}")
+    if errors.found:
         raise InputError(
-            "\n".join([f"{len(faults.found)} of {len(scans)} scans left out:", *faults.found])
+            "\n".join([f"{len(errors.found)} of {len(scans)} scans left out:", *errors.found])
         )
 
 

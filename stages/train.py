@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from automedsam.backbone.embeddings import EmbeddingFolder
 from automedsam.backbone.weights import Weights
-from automedsam.cases.augmentation import stored_views
+from automedsam.cases.augmentation import embedded_view_count
 from automedsam.cases.case import Case
 from automedsam.cases.classes import ObjectClass, read_classes, to_json
 from automedsam.cases.index import read_index
@@ -58,7 +58,7 @@ def main() -> None:
     weights = Weights(params.backbone, params.medsam_checkpoint)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
     embeddings.check(val_cases)
-    views = stored_views(params.views, params.augmentations)
+    views = embedded_view_count(params.views, params.augmentations)
     embeddings.check(train_cases, views)
     check_labels(params.prompting, classes)
 

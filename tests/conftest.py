@@ -13,14 +13,14 @@ from automedsam.backbone.architectures import BACKBONES
 from automedsam.backbone.embeddings import EmbeddingFolder, EmbeddingStore, describe_encoder
 from automedsam.backbone.encoder import Encoder
 from automedsam.backbone.weights import Weights
-from automedsam.cases.augmentation import AUGMENTATIONS, stored_view
+from automedsam.cases.augmentation import AUGMENTATIONS, embedded_view
 from automedsam.cases.boxes import fill_boxes
 from automedsam.cases.case import Case
 from automedsam.runtime.compute import Compute
-from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.image_files import read_image, write_image
 from http_server import Server, serve
 from tiny_sam import TINY, write_weights
-from training_fixtures import Material
+from training_fixtures import TrainingFixtures
 
 pytest_plugins = ["small_data"]
 
@@ -100,10 +100,10 @@ def embeddings(
     store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights, "float16"), "float32")
     encoder = Encoder(tiny_weights, Compute(torch.device("cpu"), torch.float32))
     for case in cases:
-        image = read_pixels(images / f"{case.name}.png")
+        image = read_image(images / f"{case.name}.png")
         store.write(folder.path(case), encoder(image))
         for number in (1, 2) if case.split == "train" else ():
-            seen = stored_view(case.name, number, AUGMENTATIONS).of_8_bits(image)
+            seen = embedded_view(case.name, number, AUGMENTATIONS).apply_to_uint8(image)
             store.write(folder.path(case, number), encoder(seen))
     return folder
 
@@ -122,5 +122,5 @@ def pseudo_labels(cases: list[Case], tmp_path: Path) -> Path:
 @pytest.fixture
 def material(
     tiny_weights: Weights, embeddings: EmbeddingFolder, images: Path, pseudo_labels: Path
-) -> Material:
-    return Material(tiny_weights, embeddings, images, pseudo_labels)
+) -> TrainingFixtures:
+    return TrainingFixtures(tiny_weights, embeddings, images, pseudo_labels)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from automedsam.backbone.box_ensemble import LOOSENESS, decode_loosely
+from automedsam.backbone.box_ensemble import MAX_LOOSENESS, decode_with_box_ensemble
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.backbone.weights import Weights
 
@@ -43,13 +43,13 @@ def asked(decoder: PromptableDecoder, monkeypatch: pytest.MonkeyPatch) -> list[T
 def test_one_vote_is_the_plain_decoders(decoder: PromptableDecoder, embedding: Tensor) -> None:
     plain = decoder(embedding, boxes_xyxy=BOX[None]).sigmoid()
     assert plain.shape == (1, 1, 32, 32)
-    torch.testing.assert_close(decode_loosely(decoder, embedding, BOX, 1), plain)
+    torch.testing.assert_close(decode_with_box_ensemble(decoder, embedding, BOX, 1), plain)
 
 
 def test_votes_are_averaged_as_probabilities(
     decoder: PromptableDecoder, embedding: Tensor, asked: list[Tensor]
 ) -> None:
-    found = decode_loosely(decoder, embedding, BOX, 4)
+    found = decode_with_box_ensemble(decoder, embedding, BOX, 4)
     (boxes,) = asked
     answers = [decoder(embedding, boxes_xyxy=box[None]).sigmoid() for box in boxes]
     torch.testing.assert_close(found, sum(answers) / 4, atol=1e-5, rtol=1e-4)
@@ -58,19 +58,19 @@ def test_votes_are_averaged_as_probabilities(
 def test_the_first_vote_is_on_the_box_itself_and_the_others_on_looser_ones(
     decoder: PromptableDecoder, embedding: Tensor, asked: list[Tensor]
 ) -> None:
-    decode_loosely(decoder, embedding, BOX, 6)
+    decode_with_box_ensemble(decoder, embedding, BOX, 6)
     (boxes,) = asked
     assert torch.equal(boxes[0], BOX)
     wider = (boxes[1:] - BOX) * torch.tensor([-1, -1, 1, 1])
     assert (wider >= 0).all()
-    assert (wider <= LOOSENESS * 64).all()
+    assert (wider <= MAX_LOOSENESS * 64).all()
     assert len({tuple(box) for box in boxes.tolist()}) == 6
 
 
 def test_boxes_stay_inside_of_the_frame(
     decoder: PromptableDecoder, embedding: Tensor, asked: list[Tensor]
 ) -> None:
-    decode_loosely(decoder, embedding, torch.tensor([0.0, 0.0, 64.0, 64.0]), 5)
+    decode_with_box_ensemble(decoder, embedding, torch.tensor([0.0, 0.0, 64.0, 64.0]), 5)
     assert torch.equal(asked[0], torch.tensor([[0.0, 0.0, 64.0, 64.0]] * 5))
 
 
@@ -80,15 +80,17 @@ def test_votes_are_the_same_in_every_call_and_leave_chance_alone(
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    one = decode_loosely(decoder, embedding, BOX, 5)
+    one = decode_with_box_ensemble(decoder, embedding, BOX, 5)
     assert torch.equal(torch.rand(3), expected)
-    assert torch.equal(decode_loosely(decoder, embedding, BOX, 5), one)
+    assert torch.equal(decode_with_box_ensemble(decoder, embedding, BOX, 5), one)
 
 
 def test_probabilities_are_fp32_under_autocast(
     decoder: PromptableDecoder, embedding: Tensor
 ) -> None:
     with torch.autocast("cpu", torch.bfloat16):
-        found = decode_loosely(decoder, embedding, BOX, 3)
+        found = decode_with_box_ensemble(decoder, embedding, BOX, 3)
     assert found.dtype == torch.float32
-    torch.testing.assert_close(found, decode_loosely(decoder, embedding, BOX, 3), atol=0.02, rtol=0)
+    torch.testing.assert_close(
+        found, decode_with_box_ensemble(decoder, embedding, BOX, 3), atol=0.02, rtol=0
+    )

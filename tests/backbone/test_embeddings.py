@@ -16,7 +16,7 @@ from automedsam.backbone.embeddings import (
     EmbeddingFolder,
     EmbeddingStore,
     describe_encoder,
-    embedding_place,
+    embedding_path,
     link_or_copy,
 )
 from automedsam.backbone.encoder import Encoder
@@ -101,9 +101,9 @@ def test_a_view_is_stored_apart_from_the_image_and_from_other_views(
 
 def test_views_lie_in_folders_of_their_own(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
     folder = embeddings.folder
-    assert embedding_place(folder, "a", 0) == embeddings.path(cases[0]) == folder / "a.safetensors"
+    assert embedding_path(folder, "a", 0) == embeddings.path(cases[0]) == folder / "a.safetensors"
     assert (
-        embedding_place(folder, "a", 2)
+        embedding_path(folder, "a", 2)
         == embeddings.path(cases[0], 2)
         == folder / "views/2/a.safetensors"
     )

@@ -6,7 +6,7 @@ from threading import Event, current_thread
 
 import pytest
 
-from automedsam.backbone.embedding_job import ahead
+from automedsam.backbone.embedding_job import prefetch
 from automedsam.runtime.errors import InputError
 
 PATIENCE = 10  # seconds
@@ -19,7 +19,7 @@ def test_results_come_in_the_order_of_the_items(count: int, lookahead: int) -> N
         time.sleep(0.001 * (count - item))
         return item * item
 
-    assert list(ahead(slowest_first, range(count), lookahead)) == [
+    assert list(prefetch(slowest_first, range(count), lookahead)) == [
         item * item for item in range(count)
     ]
 
@@ -31,7 +31,7 @@ def test_the_next_item_is_worked_on_meanwhile_in_one_other_thread() -> None:
         started[item].set()
         return current_thread().name
 
-    results = ahead(start, range(3), 1)
+    results = prefetch(start, range(3), 1)
     threads = {next(results)}
     assert started[1].wait(PATIENCE)
     threads |= set(results)
@@ -47,7 +47,7 @@ def test_no_more_items_are_taken_than_told() -> None:
             taken.append(item)
             yield item
 
-    results = ahead(str, take(), 2)
+    results = prefetch(str, take(), 2)
     assert taken == []
     assert next(results) == "0"
     assert taken == [0, 1, 2]
@@ -65,8 +65,8 @@ def test_a_fault_is_raised_in_its_results_place() -> None:
 
     found = []
     with pytest.raises(InputError, match=r"^2\.png: expected an image$"):
-        found.extend(ahead(refuse_two, range(5), 3))
-    results = ahead(refuse_two, range(5), 3)
+        found.extend(prefetch(refuse_two, range(5), 3))
+    results = prefetch(refuse_two, range(5), 3)
     assert [next(results), next(results)] == [0, 1]
 
 
@@ -85,5 +85,5 @@ def test_what_was_given_is_finished_when_the_items_end_in_an_error(
         raise error
 
     with pytest.raises(error):
-        list(ahead(finish, items(), 3))
+        list(prefetch(finish, items(), 3))
     assert finished == [0, 1]

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from automedsam.cases.augmentation import AUGMENTATIONS, View, draw_view, stored_view
+from automedsam.cases.augmentation import AUGMENTATIONS, View, embedded_view, sample_view
 from automedsam.runtime.options import Augmentation
 
 GEOMETRY: tuple[Augmentation, ...] = ("flip", "turn", "rotate", "scale", "shift")
-AS_IT_IS = draw_view(np.random.default_rng(0), [])
+AS_IT_IS = sample_view(np.random.default_rng(0), [])
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -31,7 +31,7 @@ def turned(degrees: float) -> View:
 def test_with_no_kinds_an_image_stays_as_it_is(shape: tuple[int, ...]) -> None:
     image = noise(*shape)
     for seed in range(5):
-        seen = draw_view(np.random.default_rng(seed), []).of_8_bits(image)
+        seen = sample_view(np.random.default_rng(seed), []).apply_to_uint8(image)
         assert seen.dtype == np.uint8
         assert np.array_equal(seen, image)
 
@@ -40,7 +40,7 @@ def test_with_no_kinds_an_image_stays_as_it_is(shape: tuple[int, ...]) -> None:
 def test_a_flip_is_numpys_or_none(shape: tuple[int, ...]) -> None:
     image, flipped = noise(*shape), []
     for seed in range(20):
-        seen = draw_view(np.random.default_rng(seed), ["flip"]).of_8_bits(image)
+        seen = sample_view(np.random.default_rng(seed), ["flip"]).apply_to_uint8(image)
         flipped.append(np.array_equal(seen, image[:, ::-1]))
         assert flipped[-1] or np.array_equal(seen, image)
     assert 4 < sum(flipped) < 16
@@ -49,7 +49,7 @@ def test_a_flip_is_numpys_or_none(shape: tuple[int, ...]) -> None:
 def test_a_turn_is_one_of_numpys_four() -> None:
     image, counts = noise(33, 33), [0] * 4
     for seed in range(40):
-        seen = draw_view(np.random.default_rng(seed), ["turn"]).of_8_bits(image)
+        seen = sample_view(np.random.default_rng(seed), ["turn"]).apply_to_uint8(image)
         (quarters,) = [
             quarters for quarters in range(4) if np.array_equal(seen, np.rot90(image, quarters))
         ]
@@ -61,8 +61,8 @@ def test_a_turn_is_one_of_numpys_four() -> None:
 def test_image_and_map_turn_the_same_way(quarters: int) -> None:
     image = noise(24, 24)
     view = turned(90 * quarters)
-    assert np.array_equal(view.of_8_bits(image), np.rot90(image, quarters))
-    moved = view.of_map(torch.tensor(image, dtype=torch.float32)[None])[0].numpy()
+    assert np.array_equal(view.apply_to_uint8(image), np.rot90(image, quarters))
+    moved = view.apply_to_map(torch.tensor(image, dtype=torch.float32)[None])[0].numpy()
     np.testing.assert_allclose(moved, np.rot90(image, quarters), atol=0.01)
 
 
@@ -71,7 +71,7 @@ def test_turning_keeps_lengths_in_an_image_that_is_no_square(degrees: float) -> 
     """A bar 40 px long, in the middle of an image twice as wide as high."""
     values = torch.zeros(1, 60, 120)
     values[0, 28:32, 40:80] = 1
-    moved = turned(degrees).of_map(values)[0]
+    moved = turned(degrees).apply_to_map(values)[0]
     rows, columns = np.indices(moved.shape)
     weights = moved.numpy() / moved.sum().item()
     centre = (weights * rows).sum(), (weights * columns).sum()
@@ -93,7 +93,7 @@ def test_a_shift_looks_elsewhere_and_past_the_edge_is_black() -> None:
     view = replace(
         AS_IT_IS, shift=torch.tensor([0.5, 0.2])
     )  # of halves: 10 px to the right, 2 px down
-    seen = view.of_8_bits(image)
+    seen = view.apply_to_uint8(image)
     assert np.array_equal(seen[:18, :30], image[2:, 10:])
     assert not seen[18:].any()
     assert not seen[:, 30:].any()
@@ -103,14 +103,14 @@ def test_a_zoom_keeps_the_centre() -> None:
     view = replace(AS_IT_IS, turning=torch.eye(2) / 2)
     values = torch.zeros(1, 40, 80)
     values[0, 15:25, 30:50] = 1
-    assert view.of_map(values).sum().item() == pytest.approx(4 * 200, rel=0.01)
-    assert view.of_map(values)[0, 12:28, 22:58].min() == 1
+    assert view.apply_to_map(values).sum().item() == pytest.approx(4 * 200, rel=0.01)
+    assert view.apply_to_map(values)[0, 12:28, 22:58].min() == 1
 
 
 def test_past_the_edge_nothing_is_known() -> None:
     """A label of ones, and how sure it is: where the view shows no image, both are 0."""
     known = torch.ones(2, 30, 30)
-    moved = turned(45).of_map(known)
+    moved = turned(45).apply_to_map(known)
     assert not moved[:, 0, 0].any()
     assert (moved[:, 15, 15] == 1).all()
     assert torch.equal(moved[0], moved[1])
@@ -122,13 +122,13 @@ def test_an_object_is_where_its_label_is() -> None:
     image[20:32, 35:60] = 200
     mask = torch.tensor(image > 0).float()[None]
     for seed in range(30):
-        view = draw_view(np.random.default_rng(seed), GEOMETRY)
-        seen, moved = view.of_8_bits(image), view.of_map(mask)[0].numpy()
+        view = sample_view(np.random.default_rng(seed), GEOMETRY)
+        seen, moved = view.apply_to_uint8(image), view.apply_to_map(mask)[0].numpy()
         np.testing.assert_allclose(seen, 200 * moved, atol=1)
 
 
 def test_a_smaller_copy_moves_as_the_image_does() -> None:
-    view = stored_view("a", 3, GEOMETRY)
+    view = embedded_view("a", 3, GEOMETRY)
     rows, columns = torch.meshgrid(
         torch.linspace(0, 3, 120), torch.linspace(0, 5, 200), indexing="ij"
     )
@@ -136,33 +136,35 @@ def test_a_smaller_copy_moves_as_the_image_does() -> None:
         None
     ] + 2  # so smooth that a copy of half the size holds it all
     halved = F.avg_pool2d(values, 2)
-    then_halved = F.avg_pool2d(view.of_map(values), 2)
-    outside = 1 - view.of_map(torch.ones(1, 60, 100))
+    then_halved = F.avg_pool2d(view.apply_to_map(values), 2)
+    outside = 1 - view.apply_to_map(torch.ones(1, 60, 100))
     inside = F.max_pool2d(outside, 5, stride=1, padding=2) == 0
     assert inside.float().mean() > 0.3
-    torch.testing.assert_close(view.of_map(halved)[inside], then_halved[inside], atol=0.02, rtol=0)
+    torch.testing.assert_close(
+        view.apply_to_map(halved)[inside], then_halved[inside], atol=0.02, rtol=0
+    )
 
 
 def test_channels_move_and_brighten_together() -> None:
     grey = noise(30, 40)
-    view = stored_view("a", 1, AUGMENTATIONS)
-    seen = view.of_8_bits(np.repeat(grey[..., None], 3, axis=2))
+    view = embedded_view("a", 1, AUGMENTATIONS)
+    seen = view.apply_to_uint8(np.repeat(grey[..., None], 3, axis=2))
     assert seen.shape == (30, 40, 3)
     for channel in range(3):
-        assert np.array_equal(seen[..., channel], view.of_8_bits(grey))
+        assert np.array_equal(seen[..., channel], view.apply_to_uint8(grey))
 
 
 def test_channels_keep_their_order() -> None:
     image = np.zeros((20, 20, 3), np.uint8)
     image[..., 1] = noise(20, 20)
-    seen = draw_view(np.random.default_rng(1), GEOMETRY).of_8_bits(image)
+    seen = sample_view(np.random.default_rng(1), GEOMETRY).apply_to_uint8(image)
     assert seen[..., 1].any()
     assert not seen[..., [0, 2]].any()
 
 
 def test_gamma_contrast_and_brightness_are_those_by_hand() -> None:
     view = replace(AS_IT_IS, gamma=2.0, contrast=0.5, brightness=0.1)
-    seen = view.of_image(torch.tensor([[[0.0, 0.5, 0.8, 1.0]]]))
+    seen = view.apply_to_image(torch.tensor([[[0.0, 0.5, 0.8, 1.0]]]))
     expected = [
         (0 - 0.5) * 0.5 + 0.6,
         (0.25 - 0.5) * 0.5 + 0.6,
@@ -175,17 +177,17 @@ def test_gamma_contrast_and_brightness_are_those_by_hand() -> None:
 def test_noise_has_its_strength_and_is_the_same_each_time() -> None:
     view = replace(AS_IT_IS, noise=0.05, seed=7)
     grey = torch.full((1, 100, 100), 0.5)
-    seen = view.of_image(grey)
+    seen = view.apply_to_image(grey)
     assert (seen - 0.5).std().item() == pytest.approx(0.05, rel=0.05)
-    assert torch.equal(view.of_image(grey), seen)
-    assert not torch.equal(replace(view, seed=8).of_image(grey), seen)
+    assert torch.equal(view.apply_to_image(grey), seen)
+    assert not torch.equal(replace(view, seed=8).apply_to_image(grey), seen)
 
 
 @pytest.mark.parametrize("value", [0, 255])
 def test_values_stay_between_black_and_white(value: int) -> None:
     for seed in range(20):
-        view = draw_view(np.random.default_rng(seed), AUGMENTATIONS)
-        seen = view.of_image(torch.full((1, 16, 16), value / 255))
+        view = sample_view(np.random.default_rng(seed), AUGMENTATIONS)
+        seen = view.apply_to_image(torch.full((1, 16, 16), value / 255))
         assert seen.min() >= 0
         assert seen.max() <= 1
         assert seen.dtype == torch.float32
@@ -194,34 +196,37 @@ def test_values_stay_between_black_and_white(value: int) -> None:
 def test_intensity_leaves_labels_alone() -> None:
     mask = torch.tensor(noise(20, 30) > 127).float()[None]
     torch.testing.assert_close(
-        draw_view(np.random.default_rng(2), ["intensity"]).of_map(mask), mask, atol=1e-4, rtol=0
+        sample_view(np.random.default_rng(2), ["intensity"]).apply_to_map(mask),
+        mask,
+        atol=1e-4,
+        rtol=0,
     )
 
 
 def test_a_view_is_the_same_whenever_it_is_asked_for() -> None:
     image = noise(30, 40)
-    one, again = (stored_view("case_1", 2, AUGMENTATIONS) for _ in range(2))
+    one, again = (embedded_view("case_1", 2, AUGMENTATIONS) for _ in range(2))
     assert one.describe() == again.describe()
-    assert np.array_equal(one.of_8_bits(image), again.of_8_bits(image))
+    assert np.array_equal(one.apply_to_uint8(image), again.apply_to_uint8(image))
 
 
 @pytest.mark.parametrize(("case", "number"), [("case_1", 3), ("case_2", 2), ("case_12", 2)])
 def test_other_numbers_and_other_cases_have_other_views(case: str, number: int) -> None:
     assert (
-        stored_view(case, number, AUGMENTATIONS).describe()
-        != stored_view("case_1", 2, AUGMENTATIONS).describe()
+        embedded_view(case, number, AUGMENTATIONS).describe()
+        != embedded_view("case_1", 2, AUGMENTATIONS).describe()
     )
 
 
 def test_the_order_of_the_kinds_does_not_matter() -> None:
     assert (
-        stored_view("a", 1, AUGMENTATIONS).describe()
-        == stored_view("a", 1, AUGMENTATIONS[::-1]).describe()
+        embedded_view("a", 1, AUGMENTATIONS).describe()
+        == embedded_view("a", 1, AUGMENTATIONS[::-1]).describe()
     )
 
 
 def test_names_in_any_script_have_views() -> None:
-    assert stored_view("été 心臓", 1, AUGMENTATIONS).describe()
+    assert embedded_view("été 心臓", 1, AUGMENTATIONS).describe()
 
 
 @pytest.mark.parametrize("left_out", AUGMENTATIONS)
@@ -232,7 +237,7 @@ def test_one_kind_more_does_not_change_the_others(left_out: Augmentation) -> Non
     }
     for seed in range(5):
         every, fewer = (
-            draw_view(np.random.default_rng(seed), kinds)
+            sample_view(np.random.default_rng(seed), kinds)
             for kinds in (AUGMENTATIONS, [kind for kind in AUGMENTATIONS if kind != left_out])
         )
         changed = fields_of.get(left_out, ["turning"])

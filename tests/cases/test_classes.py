@@ -7,8 +7,8 @@ from automedsam.cases.classes import (
     ObjectClass,
     from_json,
     label_mask,
+    parse_classes,
     read_classes,
-    sought_classes,
     to_json,
     write_classes,
 )
@@ -16,8 +16,8 @@ from automedsam.runtime.errors import InputError
 
 
 def test_with_nothing_said_everything_is_one_object():
-    assert sought_classes(None, None, False) == [ObjectClass("object", 255, None, None)]
-    assert sought_classes(None, [[1, 2], 4], True) == [ObjectClass("object", 255, None, (1, 2, 4))]
+    assert parse_classes(None, None, False) == [ObjectClass("object", 255, None, None)]
+    assert parse_classes(None, [[1, 2], 4], True) == [ObjectClass("object", 255, None, (1, 2, 4))]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_with_nothing_said_everything_is_one_object():
     ],
 )
 def test_classes_of_masks_are_written_by_their_first_ids_if_those_fit(class_ids, expected):
-    found = sought_classes(class_ids, None, False)
+    found = parse_classes(class_ids, None, False)
     assert [(of.name, of.value, of.mask_values) for of in found] == expected
 
 
@@ -61,14 +61,14 @@ def test_classes_of_masks_are_written_by_their_first_ids_if_those_fit(class_ids,
 def test_annotated_classes_are_written_by_what_masks_are_said_to_have_or_by_their_ids(
     class_ids, mask_ids, expected
 ):
-    found = sought_classes(class_ids, mask_ids, True)
+    found = parse_classes(class_ids, mask_ids, True)
     assert [(of.name, of.value, of.mask_values) for of in found] == expected
 
 
 def test_a_class_takes_the_boxes_of_its_ids_and_names():
     (kidneys, liver), (anything,) = (
-        sought_classes([["left", 5], "liver"], None, True),
-        sought_classes(None, None, True),
+        parse_classes([["left", 5], "liver"], None, True),
+        parse_classes(None, None, True),
     )
     assert kidneys.takes((2, "left"))
     assert kidneys.takes((5, "right"))
@@ -78,15 +78,15 @@ def test_a_class_takes_the_boxes_of_its_ids_and_names():
 
 def test_a_label_mask_has_the_classes_values_and_nothing_else():
     raw = np.array([[0, 1, 2], [3, 600, 1]])
-    assert label_mask(raw, sought_classes([[1, 600], 3], None, False)).tolist() == [
+    assert label_mask(raw, parse_classes([[1, 600], 3], None, False)).tolist() == [
         [0, 1, 0],
         [3, 1, 1],
     ]
-    assert label_mask(raw, sought_classes(None, None, False)).tolist() == [
+    assert label_mask(raw, parse_classes(None, None, False)).tolist() == [
         [0, 255, 255],
         [255, 255, 255],
     ]
-    assert label_mask(raw, sought_classes([7], None, False)).dtype == np.uint8
+    assert label_mask(raw, parse_classes([7], None, False)).dtype == np.uint8
 
 
 NAMED = [ObjectClass("null", 1), ObjectClass('left, "upper"', 2), ObjectClass("3", 255)]
@@ -98,7 +98,7 @@ def test_classes_come_back_from_their_table_whatever_they_are_called(tmp_path):
 
 
 def test_the_table_is_a_plain_one(tmp_path):
-    write_classes(tmp_path / "classes.csv", sought_classes([[1, 2], 3], None, False))
+    write_classes(tmp_path / "classes.csv", parse_classes([[1, 2], 3], None, False))
     assert (tmp_path / "classes.csv").read_bytes() == b"class,value\n1+2,1\n3,3\n"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automedsam.cases.classes import sought_classes
+from automedsam.cases.classes import parse_classes
 from automedsam.datasets.catalogue import open_dataset
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.image_files import write_image
@@ -62,7 +62,7 @@ def test_annotations_come_along_and_images_of_no_use_are_counted(tmp_path):
         "folder",
         tmp_path,
         annotations=Path("boxes.csv"),
-        classes=sought_classes(["liver"], None, True),
+        classes=parse_classes(["liver"], None, True),
     )
     assert [(scan.name, scan.boxes, scan.split) for scan in data.scans] == [
         ("a", alone({0: ((1, 2, 3, 4),)}), None),
@@ -81,7 +81,7 @@ def test_classes_that_nobody_boxed_are_told_with_those_that_somebody_did(tmp_pat
             "folder",
             tmp_path,
             annotations=Path("boxes.csv"),
-            classes=sought_classes([["Liver", 7], 8], None, True),
+            classes=parse_classes([["Liver", 7], 8], None, True),
         )
     assert (
         str(told.value)
@@ -126,7 +126,7 @@ def test_a_box_that_two_classes_take_is_told(tmp_path):
             "folder",
             tmp_path,
             annotations=Path("set.json"),
-            classes=sought_classes([3, "liver"], None, True),
+            classes=parse_classes([3, "liver"], None, True),
         )
 
 
@@ -135,7 +135,7 @@ def test_which_mask_value_is_which_class_must_be_told_where_there_are_masks(tmp_
     write_boxes(tmp_path, "a,liver,1,2,3,4", "b,spleen,0,0,9,8")
     annotated = {
         "annotations": Path("boxes.csv"),
-        "classes": sought_classes(["liver", "spleen"], None, True),
+        "classes": parse_classes(["liver", "spleen"], None, True),
     }
     assert len(open_set("folder", tmp_path, **annotated).scans) == 2
     save(tmp_path, "masks/b.png")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automedsam.cases.classes import sought_classes
+from automedsam.cases.classes import parse_classes
 from automedsam.datasets.annotations.placing import Annotations, DrawnBox
 from automedsam.datasets.folder import folder_scans
 from automedsam.datasets.synthetic import synthetic_scans
@@ -58,7 +58,7 @@ def annotate(*entries):
 
 
 def list_scans(folder, group_by=None, annotations=None, class_ids=None, slice_axis="auto"):
-    classes = sought_classes(class_ids and [class_ids], None, is_annotated=True)
+    classes = parse_classes(class_ids and [class_ids], None, is_annotated=True)
     return folder_scans(folder, group_by, slice_axis, annotations, classes)
 
 

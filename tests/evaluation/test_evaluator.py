@@ -12,7 +12,7 @@ from automedsam.backbone.weights import Weights
 from automedsam.cases.case import Case
 from automedsam.cases.classes import ObjectClass
 from automedsam.cases.masks import to_labels
-from automedsam.evaluation.evaluator import Examiner
+from automedsam.evaluation.evaluator import CaseEvaluator
 from automedsam.evaluation.scores import Overlap
 from automedsam.model.automedsam import AutoMedSAM
 from automedsam.model.segmenter import Segmenter
@@ -32,12 +32,12 @@ def case(cases: list[Case]) -> Case:
 
 
 @pytest.fixture
-def examiner(tiny_weights: Weights, case: Case) -> Examiner:
+def examiner(tiny_weights: Weights, case: Case) -> CaseEvaluator:
     """Its training cases had the boxes of the case itself."""
     segmenter = Segmenter(
         AutoMedSAM(tiny_weights).eval(), Compute(torch.device("cpu"), torch.float32)
     )
-    return Examiner(segmenter, AutoMedSAMLoss(), CLASSES, [case])
+    return CaseEvaluator(segmenter, AutoMedSAMLoss(), CLASSES, [case])
 
 
 def logits_of(case: Case, *boxes: tuple[int, int, int, int]) -> Tensor:
@@ -49,12 +49,12 @@ def logits_of(case: Case, *boxes: tuple[int, int, int, int]) -> Tensor:
 
 
 def test_with_a_true_mask_all_is_said_of_each_class(
-    examiner: Examiner, case: Case, embeddings: EmbeddingFolder
+    examiner: CaseEvaluator, case: Case, embeddings: EmbeddingFolder
 ) -> None:
     embedding = embeddings.load([case], torch.device("cpu"))
     truth = to_labels(logits_of(case, LIVER, SPLEEN), CLASSES)
     logits = logits_of(case, LIVER, (40, 10, 51, 30))  # eleven columns of the spleen's twenty-one
-    examined = examiner.examine(case, embedding, logits, to_labels(logits, CLASSES), truth)
+    examined = examiner.evaluate(case, embedding, logits, to_labels(logits, CLASSES), truth)
     liver, spleen = examined.scores
     assert liver.keys() == spleen.keys() == LOSSES | BOXES | MASKS
     assert (liver["dice"], spleen["dice"]) == (1, pytest.approx(2 * 11 / (11 + 21)))
@@ -65,22 +65,22 @@ def test_with_a_true_mask_all_is_said_of_each_class(
 
 
 def test_without_a_true_mask_boxes_and_losses_remain(
-    examiner: Examiner, case: Case, embeddings: EmbeddingFolder
+    examiner: CaseEvaluator, case: Case, embeddings: EmbeddingFolder
 ) -> None:
     logits = logits_of(case, LIVER, SPLEEN)
     embedding = embeddings.load([case], torch.device("cpu"))
-    examined = examiner.examine(case, embedding, logits, to_labels(logits, CLASSES), None)
+    examined = examiner.evaluate(case, embedding, logits, to_labels(logits, CLASSES), None)
     assert [of_class.keys() for of_class in examined.scores] == [LOSSES | BOXES] * 2
     assert examined.overlaps == []
 
 
 def test_of_a_class_that_is_absent_it_is_said_whether_it_is_left_empty(
-    examiner: Examiner, case: Case, embeddings: EmbeddingFolder
+    examiner: CaseEvaluator, case: Case, embeddings: EmbeddingFolder
 ) -> None:
     logits = logits_of(case, LIVER, SPLEEN)
     truth = np.where(to_labels(logits, CLASSES) == 1, 1, 0).astype(np.uint8)
     embedding = embeddings.load([case], torch.device("cpu"))
-    liver, spleen = examiner.examine(
+    liver, spleen = examiner.evaluate(
         case, embedding, logits, to_labels(logits, CLASSES), truth
     ).scores
     assert liver["dice"] == 1

@@ -171,7 +171,7 @@ def test_locating_is_what_the_module_makes_of_the_decoder(tiny_weights: Weights)
     model = AutoMedSAM(tiny_weights).eval()
     given = torch.randn(2, 32, 8, 8), torch.rand(2, 3, SIDE, SIDE)
     logits, prompts = model(*given)
-    expected, expected_prompts = model.prompt_module.drive(model.decoder, *given)
+    expected, expected_prompts = model.prompt_module.predict_masks(model.decoder, *given)
     assert torch.equal(logits, expected)
     assert torch.equal(prompts.boxes_xyxy, expected_prompts.boxes_xyxy)
 

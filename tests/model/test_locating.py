@@ -7,14 +7,14 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
 
-from automedsam.backbone.box_ensemble import decode_loosely
+from automedsam.backbone.box_ensemble import decode_with_box_ensemble
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.backbone.encoder import Encoder
 from automedsam.backbone.weights import Weights
 from automedsam.cases.boxes import box_iou, tight_box
 from automedsam.datasets.phantoms import draw_phantom
 from automedsam.evaluation.metrics import dice
-from automedsam.model.locating import VOTES, LocatingModule, locate, prompt_with
+from automedsam.model.locating import VOTES, LocatingPrompter, locate, prompt_with
 from automedsam.model.locators import SIDE
 from automedsam.runtime.compute import Compute
 from automedsam.runtime.options import PromptSource
@@ -46,7 +46,7 @@ def blob(mask: np.ndarray, height: float = 0.9) -> Tensor:
     return height * torch.tensor(probability)[None, None]
 
 
-class Drawn(LocatingModule):
+class Drawn(LocatingPrompter):
     """With a map by hand in place of the locators'."""
 
     def __init__(self, maps: Tensor) -> None:
@@ -68,13 +68,13 @@ class Drawn(LocatingModule):
 def test_the_locators_are_those_of_the_source(
     source: PromptSource, names: list[str], needs: bool
 ) -> None:
-    module = LocatingModule(32, source)
+    module = LocatingPrompter(32, source)
     assert list(module.locators) == names
     assert module.needs_thumbnails == needs
 
 
 def test_a_map_is_the_mean_of_the_sources_probabilities() -> None:
-    module = LocatingModule(32, "both").eval()
+    module = LocatingPrompter(32, "both").eval()
     embeddings, thumbnails = torch.randn(2, 32, 8, 8), torch.rand(2, 3, SIDE, SIDE)
     from_embedding = F.interpolate(
         module.locators["embedding"](embeddings), (32, 32), mode="bilinear"
@@ -89,7 +89,7 @@ def test_a_map_is_the_mean_of_the_sources_probabilities() -> None:
 
 @pytest.mark.parametrize("source", ["embedding", "image"])
 def test_the_map_of_one_source_looks_at_nothing_else(source: PromptSource) -> None:
-    module = LocatingModule(32, source).eval()
+    module = LocatingPrompter(32, source).eval()
     given: dict[str, Tensor] = {
         "embedding": torch.randn(1, 32, 8, 8),
         "image": torch.rand(1, 3, SIDE, SIDE),
@@ -100,7 +100,7 @@ def test_the_map_of_one_source_looks_at_nothing_else(source: PromptSource) -> No
 
 
 def test_maps_are_fp32_under_autocast() -> None:
-    module = LocatingModule(32, "both").eval()
+    module = LocatingPrompter(32, "both").eval()
     with torch.autocast("cpu", torch.bfloat16):
         found = module(torch.randn(1, 32, 8, 8), torch.rand(1, 3, SIDE, SIDE))
     assert found.dtype == torch.float32
@@ -111,7 +111,7 @@ def test_a_blob_leads_to_the_objects_mask(
 ) -> None:
     embedding, truth = phantom
     with torch.inference_mode():
-        logits, prompts = Drawn(blob(truth)).drive(decoder, embedding, None)
+        logits, prompts = Drawn(blob(truth)).predict_masks(decoder, embedding, None)
     mask = F.interpolate(logits, (256, 256), mode="bilinear")[0, 0].numpy() > 0
     assert logits.shape == (1, 1, 128, 128)
     assert logits.dtype == torch.float32
@@ -130,7 +130,7 @@ def test_the_map_has_as_much_say_as_the_object_is_present(
     one = blob(truth, height=0.6)
     with torch.inference_mode():
         (part,) = locate(decoder, embedding, one)
-        answer = decode_loosely(decoder, embedding, part.box_xyxy, VOTES)
+        answer = decode_with_box_ensemble(decoder, embedding, part.box_xyxy, VOTES)
         found = prompt_with(decoder, embedding, one, [part])
     assert 0 < part.presence < 0.6
     torch.testing.assert_close(
@@ -144,7 +144,7 @@ def test_a_faint_map_leads_to_a_mask(
     """Though its probability is nowhere a half."""
     embedding, truth = phantom
     with torch.inference_mode():
-        logits, _ = Drawn(blob(truth, height=0.35)).drive(decoder, embedding, None)
+        logits, _ = Drawn(blob(truth, height=0.35)).predict_masks(decoder, embedding, None)
     assert dice(F.interpolate(logits, (256, 256), mode="bilinear")[0, 0].numpy() > 0, truth) > 0.8
 
 
@@ -161,7 +161,7 @@ def test_the_object_is_preferred_to_a_part_that_the_decoder_does_not_bear_out(
 
 
 def test_an_empty_map_is_an_empty_mask_and_no_box(decoder: PromptableDecoder) -> None:
-    logits, prompts = Drawn(torch.full((2, 1, 128, 128), 1e-3)).drive(
+    logits, prompts = Drawn(torch.full((2, 1, 128, 128), 1e-3)).predict_masks(
         decoder, torch.randn(2, 64, 32, 32), None
     )
     assert (logits < 0).all()
@@ -178,10 +178,10 @@ def test_what_is_less_present_than_the_threshold_is_left_empty(
     embedding, truth = phantom
     module = Drawn(blob(truth))
     with torch.inference_mode():
-        presence = module.drive(decoder, embedding, None)[1].presence
+        presence = module.predict_masks(decoder, embedding, None)[1].presence
         assert presence is not None
         module.presence_threshold.fill_(presence.item() + (1e-3 if above else -1e-3))
-        logits, prompts = module.drive(decoder, embedding, None)
+        logits, prompts = module.predict_masks(decoder, embedding, None)
     assert prompts.presence == presence
     assert prompts.boxes_xyxy is not None
     assert bool((logits > 0).any()) != above
@@ -195,8 +195,8 @@ def test_images_of_a_batch_are_answered_one_by_one(
     embedding, truth = phantom
     nothing = torch.zeros(1, 1, 128, 128)
     with torch.inference_mode():
-        alone, _ = Drawn(blob(truth)).drive(decoder, embedding, None)
-        both, prompts = Drawn(torch.cat([nothing, blob(truth)])).drive(
+        alone, _ = Drawn(blob(truth)).predict_masks(decoder, embedding, None)
+        both, prompts = Drawn(torch.cat([nothing, blob(truth)])).predict_masks(
             decoder, torch.cat([embedding] * 2), None
         )
     assert (both[0] < 0).all()
@@ -206,9 +206,9 @@ def test_images_of_a_batch_are_answered_one_by_one(
 
 
 def test_the_threshold_is_saved_and_loaded_with_the_locators() -> None:
-    module = LocatingModule(32, "embedding")
+    module = LocatingPrompter(32, "embedding")
     module.presence_threshold.fill_(0.25)
-    other = LocatingModule(32, "embedding")
+    other = LocatingPrompter(32, "embedding")
     other.load_state_dict(module.state_dict())
     assert other.presence_threshold.item() == 0.25
 
@@ -224,9 +224,9 @@ def test_objects_of_several_parts_keep_each_of_them(decoder: PromptableDecoder) 
     module = Drawn(small)
     shares = []
     for parts in (1, 2):
-        module.most_parts.fill_(parts)
+        module.max_parts.fill_(parts)
         with torch.inference_mode():
-            logits, _ = module.drive(decoder, embedding, None)
+            logits, _ = module.predict_masks(decoder, embedding, None)
         found = F.interpolate(logits, truth.shape, mode="bilinear")[0, 0].numpy() > 0
         shares.append(sorted((found & half).sum() / half.sum() for half in halves(truth)))
     assert shares[0][0] < 0.1
@@ -251,10 +251,10 @@ def test_each_class_is_located_in_its_own_map_as_if_it_were_alone(
         ]
     )
     module = Drawn(maps)
-    module.presence_threshold, module.most_parts = torch.tensor([0, 0, 0.9]), torch.ones(3)
+    module.presence_threshold, module.max_parts = torch.tensor([0, 0, 0.9]), torch.ones(3)
     with torch.inference_mode():
-        alone, expected = Drawn(blob(truth)).drive(decoder, embedding, None)
-        logits, prompts = module.drive(decoder, torch.cat([embedding] * 2), None)
+        alone, expected = Drawn(blob(truth)).predict_masks(decoder, embedding, None)
+        logits, prompts = module.predict_masks(decoder, torch.cat([embedding] * 2), None)
     assert logits.shape == (2, 3, 128, 128)
     assert prompts.boxes_xyxy is not None
     assert prompts.boxes_xyxy.shape == (2, 3, 4)
@@ -269,7 +269,7 @@ def test_each_class_is_located_in_its_own_map_as_if_it_were_alone(
 
 
 def test_a_module_of_several_classes_has_a_map_and_settings_of_each() -> None:
-    module = LocatingModule(32, "both", classes=3).eval()
+    module = LocatingPrompter(32, "both", classes=3).eval()
     assert module(torch.randn(2, 32, 8, 8), torch.rand(2, 3, SIDE, SIDE)).shape == (2, 3, 32, 32)
     assert module.presence_threshold.tolist() == [0, 0, 0]
-    assert module.most_parts.tolist() == [1, 1, 1]
+    assert module.max_parts.tolist() == [1, 1, 1]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from automedsam.model.proposals import LARGEST, LEAST_CELLS, LEVELS, propose_boxes
+from automedsam.model.proposals import LARGEST, LEVELS, MIN_CELLS, propose_boxes
 
 FAINTEST = LEVELS[-1]
 
@@ -56,7 +56,7 @@ def test_parts_that_touch_at_a_corner_alone_are_two() -> None:
     assert set(found) == {(0, 0, 4, 4), (4, 4, 9, 9)}
 
 
-@pytest.mark.parametrize(("cells", "count"), [(LEAST_CELLS, 1), (LEAST_CELLS - 1, 0)])
+@pytest.mark.parametrize(("cells", "count"), [(MIN_CELLS, 1), (MIN_CELLS - 1, 0)])
 def test_specks_are_noise(cells: int, count: int) -> None:
     assert len(propose_boxes(draw((5, 5, 5 + cells, 6, 0.9)))) == count
 

@@ -13,7 +13,7 @@ from automedsam.cases.case import Case
 from automedsam.cases.classes import ObjectClass
 from automedsam.cases.masks import to_labels, to_mask, to_soft_mask
 from automedsam.model.automedsam import AutoMedSAM
-from automedsam.model.locating import LocatingModule
+from automedsam.model.locating import LocatingPrompter
 from automedsam.model.segmenter import Segmenter
 from automedsam.runtime.compute import Compute
 from automedsam.runtime.options import SparsePrompt
@@ -110,7 +110,7 @@ def test_what_was_not_found_lies_nowhere(
     tiny_weights: Weights, cases: list[Case], embedding_of: Callable[[Case], Tensor]
 ) -> None:
     segmenter = Segmenter(AutoMedSAM(tiny_weights).eval(), CPU)
-    assert isinstance(segmenter.model.prompt_module, LocatingModule)
+    assert isinstance(segmenter.model.prompt_module, LocatingPrompter)
     segmenter.model.prompt_module.presence_threshold.fill_(2)
     logits, (prompt,) = segmenter.segment(embedding_of(cases[0]), image_of(cases[0]))
     assert not to_mask(logits).any()
@@ -176,7 +176,7 @@ def test_each_class_has_a_mask_and_a_prompt(
     tiny_weights: Weights, cases: list[Case], embedding_of: Callable[[Case], Tensor]
 ) -> None:
     segmenter = Segmenter(AutoMedSAM(tiny_weights, classes=2).eval(), CPU)
-    assert isinstance(segmenter.model.prompt_module, LocatingModule)
+    assert isinstance(segmenter.model.prompt_module, LocatingPrompter)
     segmenter.model.prompt_module.presence_threshold[1] = 2
     logits, (found, missed) = segmenter.segment(embedding_of(cases[0]), image_of(cases[0]))
     assert logits.shape == (1, 2, *cases[0].image_size)

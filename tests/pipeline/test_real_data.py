@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from automedsam.runtime.image_files import read_pixels
+from automedsam.runtime.image_files import read_image
 from repository import SHARED
 from workspace import SMALL, Workspace, copy_project
 
@@ -84,7 +84,7 @@ def test_each_kind_of_data_runs_end_to_end_and_back(
 
 def assert_same_geometry(image: Path, mask: Path) -> None:
     if image.suffix == ".png":
-        assert read_pixels(mask).shape == read_pixels(image).shape[:2]
+        assert read_image(mask).shape == read_image(image).shape[:2]
         return
     given, found = nib.load(image), nib.load(mask)
     assert found.shape == given.shape

@@ -11,7 +11,7 @@ import pytest
 
 from automedsam.cases.boxes import tight_box
 from automedsam.datasets.phantoms import draw_phantom
-from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.image_files import read_image, write_image
 from workspace import SMALL, Workspace, copy_project
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def values_in(folder: Path) -> set[int]:
-    return {int(value) for path in folder.glob("*.png") for value in np.unique(read_pixels(path))}
+    return {int(value) for path in folder.glob("*.png") for value in np.unique(read_image(path))}
 
 
 def test_masks_are_of_both_classes_and_of_nothing_else(trained: Workspace) -> None:
@@ -61,8 +61,8 @@ def test_masks_are_of_both_classes_and_of_nothing_else(trained: Workspace) -> No
     assert values_in(data / "prepared/test_masks") == {0, 1, 3}
     assert {1, 3} <= values_in(data / "predictions/masks") <= {0, 1, 3}
     for path in (data / "predictions/masks").iterdir():
-        soft = read_pixels(data / "predictions/soft" / path.name)
-        assert np.array_equal(read_pixels(path) > 0, soft > 127)
+        soft = read_image(data / "predictions/soft" / path.name)
+        assert np.array_equal(read_image(path) > 0, soft > 127)
     for value in (1, 3):
         assert any((data / f"pseudo_labels/{value}").iterdir())
 
@@ -81,7 +81,7 @@ def test_each_class_is_scored_in_each_case_and_the_summary_is_their_mean(
     ] * len(names)
     row = rows[1]
     predicted, truth = (
-        read_pixels(trained.root / f"data/{folder}/{row['case']}.png") == 3
+        read_image(trained.root / f"data/{folder}/{row['case']}.png") == 3
         for folder in ("predictions/masks", "prepared/test_masks")
     )
     expected = 2 * (predicted & truth).sum() / (predicted.sum() + truth.sum())
@@ -121,14 +121,14 @@ def test_new_images_get_the_labels_that_evaluate_scored(trained: Workspace, tmp_
         "python", "stages/predict.py", "data/raw/images", "--out", str(out), "--soft", "--overlay"
     )
     for mask in sorted((trained.root / "data/predictions/masks").iterdir()):
-        assert np.array_equal(read_pixels(out / mask.name), read_pixels(mask))
-        soft = np.maximum(*(read_pixels(out / f"soft/{value}" / mask.name) for value in (1, 3)))
-        assert np.array_equal(soft, read_pixels(trained.root / "data/predictions/soft" / mask.name))
-        assert read_pixels(out / "overlays" / mask.name).shape == (256, 256, 3)
+        assert np.array_equal(read_image(out / mask.name), read_image(mask))
+        soft = np.maximum(*(read_image(out / f"soft/{value}" / mask.name) for value in (1, 3)))
+        assert np.array_equal(soft, read_image(trained.root / "data/predictions/soft" / mask.name))
+        assert read_image(out / "overlays" / mask.name).shape == (256, 256, 3)
     rows = rows_of(out / "predictions.csv")
     assert [row["class"] for row in rows] == ["1", "3"] * COUNT
     for row in rows:
-        assert int(row["area_px"]) == (read_pixels(out / row["mask"]) == int(row["class"])).sum()
+        assert int(row["area_px"]) == (read_image(out / row["mask"]) == int(row["class"])).sum()
     assert (out / "classes.csv").read_bytes() == b"class,value\n1,1\n3,3\n"
 
 

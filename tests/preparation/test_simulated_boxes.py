@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from automedsam.cases.boxes import fill_boxes
-from automedsam.preparation.simulated_boxes import BoxRules
+from automedsam.preparation.simulated_boxes import BoxSimulation
 
 SIZE = (12, 16)
 BOX = (2, 3, 9, 7)
@@ -30,17 +30,17 @@ PARTS = fill_boxes([(6, 0, 8, 2), (1, 1, 4, 3), (8, 2, 9, 3), (14, 9, 15, 10)], 
 def test_boxes_go_round_the_whole_or_each_part_and_none_round_what_is_too_small(
     boxes_per_object, min_object_px, boxes
 ):
-    assert BoxRules(boxes_per_object, min_object_px, box_jitter=9).simulate(PARTS) == boxes
+    assert BoxSimulation(boxes_per_object, min_object_px, box_jitter=9).simulate(PARTS) == boxes
 
 
 @pytest.mark.parametrize("boxes_per_object", ["union", "component"])
 def test_no_object_has_no_box(boxes_per_object):
-    assert BoxRules(boxes_per_object).simulate(np.zeros(SIZE, bool)) == ()
-    assert BoxRules(boxes_per_object, box_jitter=9).jitter((), SIZE, "a") == ()
+    assert BoxSimulation(boxes_per_object).simulate(np.zeros(SIZE, bool)) == ()
+    assert BoxSimulation(boxes_per_object, box_jitter=9).jitter((), SIZE, "a") == ()
 
 
 def test_jitter_moves_each_side_out_by_at_most_so_much():
-    rules = BoxRules(box_jitter=2)
+    rules = BoxSimulation(box_jitter=2)
     moves = Counter()
     for number in range(200):
         ((x0, y0, x1, y1),) = rules.jitter(((5, 5, 9, 8),), SIZE, f"case_{number}")
@@ -53,7 +53,7 @@ def test_jitter_moves_each_side_out_by_at_most_so_much():
 
 def test_jitter_never_leaves_the_image():
     for number in range(50):
-        boxes = BoxRules(box_jitter=100).jitter(
+        boxes = BoxSimulation(box_jitter=100).jitter(
             ((0, 0, 16, 12), (1, 2, 15, 11)), SIZE, f"case_{number}"
         )
         assert boxes[0] == (0, 0, 16, 12)
@@ -64,7 +64,7 @@ def test_jitter_never_leaves_the_image():
 
 
 def test_jitter_depends_on_name_and_seed_alone():
-    boxes, rules = ((50, 50, 60, 60),), BoxRules(box_jitter=40)
+    boxes, rules = ((50, 50, 60, 60),), BoxSimulation(box_jitter=40)
     once = rules.jitter(boxes, (200, 200), "a")
     assert rules.jitter(boxes, (200, 200), "a") == once
     assert rules.jitter(boxes, (200, 200), "b") != once
@@ -72,9 +72,9 @@ def test_jitter_depends_on_name_and_seed_alone():
 
 
 def test_boxes_of_one_image_are_jittered_each_in_its_own_way():
-    one, other = BoxRules(box_jitter=40).jitter(((50, 50, 60, 60),) * 2, (200, 200), "a")
+    one, other = BoxSimulation(box_jitter=40).jitter(((50, 50, 60, 60),) * 2, (200, 200), "a")
     assert one != other
 
 
 def test_no_jitter_leaves_boxes_alone():
-    assert BoxRules().jitter((BOX, (0, 0, 1, 1)), SIZE, "a") == (BOX, (0, 0, 1, 1))
+    assert BoxSimulation().jitter((BOX, (0, 0, 1, 1)), SIZE, "a") == (BOX, (0, 0, 1, 1))

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from automedsam.cases.case import SPLITS
-from automedsam.preparation.splits import assign_splits, rank
+from automedsam.preparation.splits import assign_splits, name_hash
 from automedsam.runtime.errors import InputError
 
 STRUCTURES = range(300)
@@ -225,5 +225,5 @@ def test_groups_that_were_given_two_splits_are_all_told():
 
 
 def test_rank_depends_on_name_and_seed_alone():
-    assert rank("a", 1) == rank("a", 1)
-    assert len({rank("a", 0), rank("a", 1), rank("b", 0), rank("b", 1)}) == 4
+    assert name_hash("a", 1) == name_hash("a", 1)
+    assert len({name_hash("a", 0), name_hash("a", 1), name_hash("b", 0), name_hash("b", 1)}) == 4

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from automedsam.cases.classes import ONLY, ObjectClass
-from automedsam.preparation.simulated_boxes import BoxRules
+from automedsam.cases.classes import SINGLE_CLASS_VALUE, ObjectClass
+from automedsam.preparation.simulated_boxes import BoxSimulation
 from automedsam.preparation.survey import Survey, survey_scans
 from automedsam.preparation.survey_report import describe_survey
 from automedsam.runtime.errors import InputError
@@ -28,8 +28,8 @@ def refuse_to_read():
 
 def look(*scans, split="train", framing=None, mask_ids=None, **rules):
     splits = {scan.name: scan.split or split for scan in scans}
-    classes = [ObjectClass("object", ONLY, None, mask_ids)]
-    return survey_scans(scans, splits, framing or Framing(), BoxRules(**rules), classes)
+    classes = [ObjectClass("object", SINGLE_CLASS_VALUE, None, mask_ids)]
+    return survey_scans(scans, splits, framing or Framing(), BoxSimulation(**rules), classes)
 
 
 def boxes_of(*scans, **options):
@@ -126,7 +126,7 @@ def test_no_object_is_not_an_object_that_is_too_small():
 
 def test_boxes_to_learn_and_choose_from_are_jittered_and_no_others():
     masked, drawn = make_scan("a", draw(BOX)), make_scan("b", boxes=alone({0: (BOX,)}))
-    expected = BoxRules(box_jitter=3).jitter((BOX,), SIZE, "a")
+    expected = BoxSimulation(box_jitter=3).jitter((BOX,), SIZE, "a")
     assert expected != (BOX,)
     for split in ("train", "val"):
         assert boxes_of(masked, drawn, split=split, box_jitter=3) == [expected, (BOX,)]
@@ -227,7 +227,7 @@ def test_pixels_are_counted_and_jitter_measured_in_the_frame():
     assert boxes_of(scan, framing=framing, min_object_px=16) == [((20, 16, 24, 20),)]
     assert boxes_of(scan, framing=framing, min_object_px=17) == [()]
     ((jittered,),) = boxes_of(scan, framing=framing, box_jitter=16)
-    assert jittered == BoxRules(box_jitter=16).jitter(((20, 16, 24, 20),), (48, 64), "a")[0]
+    assert jittered == BoxSimulation(box_jitter=16).jitter(((20, 16, 24, 20),), (48, 64), "a")[0]
 
 
 def test_every_broken_scan_and_every_name_that_is_taken_are_told_at_once():
@@ -335,7 +335,7 @@ def look_for_two(*scans, split="train", **rules):
         scans,
         dict.fromkeys((scan.name for scan in scans), split),
         Framing(),
-        BoxRules(**rules),
+        BoxSimulation(**rules),
         TWO,
     )
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from automedsam.cases.case import Case
-from automedsam.cases.classes import ONLY, ObjectClass
+from automedsam.cases.classes import SINGLE_CLASS_VALUE, ObjectClass
 from automedsam.datasets.raw_scan import RawScan
 from automedsam.preparation.writing import write_cases
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.image_files import read_image, write_image
 from automedsam.scans.intensity import Intensity
 from automedsam.scans.prepared_scan import Preparation
 from automedsam.scans.scan import open_scan
@@ -47,14 +47,16 @@ def test_images_are_written_and_masks_of_those_that_are_tested_on(tmp_path):
     (a, of_a), (b, of_b) = make_file(tmp_path, "a", 7, labels), make_file(tmp_path, "b", 9, labels)
     chosen = [of(a), of(b, "test", has_mask=True)]
     (tmp_path / "out").mkdir()
-    cases = write_cases(chosen, AS_IT_IS, [ObjectClass("2", ONLY, (2,), (2,))], tmp_path / "out")
+    cases = write_cases(
+        chosen, AS_IT_IS, [ObjectClass("2", SINGLE_CLASS_VALUE, (2,), (2,))], tmp_path / "out"
+    )
     case = Case("a", "group of a", "train", 3, 4, ((0, 0, 2, 2),), value_range=(0, 255))
     assert cases == [case, replace(case, name="b", group="group of b", split="test", has_mask=True)]
     assert {path.name for path in (tmp_path / "out").rglob("*.png")} == {"a.png", "b.png"}
-    assert (read_pixels(tmp_path / "out/images/a.png") == 7).all()
+    assert (read_image(tmp_path / "out/images/a.png") == 7).all()
     assert [path.name for path in (tmp_path / "out/test_masks").iterdir()] == ["b.png"]
     np.testing.assert_array_equal(
-        read_pixels(tmp_path / "out/test_masks/b.png"), 255 * (labels == 2)
+        read_image(tmp_path / "out/test_masks/b.png"), 255 * (labels == 2)
     )
     assert (of_a, of_b) == ([], ["b"])
 

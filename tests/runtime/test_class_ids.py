@@ -2,16 +2,16 @@
 
 import pytest
 
-from automedsam.runtime.options import are_mask_values, grouped, merged, repeated
+from automedsam.runtime.options import are_mask_values, flatten_ids, group_ids, repeated_ids
 
 
 def test_an_item_is_a_class_and_a_list_merges_several():
-    assert grouped([[1, 2], 3, ["liver"]]) == [(1, 2), (3,), ("liver",)]
+    assert group_ids([[1, 2], 3, ["liver"]]) == [(1, 2), (3,), ("liver",)]
 
 
 def test_all_can_be_merged_and_nothing_stays_nothing():
-    assert merged([[1, 2], 3]) == (1, 2, 3)
-    assert merged(None) is None
+    assert flatten_ids([[1, 2], 3]) == (1, 2, 3)
+    assert flatten_ids(None) is None
 
 
 @pytest.mark.parametrize(
@@ -22,5 +22,5 @@ def test_values_of_an_object_are_whole_numbers_over_0(ids, expected):
 
 
 def test_what_is_there_twice_is_told_once_as_it_is_written():
-    assert repeated([3, "b", 1, "3", "b", 1, 1, "c"]) == ["1", "3", "b"]
-    assert repeated([1, "liver", 2]) == []
+    assert repeated_ids([3, "b", 1, "3", "b", 1, 1, "c"]) == ["1", "3", "b"]
+    assert repeated_ids([1, "liver", 2]) == []

@@ -1,33 +1,33 @@
-"""Faults: told together, in their order."""
+"""ErrorCollector: told together, in their order."""
 
 import pytest
 
-from automedsam.runtime.errors import Faults, InputError, name_some
+from automedsam.runtime.errors import ErrorCollector, InputError, name_some
 
 
 def test_faults_are_told_together_in_their_order():
-    faults = Faults()
-    faults.raise_all()
+    errors = ErrorCollector()
+    errors.raise_if_any()
     for text in ("one", "two"):
-        with faults.gather():
+        with errors.catch():
             raise InputError(text)
-    assert faults.found == ["one", "two"]
+    assert errors.found == ["one", "two"]
     with pytest.raises(InputError, match=r"^one; two$"):
-        faults.raise_all()
+        errors.raise_if_any()
 
 
 def test_a_block_ends_at_its_fault_and_the_next_one_goes_on():
-    faults, done = Faults(), []
+    errors, done = ErrorCollector(), []
     for number in range(3):
-        with faults.gather():
+        with errors.catch():
             if number == 1:
                 raise InputError("one")
             done.append(number)
-    assert (done, faults.found) == ([0, 2], ["one"])
+    assert (done, errors.found) == ([0, 2], ["one"])
 
 
 def test_other_errors_are_not_gathered():
-    with pytest.raises(KeyError), Faults().gather():
+    with pytest.raises(KeyError), ErrorCollector().catch():
         raise KeyError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.files import fresh_file, fresh_folder, write_metrics, write_table
+from automedsam.runtime.files import atomic_file, atomic_folder, write_metrics, write_table
 
 
 class StoppedError(Exception):
@@ -22,7 +22,7 @@ def stop_after_writing(path, error=StoppedError):
 def test_folder_takes_the_place_of_what_was_there(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old").write_text("old")
-    with fresh_folder(tmp_path / "out") as folder:
+    with atomic_folder(tmp_path / "out") as folder:
         assert list(folder.iterdir()) == []
         (folder / "new").write_text("new")
         assert (tmp_path / "out" / "old").is_file()
@@ -30,7 +30,7 @@ def test_folder_takes_the_place_of_what_was_there(tmp_path):
 
 
 def test_folder_is_made_with_its_parents(tmp_path):
-    with fresh_folder(tmp_path / "data" / "out") as folder:
+    with atomic_folder(tmp_path / "data" / "out") as folder:
         (folder / "new").write_text("new")
     assert (tmp_path / "data" / "out" / "new").read_text() == "new"
 
@@ -39,21 +39,21 @@ def test_folder_is_made_with_its_parents(tmp_path):
 def test_folder_stays_as_it_was_when_the_block_raises(tmp_path, error):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old").write_text("old")
-    with pytest.raises(error), fresh_folder(tmp_path / "out") as folder:
+    with pytest.raises(error), atomic_folder(tmp_path / "out") as folder:
         stop_after_writing(folder / "new", error)
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "old"]
     assert (tmp_path / "out" / "old").read_text() == "old"
 
 
 def test_folder_that_was_not_there_is_not_there_when_the_block_raises(tmp_path):
-    with pytest.raises(StoppedError), fresh_folder(tmp_path / "out") as folder:
+    with pytest.raises(StoppedError), atomic_folder(tmp_path / "out") as folder:
         stop_after_writing(folder / "new")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_file_takes_the_place_of_what_was_there(tmp_path):
     (tmp_path / "out.txt").write_text("old")
-    with fresh_file(tmp_path / "out.txt") as building:
+    with atomic_file(tmp_path / "out.txt") as building:
         building.write_text("new")
         assert (tmp_path / "out.txt").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
@@ -61,21 +61,21 @@ def test_file_takes_the_place_of_what_was_there(tmp_path):
 
 
 def test_file_is_made_with_its_parents(tmp_path):
-    with fresh_file(tmp_path / "metrics" / "out.txt") as building:
+    with atomic_file(tmp_path / "metrics" / "out.txt") as building:
         building.write_text("new")
     assert (tmp_path / "metrics" / "out.txt").read_text() == "new"
 
 
 def test_file_stays_as_it_was_when_the_block_raises(tmp_path):
     (tmp_path / "out.txt").write_text("old")
-    with pytest.raises(StoppedError), fresh_file(tmp_path / "out.txt") as building:
+    with pytest.raises(StoppedError), atomic_file(tmp_path / "out.txt") as building:
         stop_after_writing(building)
     assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
     assert (tmp_path / "out.txt").read_text() == "old"
 
 
 def test_file_that_was_not_there_is_not_there_when_the_block_raises(tmp_path):
-    with pytest.raises(StoppedError), fresh_file(tmp_path / "out.txt") as building:
+    with pytest.raises(StoppedError), atomic_file(tmp_path / "out.txt") as building:
         stop_after_writing(building)
     assert list(tmp_path.iterdir()) == []
 

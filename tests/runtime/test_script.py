@@ -15,8 +15,8 @@ def run_script(tmp_path):
     def run_main(body, *arguments, about=None):
         script = tmp_path / "measure.py"
         script.write_text(
-            "from automedsam.errors import InputError\n"
-            "from automedsam.stage import run\n"
+            "from automedsam.runtime.errors import InputError\n"
+            "from automedsam.runtime.script import run\n"
             f"def main():\n    {body}\n"
             f"run(main, {about!r})\n"
             "print('after')\n"

@@ -34,7 +34,7 @@ STACK_AXES = {
     "sagittal": ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
     "coronal": ((0, 1, 0), (0, 0, -1), (1, 0, 0)),
 }
-FLAT = {"ImageOrientationPatient": None, "ImagePositionPatient": None}
+MIN_VOXEL_VOLUME = {"ImageOrientationPatient": None, "ImagePositionPatient": None}
 
 
 def write_dicom(path, pixels, kind="1.2.840.10008.5.1.4.1.1.4", **tags):
@@ -248,7 +248,7 @@ def test_values_of_a_file_are_brighter_where_there_is_more(tmp_path, stored, tag
 
 def test_a_colour_image_keeps_its_colours(tmp_path):
     colours = np.random.default_rng(0).integers(0, 256, (ROWS, COLUMNS, 3)).astype(np.uint8)
-    scan = DicomScan(write_dicom(tmp_path / "a.dcm", colours, **FLAT), "auto")
+    scan = DicomScan(write_dicom(tmp_path / "a.dcm", colours, **MIN_VOXEL_VOLUME), "auto")
     assert scan.shape == (1, ROWS, COLUMNS)
     values = scan.read_values()
     assert values.dtype == np.uint8
@@ -257,7 +257,9 @@ def test_a_colour_image_keeps_its_colours(tmp_path):
 
 def test_ybr_and_palettes_become_rgb(tmp_path):
     grey = np.full((2, 2, 3), (90, 128, 128), np.uint8)
-    path = write_dicom(tmp_path / "ybr.dcm", grey, **FLAT, PhotometricInterpretation="YBR_FULL")
+    path = write_dicom(
+        tmp_path / "ybr.dcm", grey, **MIN_VOXEL_VOLUME, PhotometricInterpretation="YBR_FULL"
+    )
     assert (DicomScan(path, "auto").read_values() == 90).all()
 
     indices = np.array([[0, 1], [2, 1]], np.uint8)
@@ -267,7 +269,11 @@ def test_ybr_and_palettes_become_rgb(tmp_path):
         f"{colour}PaletteColorLookupTableData": bytes(table) for colour, table in tables.items()
     }
     path = write_dicom(
-        tmp_path / "p.dcm", indices, **FLAT, PhotometricInterpretation="PALETTE COLOR", **tags
+        tmp_path / "p.dcm",
+        indices,
+        **MIN_VOXEL_VOLUME,
+        PhotometricInterpretation="PALETTE COLOR",
+        **tags,
     )
     red, green, blue = [10, 40, 70], [20, 50, 80], [30, 60, 90]
     assert DicomScan(path, "auto").read_values().tolist() == [[[red, green], [blue, green]]]
@@ -289,7 +295,7 @@ def test_an_image_that_does_not_tell_its_place_is_one_slice_that_lies_nowhere(
     tmp_path, tags, spacing_mm
 ):
     pixels = distinct_values(np.uint16, (ROWS, COLUMNS))
-    scan = DicomScan(write_dicom(tmp_path / "a.dcm", pixels, **FLAT | tags), "coronal")
+    scan = DicomScan(write_dicom(tmp_path / "a.dcm", pixels, **MIN_VOXEL_VOLUME | tags), "coronal")
     assert (scan.shape, scan.is_volume, scan.slicing) == ((1, ROWS, COLUMNS), False, None)
     assert scan.spacing_mm == (spacing_mm and pytest.approx(spacing_mm))
     assert np.array_equal(scan.read_values(), pixels[None])
@@ -352,7 +358,7 @@ def test_rounded_positions_are_even_enough(tmp_path, heights):
         ({"PixelSpacing": None}, r"1\.dcm: expected the PixelSpacing of .*, found None"),
         ({"pixels": np.zeros((4, 5), np.int16)}, r"1\.dcm: expected the rows and columns .*, \(4, 4\), found \(4, 5\)"),
         ({"pixels": np.zeros((4, 4, 3), np.uint8)}, r"1\.dcm: expected a series of grey slices, found one in colour"),
-        (FLAT, r"1\.dcm: expected ImageOrientationPatient and ImagePositionPatient, found none"),
+        (MIN_VOXEL_VOLUME, r"1\.dcm: expected ImageOrientationPatient and ImagePositionPatient, found none"),
         ({"NumberOfFrames": 3}, r"1\.dcm: expected one image, found 3 frames; save its frames as a series or NIfTI"),
         ({"Rows": None}, r"1\.dcm: expected a DICOM image, found none in it"),
         ({"PixelSpacing": [0, 1]}, r"1\.dcm: expected a pixel spacing over 0 mm, found \(0\.0, 1\.0\)"),
@@ -482,7 +488,7 @@ def test_a_folder_of_one_series_is_a_scan_and_so_is_each_file_of_its_own(tmp_pat
     for k in range(3):
         put(tmp_path / "b" / "ct", k)
         put(tmp_path / "a", k, SeriesInstanceUID=f"1.{k}")
-        put(tmp_path / "c", k, **FLAT)  # ultrasound pictures of one exam
+        put(tmp_path / "c", k, **MIN_VOXEL_VOLUME)  # ultrasound pictures of one exam
     put(tmp_path / "d", 0)
     assert found(tmp_path) == [
         "a/0.dcm",

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.image_files import read_image, write_image
 from automedsam.scans.image import ImageScan
 from pictures import COLOURS, DEEP, GREY, RAMP, RED_GREEN_BLUE, TURNS
 
@@ -224,7 +224,7 @@ def test_a_png_is_turned_wherever_and_however_its_exif_stands(
     np.testing.assert_array_equal(scan.read_values(), [upright])
 
 
-@pytest.mark.parametrize("read", [read_values, read_labels, read_pixels])
+@pytest.mark.parametrize("read", [read_values, read_labels, read_image])
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_file_that_is_no_image_is_named(tmp_path, read, name):
     (tmp_path / name).write_bytes(BROKEN[name])
@@ -239,7 +239,7 @@ def test_a_file_that_is_no_image_is_named(tmp_path, read, name):
     [
         ("a.png", read_values),
         ("a.png", read_labels),
-        ("a.png", read_pixels),
+        ("a.png", read_image),
         ("a.jpg", read_values),
     ],
 )
@@ -268,7 +268,7 @@ def test_a_truncated_png_of_16_bits_a_channel_is_named(tmp_path, share):
         read_values(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("read", [read_values, read_labels, read_pixels])
+@pytest.mark.parametrize("read", [read_values, read_labels, read_image])
 def test_a_missing_file_is_named(tmp_path, read):
     with pytest.raises(InputError, match=r"gone\.png: expected an image, found no such file"):
         read(tmp_path / "gone.png")
@@ -357,7 +357,7 @@ def test_a_mask_is_0_and_255_in_the_images_size(tmp_path, image):
 def test_a_soft_mask_is_written_as_it_is(tmp_path):
     Image.fromarray(GREY).save(tmp_path / "a.png")
     ImageScan(tmp_path / "a.png").write(tmp_path / "masks" / "a.png", GREY[None] // 2)
-    np.testing.assert_array_equal(read_pixels(tmp_path / "masks" / "a.png"), GREY // 2)
+    np.testing.assert_array_equal(read_image(tmp_path / "masks" / "a.png"), GREY // 2)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg"])
@@ -379,9 +379,9 @@ def test_the_same_mask_is_written_as_the_same_bytes(tmp_path):
 @pytest.mark.parametrize("pixels", [GREY, COLOURS])
 def test_written_pixels_come_back_as_they_are(tmp_path, pixels):
     write_image(tmp_path / "new/a.png", pixels)
-    np.testing.assert_array_equal(read_pixels(tmp_path / "new/a.png"), pixels)
+    np.testing.assert_array_equal(read_image(tmp_path / "new/a.png"), pixels)
 
 
 def test_a_written_mask_is_0_and_255(tmp_path):
     write_image(tmp_path / "a.png", np.eye(5, dtype=bool))
-    np.testing.assert_array_equal(read_pixels(tmp_path / "a.png"), 255 * np.eye(5))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), 255 * np.eye(5))

@@ -10,7 +10,7 @@ from PIL import Image
 from automedsam.runtime.errors import InputError
 from automedsam.scans.image import ImageScan
 from automedsam.scans.nifti import NiftiScan
-from automedsam.scans.scan import find_scans, mask_place, name_scans, open_scan, read_mask, stem
+from automedsam.scans.scan import find_scans, mask_path, name_scans, open_scan, read_mask, stem
 from automedsam.scans.tiff import TiffScan
 from orientations import OBLIQUE, ORIENTATIONS, ROTATIONS, numbered, store
 
@@ -138,14 +138,12 @@ def test_nii_gz_is_one_suffix(name, expected):
     ],
 )
 def test_a_mask_is_of_its_images_name_and_format_if_that_can_hold_one(tmp_path, name, expected):
-    assert mask_place(tmp_path / name, tmp_path) == Path(expected)
+    assert mask_path(tmp_path / name, tmp_path) == Path(expected)
 
 
 def test_a_series_mask_is_named_after_its_folder(tmp_path):
     (tmp_path / "patient/series 1.2").mkdir(parents=True)
-    assert mask_place(tmp_path / "patient/series 1.2", tmp_path) == Path(
-        "patient/series 1.2.nii.gz"
-    )
+    assert mask_path(tmp_path / "patient/series 1.2", tmp_path) == Path("patient/series 1.2.nii.gz")
 
 
 @pytest.mark.parametrize("slice_axis", ["auto", "axial", "coronal", "sagittal"])

@@ -15,19 +15,19 @@ import torch
 from automedsam.backbone.embeddings import EmbeddingStore, describe_encoder
 from automedsam.backbone.encoder import Encoder
 from automedsam.backbone.weights import Weights
-from automedsam.cases.augmentation import AUGMENTATIONS, stored_view
+from automedsam.cases.augmentation import AUGMENTATIONS, embedded_view
 from automedsam.cases.case import Case
 from automedsam.cases.index import write_index
 from automedsam.runtime.compute import Compute
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.image_files import read_image, write_image
 from automedsam.runtime.options import Augmentation
 from automedsam.runtime.paths import INDEX
 from automedsam.runtime.tensors import load_tensors
-from embed import Sight, embed, list_sights
+from embed import EmbeddingJob, embed, list_jobs_
 from workspace import Workspace, copy_project
 
-Stored = list[tuple[Sight, Path]]  # to their places in the store
+Stored = list[tuple[EmbeddingJob, Path]]  # to their places in the store
 CPU = Compute(torch.device("cpu"), torch.float32)
 
 
@@ -43,7 +43,7 @@ def missing(store: EmbeddingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Seven images, no two alike, to their places in the store."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    sights = [Sight(str(number), 0, None) for number in range(7)]
+    sights = [EmbeddingJob(str(number), 0, None) for number in range(7)]
     for number, sight in enumerate(sights):
         write_image(sight.image, rng.integers(0, 256, (40 + number, 50), np.uint8))
     return [(sight, store.path(sight.image)) for sight in sights]
@@ -60,22 +60,24 @@ def test_every_image_gets_its_own_embedding(
     embed(to_see(missing), encoder, store)
     for sight, path in missing:
         assert store.holds(path)
-        assert torch.equal(load_tensors(path)["embedding"], encoder(read_pixels(sight.image)))
+        assert torch.equal(load_tensors(path)["embedding"], encoder(read_image(sight.image)))
 
 
 def test_every_view_gets_the_embedding_of_what_it_shows(
     tiny_weights: Weights, store: EmbeddingStore, missing: Stored
 ) -> None:
     encoder, kinds = Encoder(tiny_weights, CPU), list(AUGMENTATIONS)
-    sights = [Sight.of(case, number, kinds) for case in "25" for number in range(3)]
+    sights = [EmbeddingJob.of(case, number, kinds) for case in "25" for number in range(3)]
     stored = [(sight, store.path(sight.image, sight.describe())) for sight in sights]
     assert len({path for _, path in stored}) == 6
     assert {path for sight, path in stored if not sight.number} <= {path for _, path in missing}
     embed(to_see(stored), encoder, store)
     for sight, path in stored:
-        image = read_pixels(sight.image)
+        image = read_image(sight.image)
         seen = (
-            stored_view(sight.case, sight.number, kinds).of_8_bits(image) if sight.number else image
+            embedded_view(sight.case, sight.number, kinds).apply_to_uint8(image)
+            if sight.number
+            else image
         )
         assert torch.equal(load_tensors(path)["embedding"], encoder(seen))
 
@@ -84,7 +86,7 @@ def test_a_view_is_found_by_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> No
     """Another strength of a kind that is used makes another view; of one that is not used, it does not."""
 
     def describe(*kinds: Augmentation) -> str:
-        return Sight.of("2", 1, list(kinds)).describe()
+        return EmbeddingJob.of("2", 1, list(kinds)).describe()
 
     described = describe("scale")
     monkeypatch.setattr("automedsam.cases.augmentation.ROTATION", 0.1)
@@ -92,7 +94,7 @@ def test_a_view_is_found_by_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("automedsam.cases.augmentation.SCALE", 0.1)
     assert describe("scale") != described
     assert describe("scale", "flip") != described
-    assert Sight.of("2", 0, ["scale"]).describe() == ""
+    assert EmbeddingJob.of("2", 0, ["scale"]).describe() == ""
 
 
 def test_training_images_alone_have_views(
@@ -104,9 +106,9 @@ def test_training_images_alone_have_views(
     as_they_are = [(name, 0) for name in "abcde"]
     others = [(name, number) for name in "abc" for number in (1, 2)]
     assert [
-        (sight.case, sight.number) for sight in list_sights(2, ["scale"])
+        (sight.case, sight.number) for sight in list_jobs_(2, ["scale"])
     ] == as_they_are + others
-    for sights in (list_sights(0, ["scale"]), list_sights(2, [])):
+    for sights in (list_jobs_(0, ["scale"]), list_jobs_(2, [])):
         assert [(sight.case, sight.number) for sight in sights] == as_they_are
 
 
@@ -123,7 +125,7 @@ def test_batches_give_what_single_images_do(
     embed(to_see(missing), encoder, store)
     assert sizes == [3, 3, 1]
     for sight, path in missing:
-        expected = encoder(read_pixels(sight.image)).float()
+        expected = encoder(read_image(sight.image)).float()
         assert torch.allclose(load_tensors(path)["embedding"].float(), expected, atol=1e-3)
 
 

@@ -18,7 +18,7 @@ from automedsam.datasets.phantoms import draw_phantom
 from automedsam.evaluation.metrics import dice
 from automedsam.runtime.compute import choose_compute
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.image_files import read_image, write_image
 from automedsam.runtime.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
 from label import main
 from repository import STAGES
@@ -57,7 +57,7 @@ def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Case]:
 def test_boxes_become_labels_that_are_nearly_the_truth(cases: list[Case]) -> None:
     main()
     for case in cases[:2]:
-        label = read_pixels(PSEUDO_LABELS / f"{case.name}.png")
+        label = read_image(PSEUDO_LABELS / f"{case.name}.png")
         assert dice(label > 127, PHANTOMS[case.name].mask) > 0.85
         assert not label[~fill_boxes(case.boxes_xyxy, case.image_size)].any()
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from automedsam.datasets.phantoms import draw_phantom
-from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.image_files import read_image, write_image
 from automedsam.runtime.tensors import load_tensors
 from workspace import SMALL, Workspace, copy_project
 
@@ -54,9 +54,9 @@ def test_masks_are_those_that_evaluate_scored(trained: Workspace, tmp_path: Path
         assert (tmp_path / "soft" / mask.name).read_bytes() == (
             mask.parent.parent / "soft" / mask.name
         ).read_bytes()
-        assert read_pixels(tmp_path / "overlays" / mask.name).shape == (*read_pixels(mask).shape, 3)
+        assert read_image(tmp_path / "overlays" / mask.name).shape == (*read_image(mask).shape, 3)
     for row in rows_of(tmp_path / "predictions.csv"):
-        assert int(row["area_px"]) == (read_pixels(tmp_path / row["mask"]) > 0).sum()
+        assert int(row["area_px"]) == (read_image(tmp_path / row["mask"]) > 0).sum()
         assert 0 <= float(row["confidence"]) <= 1
 
 
@@ -175,7 +175,7 @@ def test_the_models_own_window_is_used(trained: Workspace, tmp_path: Path):
         assert (windowed.root / "out" / mask.name).read_bytes() == mask.read_bytes()
     case = sorted((windowed.root / "data/prepared/images").iterdir())[0]
     assert np.array_equal(
-        read_pixels(case), read_pixels(windowed.root / "data/raw/images" / case.name)
+        read_image(case), read_image(windowed.root / "data/raw/images" / case.name)
     )
 
 

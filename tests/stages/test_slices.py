@@ -11,7 +11,7 @@ import slices
 from automedsam.cases.boxes import tight_box
 from automedsam.datasets.annotations.placing import place_boxes, read_annotations
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.image_files import read_pixels, write_image
+from automedsam.runtime.image_files import read_image, write_image
 from automedsam.scans.scan import open_scan
 from fake_scans import OBJECT, alone
 
@@ -40,7 +40,7 @@ def test_each_slice_becomes_a_picture(monkeypatch, folder: Path, tmp_path: Path)
     values = open_scan(folder / "p1/scan.nii.gz", "auto").read_values()
     for number in range(7):
         assert np.array_equal(
-            read_pixels(tmp_path / f"out/p1__scan_s{number:03d}.png") > 0, values[number] > 0
+            read_image(tmp_path / f"out/p1__scan_s{number:03d}.png") > 0, values[number] > 0
         )
 
 
@@ -50,7 +50,7 @@ def test_boxes_drawn_on_the_pictures_are_boxes_of_the_volume(
     export(monkeypatch, folder, "--out", tmp_path / "out")
     lines = ["image,x_min,y_min,x_max,y_max"]
     for picture in sorted((tmp_path / "out").glob("*_s*.png")):
-        box = tight_box(read_pixels(picture) > 0)
+        box = tight_box(read_image(picture) > 0)
         lines.append(f"{picture.name},{','.join(map(str, box)) if any(box) else ',,,'}")
     (tmp_path / "boxes.csv").write_text("\n".join(lines), encoding="utf-8")
 
@@ -83,7 +83,7 @@ def test_a_window_can_be_given_whatever_the_pipelines_own_data_set_is(
         "-S",
         "window_high=200",
     )
-    assert {read_pixels(path).max() for path in (tmp_path / "out").glob("p1__scan_s*.png")} == {
+    assert {read_image(path).max() for path in (tmp_path / "out").glob("p1__scan_s*.png")} == {
         0,
         128,
     }

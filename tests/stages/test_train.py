@@ -18,7 +18,7 @@ from automedsam.training.direct import DirectTraining
 from automedsam.training.locating import LocatingTraining
 from repository import STAGES
 from train import check_labels, create_training, files_of
-from training_fixtures import OBJECT, Material
+from training_fixtures import OBJECT, TrainingFixtures
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from training_fixtures import OBJECT, Material
     ],
 )
 def test_the_training_is_the_one_that_is_asked_for(
-    material: Material, prompting: Any, kind: type, read: dict[str, Any]
+    material: TrainingFixtures, prompting: Any, kind: type, read: dict[str, Any]
 ) -> None:
     params = load_params("train", STAGES.parent, {"prompting": prompting, **read})
     model = AutoMedSAM(material.weights, prompting)
@@ -46,7 +46,7 @@ def test_the_training_is_the_one_that_is_asked_for(
 
 
 def test_a_training_hangs_on_image_label_and_views_of_its_cases(
-    material: Material, cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    material: TrainingFixtures, cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_image(PSEUDO_LABELS / "a.png", np.zeros(cases[0].image_size, np.uint8))
@@ -92,7 +92,7 @@ def test_each_class_wants_a_pseudo_label(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_training_hangs_on_the_labels_of_all_classes(
-    material: Material, cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    material: TrainingFixtures, cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for value in (1, 2):

@@ -17,7 +17,7 @@ from automedsam.cases.classes import ObjectClass
 from automedsam.datasets.phantoms import draw_phantom
 from automedsam.evaluation.metrics import dice
 from automedsam.runtime.compute import Compute
-from automedsam.supervision.pseudo_labels import Labeller, find_fault, sort_out
+from automedsam.supervision.pseudo_labels import PseudoLabeler, filter_labels, rejection_reason
 
 CPU = Compute(torch.device("cpu"), torch.float32)
 
@@ -31,10 +31,10 @@ def test_on_a_phantom_with_its_true_box_it_is_nearly_the_truth(seed: int) -> Non
     weights, phantom = Weights("sam_tiny"), draw_phantom(np.random.default_rng([4, seed]))
     case = case_with(tight_box(phantom.mask), size=(256, 256))
     embedding = Encoder(weights, CPU)(phantom.image)[None].float()
-    label = Labeller(weights, CPU).label_boxes(embedding, case)
+    label = PseudoLabeler(weights, CPU).label_boxes(embedding, case)
     assert (label.shape, label.dtype) == ((256, 256), np.float32)
     assert dice(label > 0.5, phantom.mask) > 0.9
-    assert find_fault(label, case.boxes_xyxy) is None
+    assert rejection_reason(label, case.boxes_xyxy) is None
 
 
 @pytest.mark.parametrize("kind", ["medsam", "sam"])
@@ -49,7 +49,7 @@ def test_it_is_a_probability_inside_of_the_boxes_and_nothing_outside(
     monkeypatch.setitem(
         BACKBONES, "sam_test", replace(tiny_weights.backbone, preprocessing=preprocessing)
     )
-    labeller = Labeller(tiny_weights, CPU)
+    labeller = PseudoLabeler(tiny_weights, CPU)
     for case in cases:
         label = labeller.label_boxes(embeddings.load([case], CPU.device), case)
         inside = fill_boxes(case.boxes_xyxy, case.image_size)
@@ -62,7 +62,7 @@ def test_of_boxes_that_overlap_the_greater_answer_counts(
     tiny_weights: Weights, cases: list[Case], embeddings: EmbeddingFolder
 ) -> None:
     left, right = (20, 6, 46, 27), (40, 10, 61, 30)
-    labeller, embedding = Labeller(tiny_weights, CPU), embeddings.load(cases[4:], CPU.device)
+    labeller, embedding = PseudoLabeler(tiny_weights, CPU), embeddings.load(cases[4:], CPU.device)
     of_left, of_right, of_both = (
         labeller.label_boxes(embedding, replace(cases[4], boxes_xyxy=boxes))
         for boxes in ((left,), (right,), (left, right))
@@ -73,7 +73,7 @@ def test_of_boxes_that_overlap_the_greater_answer_counts(
 def test_a_label_is_the_same_each_time(
     tiny_weights: Weights, cases: list[Case], embeddings: EmbeddingFolder
 ) -> None:
-    labeller, embedding = Labeller(tiny_weights, CPU), embeddings.load(cases[:1], CPU.device)
+    labeller, embedding = PseudoLabeler(tiny_weights, CPU), embeddings.load(cases[:1], CPU.device)
     assert np.array_equal(
         labeller.label_boxes(embedding, cases[0]), labeller.label_boxes(embedding, cases[0])
     )
@@ -85,7 +85,9 @@ def test_classes_without_a_box_have_no_label(
     """And the others come in the order in which they are sought."""
     classes = [ObjectClass("liver", 5), ObjectClass("spleen", 3), ObjectClass("kidney", 9)]
     case = replace(cases[4], boxes_xyxy=((20, 6, 30, 27), (40, 10, 61, 30)), box_classes=(9, 5))
-    found = Labeller(tiny_weights, CPU).label(embeddings.load(cases[4:], CPU.device), case, classes)
+    found = PseudoLabeler(tiny_weights, CPU).label(
+        embeddings.load(cases[4:], CPU.device), case, classes
+    )
     assert [of.name for of, _, _ in found] == ["liver", "kidney"]
     kidney_box, liver_box = case.boxes_xyxy
     for (_, label, _), own, other in zip(
@@ -120,23 +122,25 @@ BOX = (10, 20, 90, 80)  # 80 px wide, 60 high
     ],
 )
 def test_a_label_must_fill_its_box_to_its_sides(label: np.ndarray, fault: str | None) -> None:
-    assert find_fault(label, [BOX]) == fault
+    assert rejection_reason(label, [BOX]) == fault
 
 
 def test_each_box_is_looked_at() -> None:
     boxes = [(10, 20, 40, 80), (60, 20, 100, 80)]
-    assert find_fault(filled(*boxes), boxes) is None
-    assert find_fault(filled(boxes[0]), boxes) == "fills 0% of its box"
-    assert find_fault(filled(boxes[0], (60, 20, 80, 80)), boxes) == "ends 50% short of a side"
+    assert rejection_reason(filled(*boxes), boxes) is None
+    assert rejection_reason(filled(boxes[0]), boxes) == "fills 0% of its box"
+    assert rejection_reason(filled(boxes[0], (60, 20, 80, 80)), boxes) == "ends 50% short of a side"
 
 
 def test_a_box_of_few_pixels_forgives_one_a_side() -> None:
-    assert find_fault(filled((11, 20, 13, 23)), [(10, 20, 13, 23)]) is None
-    assert find_fault(filled((12, 20, 13, 23)), [(10, 20, 13, 23)]) == "ends 67% short of a side"
+    assert rejection_reason(filled((11, 20, 13, 23)), [(10, 20, 13, 23)]) is None
+    assert (
+        rejection_reason(filled((12, 20, 13, 23)), [(10, 20, 13, 23)]) == "ends 67% short of a side"
+    )
 
 
 def test_without_boxes_there_is_no_fault() -> None:
-    assert find_fault(filled(), []) is None
+    assert rejection_reason(filled(), []) is None
 
 
 DISC, CORE = (10, 10, 30, 30), (14, 14, 26, 26)
@@ -147,11 +151,11 @@ def test_a_label_that_a_smaller_object_swallows_is_dropped_and_shown_as_it_was()
     disc, within, core = (
         0.95 * filled(box, size=(40, 40)) for box in (DISC, (10, 10, 29, 30), CORE)
     )
-    found = sort_out({1: disc, 3: within}, {1: (DISC,), 3: ((10, 10, 29, 30),)})
+    found = filter_labels({1: disc, 3: within}, {1: (DISC,), 3: ((10, 10, 29, 30),)})
     assert found[1][1] == "is lost to a smaller object's"
     assert np.array_equal(found[1][0], disc)
     assert found[3][1] is None
-    found = sort_out({1: disc, 3: core}, {1: (DISC,), 3: (CORE,)})
+    found = filter_labels({1: disc, 3: core}, {1: (DISC,), 3: (CORE,)})
     assert [fault for _, fault in found.values()] == [None, None]
     assert found[1][0][20, 20] < 0.05
     assert found[1][0][12, 12] == disc[12, 12]
@@ -159,7 +163,7 @@ def test_a_label_that_a_smaller_object_swallows_is_dropped_and_shown_as_it_was()
 
 def test_a_label_that_does_not_fit_its_box_takes_nothing_from_others() -> None:
     disc, speck = (0.95 * filled(box, size=(40, 40)) for box in (DISC, (14, 14, 17, 17)))
-    found = sort_out({1: disc, 3: speck}, {1: (DISC,), 3: (CORE,)})
+    found = filter_labels({1: disc, 3: speck}, {1: (DISC,), 3: (CORE,)})
     assert found[3][1] == "fills 6% of its box"
     assert found[1][1] is None
     assert np.array_equal(found[1][0], disc)

@@ -11,7 +11,7 @@ from automedsam.cases.boxes import Box, fill_boxes
 from automedsam.cases.case import Case
 from automedsam.cases.classes import ObjectClass
 from automedsam.runtime.image_files import write_image
-from automedsam.supervision.targets import label_folders, pseudo_label_loss, read_supervision
+from automedsam.supervision.targets import label_folders, pseudo_label_loss, read_targets
 
 
 def case_with(*boxes: Box) -> Case:
@@ -23,7 +23,7 @@ def test_a_kept_label_is_known_as_surely_as_it_is_far_from_a_half(tmp_path: Path
     pixels[5:15, 4:24] = 51
     pixels[8, 8], pixels[9, 9] = 255, 128
     write_image(tmp_path / "a.png", pixels)
-    probability, sureness = read_supervision(tmp_path, case)
+    probability, sureness = read_targets(tmp_path, case)
     assert probability.dtype == sureness.dtype == torch.float32
     assert (probability[5, 4].item(), sureness[5, 4].item()) == pytest.approx((0.2, 0.6))
     assert (probability[8, 8].item(), sureness[8, 8].item()) == (1, 1)
@@ -35,13 +35,13 @@ def test_a_kept_label_is_known_as_surely_as_it_is_far_from_a_half(tmp_path: Path
 
 def test_a_dropped_label_leaves_the_inside_of_its_boxes_unknown(tmp_path: Path) -> None:
     case = case_with((4, 5, 24, 15), (26, 0, 30, 4))
-    probability, sureness = read_supervision(tmp_path, case)
+    probability, sureness = read_targets(tmp_path, case)
     assert not probability.any()
     assert np.array_equal(sureness.numpy(), ~fill_boxes(case.boxes_xyxy, case.image_size))
 
 
 def test_without_an_object_there_is_nothing_for_sure(tmp_path: Path) -> None:
-    probability, sureness = read_supervision(tmp_path, case_with())
+    probability, sureness = read_targets(tmp_path, case_with())
     assert not probability.any()
     assert (sureness == 1).all()
 

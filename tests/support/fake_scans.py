@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automedsam.cases.classes import ONLY, ObjectClass
+from automedsam.cases.classes import SINGLE_CLASS_VALUE, ObjectClass
 from automedsam.datasets.raw_scan import RawScan
 from automedsam.preparation.survey import SurveyedSlice
 
-OBJECT = [ObjectClass("object", ONLY, None, None)]  # every value over 0, as one class
+OBJECT = [ObjectClass("object", SINGLE_CLASS_VALUE, None, None)]  # every value over 0, as one class
 SIZE = (12, 16)
 BOX = (2, 3, 9, 7)
 
@@ -25,7 +25,7 @@ class Stack:
 
 def alone(boxes):
     """Boxes by slice as those of a class that is alone."""
-    return boxes and {number: {ONLY: of_slice} for number, of_slice in boxes.items()}
+    return boxes and {number: {SINGLE_CLASS_VALUE: of_slice} for number, of_slice in boxes.items()}
 
 
 def make_scan(name, *masks, slices=1, spacing_mm=None, own_spacing_mm=None, slicing=None, **fields):
@@ -51,7 +51,7 @@ def make_slice(name, split="train", boxes_xyxy=(BOX,), is_too_small=False, scan=
         "spacing_mm": None,
         "has_mask": False,
         "overlaps": (),
-        "boxes": {ONLY: boxes_xyxy},
+        "boxes": {SINGLE_CLASS_VALUE: boxes_xyxy},
     } | fields
     scan = scan or make_scan(name)
     return SurveyedSlice(scan, split, name, is_too_small=is_too_small, **fields)

@@ -12,7 +12,7 @@ from automedsam.backbone.embeddings import EmbeddingFolder
 from automedsam.backbone.weights import Weights
 from automedsam.cases.augmentation import AUGMENTATIONS
 from automedsam.cases.case import Case
-from automedsam.cases.classes import ONLY, ObjectClass
+from automedsam.cases.classes import SINGLE_CLASS_VALUE, ObjectClass
 from automedsam.model.automedsam import AutoMedSAM
 from automedsam.runtime.compute import Compute
 from automedsam.supervision.box_losses import AutoMedSAMLoss
@@ -21,14 +21,14 @@ from automedsam.training.inputs import CaseInputs
 from automedsam.training.locating import LocatingTraining
 from automedsam.training.trainer import Setup, Training
 
-OBJECT = [ObjectClass("object", ONLY)]
+OBJECT = [ObjectClass("object", SINGLE_CLASS_VALUE)]
 CPU = Compute(torch.device("cpu"), torch.float32)
 RECIPE: dict[str, Any] = {"epochs": 4, "learning_rate": 0.01, "weight_decay": 1e-4}
 LOCATING: dict[str, Any] = {"steps_per_epoch": 2, "views": 2, "augmentations": list(AUGMENTATIONS)}
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingFixtures:
     """What the shared fixtures give to learn from."""
 
     weights: Weights

@@ -11,12 +11,12 @@ from torch import Tensor
 from automedsam.cases.boxes import EMPTY, box_iou, tight_box
 from automedsam.cases.case import Case
 from automedsam.supervision.box_losses import AutoMedSAMLoss
-from automedsam.supervision.targets import pseudo_label_loss, read_supervision
-from training_fixtures import CPU, Material, equal, module_state, run
+from automedsam.supervision.targets import pseudo_label_loss, read_targets
+from training_fixtures import CPU, TrainingFixtures, equal, module_state, run
 
 
 def test_every_epoch_takes_every_case_once_in_an_order_of_its_own(
-    material: Material, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+    material: TrainingFixtures, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = material.direct(batch_size=5)
     load, loaded = material.embeddings.load, []
@@ -36,18 +36,18 @@ def test_every_epoch_takes_every_case_once_in_an_order_of_its_own(
 
 
 def test_the_learning_rate_falls_after_half_of_the_epochs(
-    material: Material, cases: list[Case]
+    material: TrainingFixtures, cases: list[Case]
 ) -> None:
     history = run(material.direct(), cases, 4).history
     assert [row["learning_rate"] for row in history] == pytest.approx([0.01, 0.01, 0.001, 0.001])
 
 
-def test_one_epoch_can_be_all(material: Material, cases: list[Case]) -> None:
+def test_one_epoch_can_be_all(material: TrainingFixtures, cases: list[Case]) -> None:
     assert run(material.direct(epochs=1), cases, 1).history[0]["learning_rate"] == 0.01
 
 
 def test_the_best_epoch_is_the_one_with_the_most_box_overlap(
-    material: Material, cases: list[Case]
+    material: TrainingFixtures, cases: list[Case]
 ) -> None:
     training = material.direct()
     training.criterion = AutoMedSAMLoss(lambda_size=10, size_lower=0.95, size_upper=1)
@@ -65,13 +65,17 @@ def test_the_best_epoch_is_the_one_with_the_most_box_overlap(
     assert equal(training.best, states[1])
 
 
-def test_the_first_of_equal_epochs_is_the_best(material: Material, cases: list[Case]) -> None:
+def test_the_first_of_equal_epochs_is_the_best(
+    material: TrainingFixtures, cases: list[Case]
+) -> None:
     training = run(material.direct(learning_rate=0), cases, 3)
     assert len({row["val_box_iou"] for row in training.history}) == 1
     assert training.best_row["epoch"] == 1
 
 
-def test_the_overlap_is_that_of_the_masks_boxes(material: Material, cases: list[Case]) -> None:
+def test_the_overlap_is_that_of_the_masks_boxes(
+    material: TrainingFixtures, cases: list[Case]
+) -> None:
     training = run(material.direct(), cases, 1)
     overlaps = []
     for case in cases[3:]:
@@ -84,7 +88,7 @@ def test_the_overlap_is_that_of_the_masks_boxes(material: Material, cases: list[
 
 
 def test_the_losses_are_those_of_each_mask_in_its_own_size(
-    material: Material, cases: list[Case]
+    material: TrainingFixtures, cases: list[Case]
 ) -> None:
     training = material.direct(batch_size=3, learning_rate=0, weight_decay=0)
     masks = training.segment(cases)
@@ -110,14 +114,13 @@ def test_the_losses_are_those_of_each_mask_in_its_own_size(
 
 @pytest.mark.parametrize("weight", [1.0, 0.3])
 def test_pseudo_labels_weigh_as_much_as_is_asked(
-    material: Material, cases: list[Case], weight: float
+    material: TrainingFixtures, cases: list[Case], weight: float
 ) -> None:
     still: dict[str, Any] = {"batch_size": 3, "learning_rate": 0, "weight_decay": 0}
     training = material.direct(**still, lambda_pseudo=weight)
     pairs = zip(training.segment(cases[:3]), cases, strict=False)
     of_labels = [
-        pseudo_label_loss(m, read_supervision(material.pseudo_labels, c)[None]).item()
-        for m, c in pairs
+        pseudo_label_loss(m, read_targets(material.pseudo_labels, c)[None]).item() for m, c in pairs
     ]
     (row,) = run(training, cases, 1).history
     (without,) = run(material.direct(**still), cases, 1).history
@@ -126,7 +129,7 @@ def test_pseudo_labels_weigh_as_much_as_is_asked(
 
 
 def test_with_no_weight_pseudo_labels_are_not_even_read(
-    material: Material, cases: list[Case]
+    material: TrainingFixtures, cases: list[Case]
 ) -> None:
     with_labels = run(material.direct(lambda_pseudo=0), cases, 1)
     (material.pseudo_labels / "a.png").write_bytes(b"no image")
@@ -146,7 +149,7 @@ def generalised_iou(one: Sequence[float], other: Sequence[float]) -> float:
 
 @pytest.mark.parametrize("weight", [1.0, 0.3])
 def test_predicted_boxes_are_held_against_the_given_ones(
-    material: Material, cases: list[Case], weight: float
+    material: TrainingFixtures, cases: list[Case], weight: float
 ) -> None:
     """In the input frame of 64 px; case c, without an object, has no say."""
     still: dict[str, Any] = {"batch_size": 3, "learning_rate": 0, "weight_decay": 0}
@@ -166,7 +169,7 @@ def test_predicted_boxes_are_held_against_the_given_ones(
 
 
 def test_predicted_boxes_come_nearer_to_the_given_ones(
-    material: Material, cases: list[Case]
+    material: TrainingFixtures, cases: list[Case]
 ) -> None:
     training = material.direct(lambda_box=1.0, epochs=20)
     losses = [row["loss_box"] for row in run(training, cases, 12).history]
@@ -174,14 +177,16 @@ def test_predicted_boxes_come_nearer_to_the_given_ones(
 
 
 def test_a_batch_with_no_object_has_no_box_to_be_held_against(
-    material: Material, cases: list[Case]
+    material: TrainingFixtures, cases: list[Case]
 ) -> None:
     training = material.direct(lambda_box=1.0)
     training.run_epoch([cases[2]], cases[3:])
     assert training.history[0]["loss_box"] == 0
 
 
-def test_a_case_with_no_object_teaches_emptiness(material: Material, cases: list[Case]) -> None:
+def test_a_case_with_no_object_teaches_emptiness(
+    material: TrainingFixtures, cases: list[Case]
+) -> None:
     training = material.direct()
     for _ in range(4):
         training.run_epoch([cases[2]], cases[3:])

@@ -10,7 +10,7 @@ from automedsam.backbone.weights import Weights
 from automedsam.cases.case import Case
 from automedsam.model.automedsam import AutoMedSAM
 from automedsam.model.locators import SIDE
-from automedsam.runtime.image_files import read_pixels
+from automedsam.runtime.image_files import read_image
 from automedsam.runtime.options import PromptSource
 from automedsam.training.inputs import CaseInputs
 
@@ -36,7 +36,7 @@ def test_embeddings_and_thumbnails_come_in_the_order_of_the_cases(
     assert thumbnails is not None
     assert thumbnails.shape == (2, 3, SIDE, SIDE)
     for thumbnail, case in zip(thumbnails, asked, strict=True):
-        assert torch.equal(thumbnail, model.thumbnail(read_pixels(images / f"{case.name}.png")))
+        assert torch.equal(thumbnail, model.thumbnail(read_image(images / f"{case.name}.png")))
 
 
 def test_images_that_nothing_looks_at_are_not_read(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from automedsam.cases.augmentation import stored_view
+from automedsam.cases.augmentation import embedded_view
 from automedsam.cases.boxes import box_iou, largest_box
 from automedsam.cases.case import Case
 from automedsam.cases.classes import ObjectClass
@@ -18,14 +18,14 @@ from automedsam.model.automedsam import AutoMedSAM
 from automedsam.model.locators import SIDE
 from automedsam.model.prompts import Prompts
 from automedsam.runtime.image_files import write_image
-from automedsam.supervision.targets import pseudo_label_loss, read_supervision
+from automedsam.supervision.targets import pseudo_label_loss, read_targets
 from automedsam.training.locating import (
-    AFFORDABLE,
+    MAX_OVERLAP_LOSS,
     VIEWS_PER_CASE,
     LocatingTraining,
-    affordable_threshold,
+    choose_presence_threshold,
 )
-from training_fixtures import CPU, LOCATING, RECIPE, Material, equal, module_state, run
+from training_fixtures import CPU, LOCATING, RECIPE, TrainingFixtures, equal, module_state, run
 
 
 def loaded_by(
@@ -45,7 +45,7 @@ def loaded_by(
 
 
 def test_an_epoch_takes_as_many_steps_as_asked_and_each_case_as_often_as_any_other(
-    material: Material, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+    material: TrainingFixtures, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = material.locating(source="embedding", steps_per_epoch=4)
     loaded = loaded_by(training, monkeypatch)
@@ -63,7 +63,7 @@ def test_an_epoch_takes_as_many_steps_as_asked_and_each_case_as_often_as_any_oth
 
 
 def test_every_stored_view_is_drawn_from(
-    material: Material, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+    material: TrainingFixtures, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = material.locating(source="embedding", steps_per_epoch=10, batch_size=3)
     loaded = loaded_by(training, monkeypatch)
@@ -74,7 +74,7 @@ def test_every_stored_view_is_drawn_from(
 
 
 def test_with_no_views_the_images_as_they_are_suffice(
-    material: Material, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+    material: TrainingFixtures, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for case in cases[:3]:
         for view in (1, 2):
@@ -94,7 +94,7 @@ def test_with_no_views_the_images_as_they_are_suffice(
     ],
 )
 def test_each_source_learns_from_a_loss_of_its_own(
-    material: Material, cases: list[Case], source: str, terms: list[str]
+    material: TrainingFixtures, cases: list[Case], source: str, terms: list[str]
 ) -> None:
     (row,) = run(material.locating(source=source), cases, 1).history
     assert list(row) == ["epoch", "loss", *terms, "val_loss", "val_box_iou", "learning_rate"]
@@ -102,7 +102,7 @@ def test_each_source_learns_from_a_loss_of_its_own(
 
 
 def test_an_embedded_view_is_held_against_the_label_moved_alike(
-    material: Material, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+    material: TrainingFixtures, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With nothing dropped, one step on one case: its loss by hand."""
     training = material.locating(source="embedding", batch_size=1, steps_per_epoch=1)
@@ -112,9 +112,9 @@ def test_an_embedded_view_is_held_against_the_label_moved_alike(
     training.run_epoch(cases[:1], cases[3:])
     names, views = zip(*loaded[0], strict=True)
     assert set(names) == {"a"}
-    label = read_supervision(material.pseudo_labels, cases[0])
+    label = read_targets(material.pseudo_labels, cases[0])
     moved = [
-        stored_view("a", view, training.augmentations).of_map(label) if view else label
+        embedded_view("a", view, training.augmentations).apply_to_map(label) if view else label
         for view in views
     ]
     known = torch.stack([training.model.preprocessing.map_to_input(of, 8) for of in moved])
@@ -128,13 +128,13 @@ def test_an_embedded_view_is_held_against_the_label_moved_alike(
 
 
 def test_without_augmentations_the_image_locator_sees_the_thumbnails_themselves(
-    material: Material, cases: list[Case]
+    material: TrainingFixtures, cases: list[Case]
 ) -> None:
     training = material.locating(
         source="image", batch_size=3, steps_per_epoch=1, augmentations=[], learning_rate=0
     )
     (row,) = run(training, cases, 1).history
-    known = [read_supervision(material.pseudo_labels, case) for case in cases[:3]]
+    known = [read_targets(material.pseudo_labels, case) for case in cases[:3]]
     known_small = torch.stack([training.model.preprocessing.map_to_input(of, SIDE) for of in known])
     seen = torch.stack([training.inputs.thumbnail(case) for case in cases[:3]])
     expected = pseudo_label_loss(training.learner.locators["image"](seen), known_small)
@@ -142,7 +142,7 @@ def test_without_augmentations_the_image_locator_sees_the_thumbnails_themselves(
 
 
 def test_the_model_is_the_running_mean_of_what_learns(
-    material: Material, cases: list[Case]
+    material: TrainingFixtures, cases: list[Case]
 ) -> None:
     """After t steps it keeps (1 + t) / (10 + t) of itself."""
     training = material.locating(source="embedding", steps_per_epoch=1)
@@ -158,7 +158,7 @@ def test_the_model_is_the_running_mean_of_what_learns(
 
 
 def test_the_learner_drops_channels_and_the_model_that_is_asked_does_not(
-    material: Material,
+    material: TrainingFixtures,
 ) -> None:
     training = material.locating(source="embedding")
     assert training.learner.training
@@ -166,7 +166,7 @@ def test_the_learner_drops_channels_and_the_model_that_is_asked_does_not(
 
 
 def test_the_learning_rate_rises_and_falls_to_almost_nothing(
-    material: Material, cases: list[Case]
+    material: TrainingFixtures, cases: list[Case]
 ) -> None:
     training = material.locating(source="embedding", epochs=10)
     rates = [row["learning_rate"] for row in run(training, cases, 10).history]
@@ -175,14 +175,16 @@ def test_the_learning_rate_rises_and_falls_to_almost_nothing(
     assert training.schedule.get_last_lr()[0] < rates[-1]
 
 
-def test_the_shortest_training_is_one_step(material: Material, cases: list[Case]) -> None:
+def test_the_shortest_training_is_one_step(material: TrainingFixtures, cases: list[Case]) -> None:
     training = run(material.locating(source="embedding", epochs=1, steps_per_epoch=1), cases, 1)
     training.finish(cases[3:])
     assert len(training.history) == 1
 
 
 @pytest.mark.parametrize("source", ["embedding", "image"])
-def test_it_learns_where_the_boxes_are(material: Material, cases: list[Case], source: str) -> None:
+def test_it_learns_where_the_boxes_are(
+    material: TrainingFixtures, cases: list[Case], source: str
+) -> None:
     """What is bright, in pictures of bright boxes."""
     training = material.locating(
         source=source, epochs=3, steps_per_epoch=12, batch_size=2, augmentations=["flip"]
@@ -197,9 +199,11 @@ def test_it_learns_where_the_boxes_are(material: Material, cases: list[Case], so
     assert probability[y0:y1, x0:x1].mean() > 2 * probability[:, :x0].mean()
 
 
-def test_a_dropped_label_says_nothing_of_the_inside(material: Material, cases: list[Case]) -> None:
+def test_a_dropped_label_says_nothing_of_the_inside(
+    material: TrainingFixtures, cases: list[Case]
+) -> None:
     """Case b has a box and no label: whatever the map says in it costs nothing."""
-    known = read_supervision(material.pseudo_labels, cases[1])[None]
+    known = read_targets(material.pseudo_labels, cases[1])[None]
     low = torch.full((1, 1, *cases[1].image_size), -10.0)
     high = low.clone()
     x0, y0, x1, y1 = cases[1].boxes_xyxy[0]
@@ -208,7 +212,7 @@ def test_a_dropped_label_says_nothing_of_the_inside(material: Material, cases: l
 
 
 def test_the_validation_overlap_is_that_of_the_maps_largest_part(
-    material: Material, cases: list[Case]
+    material: TrainingFixtures, cases: list[Case]
 ) -> None:
     training = run(material.locating(), cases, 1)
     overlaps = []
@@ -256,19 +260,19 @@ def test_the_validation_overlap_is_that_of_the_maps_largest_part(
 def test_the_threshold_is_the_highest_that_loses_no_object(
     found: list[tuple[float, float, bool]], threshold: float
 ) -> None:
-    assert affordable_threshold(found) == pytest.approx(threshold, abs=1e-5)
+    assert choose_presence_threshold(found) == pytest.approx(threshold, abs=1e-5)
 
 
 @pytest.mark.parametrize(("share", "threshold"), [(0.9, 0.6), (1.1, 0.0)])
 def test_a_little_of_the_overlap_may_be_lost(share: float, threshold: float) -> None:
-    little = share * AFFORDABLE
+    little = share * MAX_OVERLAP_LOSS
     found = [(0.9, 1 - little, True), (0.5, little, True), (0.6, 0.0, False)]
-    assert affordable_threshold(found) == pytest.approx(threshold, abs=1e-5)
+    assert choose_presence_threshold(found) == pytest.approx(threshold, abs=1e-5)
 
 
 def test_the_threshold_parts_present_from_absent() -> None:
     found = [(0.9, 0.8, True), (0.3, 0.0, False), (0.5, 0.6, True)]
-    assert [presence >= affordable_threshold(found) for presence, _, _ in found] == [
+    assert [presence >= choose_presence_threshold(found) for presence, _, _ in found] == [
         True,
         False,
         True,
@@ -276,7 +280,7 @@ def test_the_threshold_parts_present_from_absent() -> None:
 
 
 def test_finishing_settles_the_threshold_by_the_validation_boxes(
-    material: Material, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+    material: TrainingFixtures, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Case d is surely found where its box is; e, with nothing in it, with a presence of 0.4."""
     training = run(material.locating(), cases, 1)
@@ -300,13 +304,15 @@ def test_finishing_settles_the_threshold_by_the_validation_boxes(
     )
 
 
-def test_a_model_that_does_not_locate_is_refused(material: Material) -> None:
+def test_a_model_that_does_not_locate_is_refused(material: TrainingFixtures) -> None:
     model = AutoMedSAM(material.weights, "direct")
     with pytest.raises(TypeError, match="expected a model that locates"):
         LocatingTraining(material.set_up(model), **RECIPE | LOCATING)
 
 
-def test_the_padding_of_a_frame_is_surely_no_object(material: Material, cases: list[Case]) -> None:
+def test_the_padding_of_a_frame_is_surely_no_object(
+    material: TrainingFixtures, cases: list[Case]
+) -> None:
     training = material.locating()
     wide = replace(cases[0], height=30, width=60, boxes_xyxy=((0, 0, 60, 30),), name="no label")
     training.model.preprocessing = replace(training.model.preprocessing, kind="sam")
@@ -344,7 +350,7 @@ def two(cases: list[Case], pseudo_labels: Path) -> list[Case]:
     ]
 
 
-def test_each_class_learns_from_its_own_labels(material: Material, two: list[Case]) -> None:
+def test_each_class_learns_from_its_own_labels(material: TrainingFixtures, two: list[Case]) -> None:
     training = material.locating(
         source="image",
         batch_size=3,
@@ -360,7 +366,7 @@ def test_each_class_learns_from_its_own_labels(material: Material, two: list[Cas
     losses = []
     for number, value in enumerate((1, 2)):
         known = [
-            read_supervision(material.pseudo_labels / str(value), case.of_class(value))
+            read_targets(material.pseudo_labels / str(value), case.of_class(value))
             for case in two[:3]
         ]
         known_small = torch.stack(
@@ -372,10 +378,10 @@ def test_each_class_learns_from_its_own_labels(material: Material, two: list[Cas
 
 
 def test_most_parts_and_overlaps_are_those_of_each_class(
-    material: Material, two: list[Case]
+    material: TrainingFixtures, two: list[Case]
 ) -> None:
     training = run(material.locating(classes=TWO), two, 1)
-    assert training.mean.most_parts.tolist() == [1, 2]
+    assert training.mean.max_parts.tolist() == [1, 2]
     masks, overlaps = training.judge(two[3:])
     assert [mask.shape for mask in masks] == [(1, 2, *case.image_size) for case in two[3:]]
     assert len(overlaps) == 4
@@ -383,7 +389,7 @@ def test_most_parts_and_overlaps_are_those_of_each_class(
 
 
 def test_each_class_has_a_threshold_of_its_own(
-    material: Material, two: list[Case], monkeypatch: pytest.MonkeyPatch
+    material: TrainingFixtures, two: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first is in d and not in e, where its presence is 0.4; the second is in e and not in d: there it is 0.1."""
     training = run(material.locating(classes=TWO), two, 1)

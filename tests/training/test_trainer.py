@@ -14,13 +14,13 @@ from automedsam.cases.case import Case
 from automedsam.runtime.compute import Compute
 from automedsam.runtime.errors import InputError
 from automedsam.training.trainer import Training
-from training_fixtures import Material, equal, module_state, run
+from training_fixtures import TrainingFixtures, equal, module_state, run
 
 Make = Callable[..., Training]
 
 
 @pytest.fixture(params=["direct", "locating"])
-def new_training(request: pytest.FixtureRequest, material: Material) -> Make:
+def new_training(request: pytest.FixtureRequest, material: TrainingFixtures) -> Make:
     return getattr(material, request.param)
 
 
@@ -137,7 +137,7 @@ def test_images_of_different_sizes_share_a_batch(new_training: Make, cases: list
 @pytest.mark.parametrize(("batch_size", "among"), [(1, "b"), (3, "abc")])
 def test_a_loss_that_is_no_number_stops_the_training(
     new_training: Make,
-    material: Material,
+    material: TrainingFixtures,
     cases: list[Case],
     tmp_path: Path,
     batch_size: int,

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from automedsam.backbone.decoder import PromptableDecoder
 
-LOOSENESS = 20 / 1024  # of the input frame's side
+MAX_LOOSENESS = 20 / 1024  # of the input frame's side
 OUTWARD = torch.tensor([-1.0, -1.0, 1.0, 1.0])
 
 
-def decode_loosely(
+def decode_with_box_ensemble(
     decoder: PromptableDecoder, embedding: Tensor, box_xyxy: Tensor, votes: int
 ) -> Tensor:
     """The mean probability (1, 1, 4 grid, 4 grid), fp32, of an image's answers to one box.
@@ -28,6 +28,6 @@ def decode_loosely(
     )  # the same in every call
     looser[0] = 0
     side = decoder.prompt_encoder.input_image_size[0]
-    boxes = (box_xyxy + LOOSENESS * side * looser.to(box_xyxy)).clamp(0, side)  # (votes, 4)
+    boxes = (box_xyxy + MAX_LOOSENESS * side * looser.to(box_xyxy)).clamp(0, side)  # (votes, 4)
     logits = decoder(embedding.expand(votes, -1, -1, -1), boxes_xyxy=boxes)
     return logits.float().sigmoid().mean(0, keepdim=True)

@@ -9,7 +9,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def ahead(function: Callable[[T], R], items: Iterable[T], lookahead: int) -> Iterator[R]:
+def prefetch(function: Callable[[T], R], items: Iterable[T], lookahead: int) -> Iterator[R]:
     """The function's results, in the items' order; the next `lookahead` ones are being made, in one thread.
 
     Whatever the function raises is raised here, in its result's place. However the loop over this ends, by ctrl-C too,

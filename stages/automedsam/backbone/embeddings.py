@@ -79,7 +79,7 @@ class EmbeddingStore:
         return len(dropped), size
 
 
-def embedding_place(folder: Path, name: str, view: int) -> Path:
+def embedding_path(folder: Path, name: str, view: int) -> Path:
     """Where the embed stage puts the embedding of a case; view 0 is the image as it is."""
     return (folder / "views" / str(view) if view else folder) / f"{name}.safetensors"
 
@@ -101,7 +101,7 @@ class EmbeddingFolder:
         self.encoder = describe_encoder(weights, embedding_dtype)
 
     def path(self, case: Case, view: int = 0) -> Path:
-        return embedding_place(self.folder, case.name, view)
+        return embedding_path(self.folder, case.name, view)
 
     def check(self, cases: list[Case], views: int = 0) -> None:
         """Raises InputError if a case or a view of it has no embedding, or one of another encoder or type than this."""

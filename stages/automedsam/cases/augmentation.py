@@ -46,16 +46,16 @@ class View:
             str(value.tolist() if isinstance(value, Tensor) else value) for value in values
         )
 
-    def of_image(self, pixels: Tensor) -> Tensor:
+    def apply_to_image(self, pixels: Tensor) -> Tensor:
         """Pixels (C, H, W), 0 to 1, as this view shows them; black where it looks past the edge."""
-        seen = self.of_map(pixels).clamp(0, 1) ** self.gamma
+        seen = self.apply_to_map(pixels).clamp(0, 1) ** self.gamma
         bias = F.interpolate(self.bias, pixels.shape[-2:], mode="bicubic")[0]
         noise = torch.randn(pixels.shape[-2:], generator=torch.Generator().manual_seed(self.seed))
         return (
             (seen - 0.5) * self.contrast + 0.5 + self.brightness + bias + self.noise * noise
         ).clamp(0, 1)
 
-    def of_map(self, values: Tensor) -> Tensor:
+    def apply_to_map(self, values: Tensor) -> Tensor:
         """Values (C, H, W) of an image's pixels, moved to where this view shows them; 0 past the edge."""
         height, width = values.shape[-2:]
         size = torch.tensor([width, height], dtype=torch.float32)
@@ -65,16 +65,16 @@ class View:
         grid = F.affine_grid(matrix[None], [1, 1, height, width], align_corners=False)
         return F.grid_sample(values[None], grid, align_corners=False)[0]
 
-    def of_8_bits(self, image: np.ndarray) -> np.ndarray:
+    def apply_to_uint8(self, image: np.ndarray) -> np.ndarray:
         """The same of an image (H, W) or (H, W, 3), uint8."""
         pixels = (
             torch.tensor(image).reshape(*image.shape[:2], -1).permute(2, 0, 1) / 255
         )  # (C, H, W)
-        seen = (255 * self.of_image(pixels)).round().byte().permute(1, 2, 0)
+        seen = (255 * self.apply_to_image(pixels)).round().byte().permute(1, 2, 0)
         return seen.numpy().reshape(image.shape)
 
 
-def draw_view(rng: np.random.Generator, kinds: Collection[Augmentation]) -> View:
+def sample_view(rng: np.random.Generator, kinds: Collection[Augmentation]) -> View:
     """A view by chance, of which only the named kinds differ from the image as it is."""
 
     def between(kind: Augmentation, low: float, high: float, otherwise: float = 0.0) -> float:
@@ -104,11 +104,11 @@ def draw_view(rng: np.random.Generator, kinds: Collection[Augmentation]) -> View
     )
 
 
-def stored_views(views: int, kinds: Collection[Augmentation]) -> int:
+def embedded_view_count(views: int, kinds: Collection[Augmentation]) -> int:
     """How many views there are beside the image as it is: none, if nothing may differ in them."""
     return views if kinds else 0
 
 
-def stored_view(case: str, number: int, kinds: Collection[Augmentation]) -> View:
+def embedded_view(case: str, number: int, kinds: Collection[Augmentation]) -> View:
     """View `number`, from 1, of a case that is embedded: the same whenever it is asked for."""
-    return draw_view(np.random.default_rng([number, *case.encode()]), kinds)
+    return sample_view(np.random.default_rng([number, *case.encode()]), kinds)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import find_objects, label
 
 Box = tuple[int, int, int, int]
-BoxesOf = Mapping[int, tuple[Box, ...]]  # of each class, by its value
+BoxesByClass = Mapping[int, tuple[Box, ...]]  # of each class, by its value
 EMPTY: Box = (0, 0, 0, 0)
 EDGES = ("x_min", "y_min", "x_max", "y_max")  # what its numbers are called in tables
 

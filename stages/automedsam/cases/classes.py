@@ -15,12 +15,12 @@ from automedsam.runtime.options import (
     ClassIds,
     MaskIds,
     are_mask_values,
-    grouped,
-    merged,
-    name_of,
+    class_name,
+    flatten_ids,
+    group_ids,
 )
 
-ONLY = 255  # the value of a class that is alone: white in any viewer
+SINGLE_CLASS_VALUE = 255  # the value of a class that is alone: white in any viewer
 COLUMNS = ["class", "value"]
 
 
@@ -38,7 +38,7 @@ class ObjectClass:
         return self.ids is None or not set(self.ids).isdisjoint(names)
 
 
-def sought_classes(class_ids: ClassIds, mask_ids: MaskIds, is_annotated: bool) -> list[ObjectClass]:
+def parse_classes(class_ids: ClassIds, mask_ids: MaskIds, is_annotated: bool) -> list[ObjectClass]:
     """The classes that the parameters of these names ask for, in their order.
 
     Args:
@@ -46,12 +46,12 @@ def sought_classes(class_ids: ClassIds, mask_ids: MaskIds, is_annotated: bool) -
         the values of `class_ids`.
     """
     if class_ids is None:
-        return [ObjectClass("object", ONLY, None, merged(mask_ids))]
-    groups = grouped(class_ids)
+        return [ObjectClass("object", SINGLE_CLASS_VALUE, None, flatten_ids(mask_ids))]
+    groups = group_ids(class_ids)
     in_masks = _told_mask_values(groups, mask_ids) if is_annotated else _own_mask_values(groups)
     values = _values(groups, mask_ids)
     return [
-        ObjectClass(name_of(ids), value, ids, of_masks)
+        ObjectClass(class_name(ids), value, ids, of_masks)
         for ids, value, of_masks in zip(groups, values, in_masks, strict=True)
     ]
 
@@ -105,9 +105,9 @@ def from_json(text: str) -> list[ObjectClass]:
 def _values(groups: Sequence[tuple[ClassId, ...]], mask_ids: MaskIds) -> list[int]:
     """In label masks: each class's first in `mask_ids`, or else its first id; 1, 2, 3 and so on if one cannot be."""
     if len(groups) == 1:
-        return [ONLY]
+        return [SINGLE_CLASS_VALUE]
     firsts = (
-        [ids[0] for ids in groups] if mask_ids is None else [ids[0] for ids in grouped(mask_ids)]
+        [ids[0] for ids in groups] if mask_ids is None else [ids[0] for ids in group_ids(mask_ids)]
     )
     values = [one for one in firsts if isinstance(one, int) and 1 <= one <= 255]
     return values if len(values) == len(firsts) else list(range(1, len(groups) + 1))
@@ -124,8 +124,8 @@ def _told_mask_values(
     groups: Sequence[tuple[ClassId, ...]], mask_ids: MaskIds
 ) -> Sequence[tuple[int, ...] | None]:
     if len(groups) == 1:
-        return [merged(mask_ids)]
-    return _own_mask_values(groups) if mask_ids is None else grouped(mask_ids)
+        return [flatten_ids(mask_ids)]
+    return _own_mask_values(groups) if mask_ids is None else group_ids(mask_ids)
 
 
 """TODO"""

@@ -11,7 +11,7 @@ from torch import Tensor
 from automedsam.cases.classes import ObjectClass
 
 
-def set_apart(labels: np.ndarray, sizes: Sequence[float]) -> np.ndarray:
+def resolve_overlaps(labels: np.ndarray, sizes: Sequence[float]) -> np.ndarray:
     """Labels of classes (K, H, W), 0 to 1, each times what the smaller ones leave of its pixels.
 
     Args:
@@ -24,9 +24,9 @@ def set_apart(labels: np.ndarray, sizes: Sequence[float]) -> np.ndarray:
     return apart
 
 
-def set_masks_apart(masks: np.ndarray) -> np.ndarray:
+def resolve_mask_overlaps(masks: np.ndarray) -> np.ndarray:
     """The same of masks (K, H, W), bool, by their areas."""
-    return set_apart(masks.view(np.uint8), masks.sum((1, 2)).tolist()).view(bool)
+    return resolve_overlaps(masks.view(np.uint8), masks.sum((1, 2)).tolist()).view(bool)
 
 
 """TODO"""
@@ -39,7 +39,7 @@ def to_mask(logits: Tensor) -> np.ndarray:
 
 def to_labels(logits: Tensor, classes: Sequence[ObjectClass]) -> np.ndarray:
     """Logits (1, K, H, W) to a label mask (H, W), uint8: each pixel the value of a class over 0.5, or 0; set apart."""
-    masks = set_masks_apart((logits[0] > 0).cpu().numpy())  # (K, H, W)
+    masks = resolve_mask_overlaps((logits[0] > 0).cpu().numpy())  # (K, H, W)
     return np.max(
         [of.value * mask.astype(np.uint8) for of, mask in zip(classes, masks, strict=True)], axis=0
     )

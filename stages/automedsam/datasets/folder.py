@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from automedsam.cases.boxes import BoxesOf
+from automedsam.cases.boxes import BoxesByClass
 from automedsam.cases.classes import ObjectClass
 from automedsam.datasets.annotations.placing import Annotations, place_boxes
 from automedsam.datasets.raw_scan import RawScan
-from automedsam.runtime.errors import Faults, InputError, name_some
+from automedsam.runtime.errors import ErrorCollector, InputError, name_some
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans.scan import find_scans, name_scans, open_scan, read_mask
 
@@ -57,17 +57,17 @@ def folder_scans(
 def _check_masks(
     images: Mapping[str, Path], masks: Mapping[str, Path], folder: Path, is_needed: bool
 ) -> None:
-    faults = Faults()
+    errors = ErrorCollector()
     for name, path in images.items():
         if is_needed and name not in masks:
-            faults.add(
+            errors.add(
                 f"{path}: expected a mask of the same name in {folder}, or annotations, found none"
             )
     if not is_needed and masks and not masks.keys() & images.keys():
         raise InputError(
             f"{folder}: expected masks of the same names as images, found no such name in {len(masks)}"
         )
-    faults.raise_all()
+    errors.raise_if_any()
 
 
 def _groups(images: Mapping[str, Path], group_by: str | None) -> dict[str, str]:
@@ -101,13 +101,13 @@ def _annotated(
 
 def _place(
     annotations: Annotations, scans: Mapping[str, RawScan], classes: Sequence[ObjectClass]
-) -> dict[str, dict[int, BoxesOf]]:
+) -> dict[str, dict[int, BoxesByClass]]:
     """The boxes of each scan, by its path; scans that cannot be opened are no fault as long as nobody boxed them."""
-    shapes, faults = dict.fromkeys(scans, (0, 0, 0)), Faults()
+    shapes, errors = dict.fromkeys(scans, (0, 0, 0)), ErrorCollector()
     for path, scan in scans.items():
-        with faults.gather():
+        with errors.catch():
             shapes[path] = scan.open().shape
     try:
         return place_boxes(annotations, shapes, classes)
     except InputError as error:
-        raise InputError("; ".join([*faults.found, str(error)])) from None
+        raise InputError("; ".join([*errors.found, str(error)])) from None

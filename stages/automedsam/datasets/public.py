@@ -14,7 +14,7 @@ from automedsam.cases.boxes import Spacing
 from automedsam.cases.case import Split
 from automedsam.datasets.outlines import fill_outline
 from automedsam.datasets.raw_scan import RawScan
-from automedsam.runtime.errors import Faults, InputError
+from automedsam.runtime.errors import ErrorCollector, InputError
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans.framing import Framing
 from automedsam.scans.scan import open_scan, read_mask, stem
@@ -153,17 +153,17 @@ def _camus_scan(patient: Path, slice_axis: SliceAxis, splits: dict[str, Split]) 
 
 def _read_camus_splits(folder: Path, patient: Path) -> dict[str, Split]:
     splits: dict[str, Split] = {}
-    faults = Faults()
+    errors = ErrorCollector()
     for split, name in CAMUS_LISTS.items():
         path = patient.absolute().parent.parent / "database_split" / name
         if path.is_file():
             _check_watched(folder, path)
             for listed in path.read_text(encoding="utf-8", errors="replace").split():
                 if splits.setdefault(listed, split) != split:
-                    faults.add(
+                    errors.add(
                         f"{path}: expected each patient in one split, found {listed} in {splits[listed]} too"
                     )
-    faults.raise_all()
+    errors.raise_if_any()
     return splits
 
 
@@ -196,20 +196,20 @@ def _find(folder: Path, places: Iterable[str], pattern: str, layout: str) -> lis
 
 
 def _each(paths: Iterable[Path], read: Callable[[Path], RawScan]) -> list[RawScan]:
-    scans, faults = [], Faults()
+    scans, errors = [], ErrorCollector()
     for path in paths:
-        with faults.gather():
+        with errors.catch():
             scans.append(read(path))
-    faults.raise_all()
+    errors.raise_if_any()
     return scans
 
 
 def _check_files(*paths: Path) -> None:
-    faults = Faults()
+    errors = ErrorCollector()
     for path in paths:
         if not path.is_file():
-            faults.add(f"{path}: expected a file, found none")
-    faults.raise_all()
+            errors.add(f"{path}: expected a file, found none")
+    errors.raise_if_any()
 
 
 @dataclass(frozen=True)

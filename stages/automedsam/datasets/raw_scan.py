@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automedsam.cases.boxes import BoxesOf, Spacing
+from automedsam.cases.boxes import BoxesByClass, Spacing
 from automedsam.cases.case import Split
 from automedsam.scans.scan import Scan
 
@@ -20,7 +20,7 @@ class RawScan:
     read_labels: Callable[[], np.ndarray] | None = (
         None  # (slices, H, W), whole numbers; None: no mask
     )
-    boxes: Mapping[int, BoxesOf] | None = (
+    boxes: Mapping[int, BoxesByClass] | None = (
         None  # of each slice that somebody looked at; None: of none
     )
     split: Split | None = None  # as the data set has it; None: by hash

@@ -21,14 +21,14 @@ from automedsam.supervision.box_losses import AutoMedSAMLoss
 
 
 @dataclass(frozen=True)
-class Examined:
+class CaseEvaluation:
     """Of one test case."""
 
     scores: list[Scores]  # of each class
     overlaps: list[Overlap]  # of each class with its true mask; none where nobody drew one
 
 
-class Examiner:
+class CaseEvaluator:
     """Scores one case after another."""
 
     def __init__(
@@ -45,14 +45,14 @@ class Examiner:
             mean_relative_box([case.of_class(of.value) for case in train_cases]) for of in classes
         ]
 
-    def examine(
+    def evaluate(
         self,
         case: Case,
         embedding: Tensor,
         logits: Tensor,
         labels: np.ndarray,
         true_labels: np.ndarray | None,
-    ) -> Examined:
+    ) -> CaseEvaluation:
         """Score each class of one case; without a true mask, by its boxes and losses alone.
 
         Args:
@@ -70,7 +70,7 @@ class Examiner:
         if true_labels is None:
             known = zip(masks, of_classes, self._mean_boxes, strict=True)
             found = [score_mask(mask, None, one, mean_box) for mask, one, mean_box in known]
-            return Examined([one | loss for one, loss in zip(found, losses, strict=True)], [])
+            return CaseEvaluation([one | loss for one, loss in zip(found, losses, strict=True)], [])
         truths = [true_labels == of.value for of in self._classes]
         found = [
             score_mask(*on) for on in zip(masks, truths, of_classes, self._mean_boxes, strict=True)
@@ -78,7 +78,7 @@ class Examiner:
         yardsticks = score_yardsticks(
             self._segmenter, embedding, of_classes, truths, self._mean_boxes
         )
-        return Examined(
+        return CaseEvaluation(
             [
                 one | loss | beside
                 for one, loss, beside in zip(found, losses, yardsticks, strict=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from automedsam.cases.boxes import Box, box_iou, enclosing_box, fill_boxes, mask_box_iou
 from automedsam.cases.case import Case
-from automedsam.cases.masks import set_masks_apart, to_mask
+from automedsam.cases.masks import resolve_mask_overlaps, to_mask
 from automedsam.evaluation.metrics import dice, hd95, iou
 from automedsam.model.segmenter import Segmenter
 from automedsam.supervision.box_losses import AutoMedSAMLoss, given_boxes
@@ -74,7 +74,7 @@ def score_yardsticks(
     }
     for way, masks in ways.items():
         for of_class, mask, truth in zip(
-            scores, set_masks_apart(np.stack(masks)), truths, strict=True
+            scores, resolve_mask_overlaps(np.stack(masks)), truths, strict=True
         ):
             if truth.any():
                 of_class[way] = dice(mask, truth)

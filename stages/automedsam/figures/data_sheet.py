@@ -12,7 +12,7 @@ from automedsam.cases.case import SPLITS, Case
 from automedsam.cases.classes import ObjectClass
 from automedsam.cases.colours import BLACK, BLUE, GREEN, ORANGE, class_colours
 from automedsam.figures.panels import draw_boxes, legend_lines, save_figure, show_image
-from automedsam.runtime.image_files import read_pixels
+from automedsam.runtime.image_files import read_image
 
 SHOWN = {"train": 12, "val": 6, "test": 6}
 COLUMNS = 6
@@ -53,7 +53,7 @@ def draw_data_report(
             show_image(
                 panel,
                 f"{case.split}: {_shorten(case.name)}",
-                read_pixels(images / f"{case.name}.png"),
+                read_image(images / f"{case.name}.png"),
                 vmax=255,
             )
             for of, colour in colours.items():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.backbone.weights import Weights
 from automedsam.model.direct import PromptModule
-from automedsam.model.locating import LocatingModule
+from automedsam.model.locating import LocatingPrompter
 from automedsam.model.locators import SIDE
 from automedsam.model.prompts import Prompts
 from automedsam.runtime.errors import InputError
@@ -41,7 +41,7 @@ class AutoMedSAM(nn.Module):
         self.preprocessing = backbone.preprocessing
         self.embedding_shape = (backbone.channels, backbone.grid, backbone.grid)
         self.decoder = PromptableDecoder(weights.load_prompt_encoder(), weights.load_mask_decoder())
-        self.prompt_module: PromptModule | LocatingModule
+        self.prompt_module: PromptModule | LocatingPrompter
         if prompting == "direct" and classes > 1:
             raise ValueError(f"expected one class with direct prompting, found {classes}")
         if prompting == "direct":
@@ -49,7 +49,7 @@ class AutoMedSAM(nn.Module):
                 backbone.channels, self.preprocessing.size, sparse_prompt
             )
         else:
-            self.prompt_module = LocatingModule(backbone.channels, prompt_source, classes)
+            self.prompt_module = LocatingPrompter(backbone.channels, prompt_source, classes)
 
     def forward(
         self, image_embeddings: Tensor, thumbnails: Tensor | None = None
@@ -71,7 +71,7 @@ class AutoMedSAM(nn.Module):
             raise InputError(
                 "thumbnails: expected those of the images, as prompt_source is not embedding; found none"
             )
-        return self.prompt_module.drive(self.decoder, image_embeddings, thumbnails)
+        return self.prompt_module.predict_masks(self.decoder, image_embeddings, thumbnails)
 
     def thumbnail(self, image: np.ndarray) -> Tensor:
         """What the PromptModule sees of an image (H, W) or (H, W, 3), uint8: (3, side, side), fp32, 0 to 1."""

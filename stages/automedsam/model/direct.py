@@ -59,7 +59,7 @@ class PromptModule(nn.Module):
             dense, boxes_xyxy=torch.cat([centre - extent / 2, centre + extent / 2], dim=1)[:, None]
         )
 
-    def drive(
+    def predict_masks(
         self, decoder: PromptableDecoder, image_embeddings: Tensor, thumbnails: Tensor | None = None
     ) -> tuple[Tensor, Prompts]:
         """Mask logits (B, 1, 4 grid, 4 grid), and the prompts that led to them; thumbnails are not looked at."""

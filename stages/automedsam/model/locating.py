@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automedsam.backbone.box_ensemble import decode_loosely
+from automedsam.backbone.box_ensemble import decode_with_box_ensemble
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.cases.boxes import box_iou, largest_box
 from automedsam.model.locators import EmbeddingLocator, ImageLocator
@@ -21,7 +21,7 @@ from automedsam.model.proposals import propose_boxes
 from automedsam.runtime.options import PromptSource
 
 VOTES = 5  # on a box that is chosen
-LEAST_SHARE = 0.5  # of the surest part's presence, that a further part must have
+MIN_PRESENCE_RATIO = 0.5  # of the surest part's presence, that a further part must have
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Located:
     presence: float  # 0 to 1
 
 
-class LocatingModule(nn.Module):
+class LocatingPrompter(nn.Module):
     """Embeddings and thumbnails to a map of each class, and by way of its box to a mask, class by class."""
 
     presence_threshold: Tensor
-    most_parts: Tensor
+    max_parts: Tensor
 
     def __init__(self, channels: int, source: PromptSource, classes: int = 1) -> None:
         """
@@ -53,7 +53,7 @@ class LocatingModule(nn.Module):
             self.locators["image"] = ImageLocator(classes)
         self.needs_thumbnails = source != "embedding"
         self.register_buffer("presence_threshold", torch.zeros(classes))
-        self.register_buffer("most_parts", torch.ones(classes))  # boxes of one image in training
+        self.register_buffer("max_parts", torch.ones(classes))  # boxes of one image in training
 
     def forward(self, image_embeddings: Tensor, thumbnails: Tensor | None) -> Tensor:
         """The maps: probability (B, K, 4 grid, 4 grid), fp32.
@@ -70,7 +70,7 @@ class LocatingModule(nn.Module):
         ]
         return torch.stack([logits.sigmoid() for logits in maps]).mean(0)
 
-    def drive(
+    def predict_masks(
         self, decoder: PromptableDecoder, image_embeddings: Tensor, thumbnails: Tensor | None
     ) -> tuple[Tensor, Prompts]:
         """Mask logits (B, K, 4 grid, 4 grid), fp32, and the boxes that led to them; empty where nothing is found."""
@@ -81,14 +81,14 @@ class LocatingModule(nn.Module):
         )  # one for each class, like all below
         singles = maps.flatten(0, 1)[:, None].split(1)  # (1, 1, 4 grid, 4 grid) each
         settings = (
-            self.most_parts.repeat(batch).tolist(),
+            self.max_parts.repeat(batch).tolist(),
             self.presence_threshold.repeat(batch).tolist(),
         )
         masks, boxes, presences = [], [], []
-        for embedding, one, most_parts, threshold in zip(
+        for embedding, one, max_parts, threshold in zip(
             embeddings, singles, *settings, strict=True
         ):
-            parts = locate(decoder, embedding, one, int(most_parts))
+            parts = locate(decoder, embedding, one, int(max_parts))
             presence = max((part.presence for part in parts), default=0.0)
             is_there = bool(parts) and presence >= threshold
             # What the map says is kept in sight, where it says that nothing is there.
@@ -105,7 +105,7 @@ class LocatingModule(nn.Module):
 
 
 def locate(
-    decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, most_parts: int = 1
+    decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, max_parts: int = 1
 ) -> list[Located]:
     """The proposals of a map (1, 1, h, w) that the decoder bears out best, apart from each other, the surest first.
 
@@ -114,7 +114,7 @@ def locate(
     Presence is the map's mean probability under the decoder's mask times the overlap of the box of the mask's largest
     part with the prompt: a box that is the object's is filled to its four sides.
     """
-    proposals = propose_boxes(probability[0, 0].detach().cpu().numpy(), most_parts)
+    proposals = propose_boxes(probability[0, 0].detach().cpu().numpy(), max_parts)
     if not proposals:
         return []
     cell = (
@@ -132,9 +132,9 @@ def locate(
     order = sorted(range(len(proposals)), key=presences.__getitem__, reverse=True)
     chosen: list[int] = []
     for i in order:
-        is_sure = presences[i] >= LEAST_SHARE * presences[order[0]]
+        is_sure = presences[i] >= MIN_PRESENCE_RATIO * presences[order[0]]
         if (
-            len(chosen) < most_parts
+            len(chosen) < max_parts
             and is_sure
             and not any(box_iou(proposals[i], proposals[k]) for k in chosen)
         ):
@@ -150,7 +150,7 @@ def prompt_with(
     Map and mask err in different ways; the map has as much say as the object is surely there.
     """
     answers = torch.stack(
-        [decode_loosely(decoder, embedding, part.box_xyxy, VOTES) for part in parts]
+        [decode_with_box_ensemble(decoder, embedding, part.box_xyxy, VOTES) for part in parts]
     )
     weight = max(part.presence for part in parts)
     return (answers.amax(0) + weight * probability) / (1 + weight)

@@ -35,7 +35,7 @@ class Segmenter:
             thumbnail = self.model.thumbnail(image)[None].to(self.compute.device)
         with self.compute.autocast():
             logits, prompts = self.model(embedding, thumbnail)
-        return self.model.preprocessing.mask_to_image(logits, image_size), self._tell(
+        return self.model.preprocessing.mask_to_image(logits, image_size), self._format(
             prompts, image_size
         )
 
@@ -50,7 +50,7 @@ class Segmenter:
             logits = self.model.decoder(embedding, boxes_xyxy=box)
         return preprocessing.mask_to_image(logits, image_size)
 
-    def _tell(self, prompts: Prompts, image_size: tuple[int, int]) -> list[dict[str, float]]:
+    def _format(self, prompts: Prompts, image_size: tuple[int, int]) -> list[dict[str, float]]:
         """Where each class's prompt lies in an image, and how surely there is something."""
         places = prompts.boxes_xyxy  # (1, K, 4)
         if prompts.points_xy is not None:

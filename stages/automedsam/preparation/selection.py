@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from automedsam.cases.case import SPLITS
 from automedsam.cases.classes import ObjectClass
-from automedsam.preparation.splits import rank
+from automedsam.preparation.splits import name_hash
 from automedsam.preparation.survey import SurveyedSlice
-from automedsam.preparation.survey_report import tell
-from automedsam.runtime.errors import Faults
+from automedsam.preparation.survey_report import count_phrase
+from automedsam.runtime.errors import ErrorCollector
 
 
 def choose_slices(
@@ -24,7 +24,7 @@ def choose_slices(
     chosen = [s for s in usable if s.split != "train"]
     boxed = 0
     for candidate in sorted(
-        (s for s in usable if s.split == "train"), key=lambda s: rank(s.name, seed)
+        (s for s in usable if s.split == "train"), key=lambda s: name_hash(s.name, seed)
     ):
         if boxed == train_cases:
             break
@@ -45,29 +45,29 @@ def check_splits(
       found: the classes that there are, for the message.
     """
     too_small = Counter(surveyed.split for surveyed in slices if surveyed.is_too_small)
-    faults = Faults()
+    errors = ErrorCollector()
     for split in SPLITS:
         of_split = [surveyed for surveyed in slices if surveyed.split == split]
         for of in classes:
             if any(surveyed.split == split and surveyed.boxes[of.value] for surveyed in chosen):
                 continue
             lost = (
-                f", and {tell(too_small[split], 'object')} below min_object_px"
+                f", and {count_phrase(too_small[split], 'object')} below min_object_px"
                 if too_small[split]
                 else ""
             )
             wanted = f"an object{f' of class {of.name}' if len(classes) > 1 else ''} in the {split} images"
             if any(surveyed.boxes[of.value] for surveyed in of_split):
                 used = sum(surveyed.split == split for surveyed in chosen)
-                faults.add(
+                errors.add(
                     f"train_cases, seed, keep_empty: expected {wanted}, found none in the {used} chosen ones{lost}"
                 )
                 continue
-            faults.add(
+            errors.add(
                 f"class_ids, val_fraction, test_fraction: expected {wanted}, found none in {len(of_split)}, "
                 f"of the classes {', '.join(map(str, found)) or 'none'}{lost}"
             )
-    faults.raise_all()
+    errors.raise_if_any()
 
 
 def _is_usable(surveyed: SurveyedSlice, keep_empty: bool) -> bool:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from automedsam.cases.boxes import Box, component_boxes, tight_box
-from automedsam.preparation.splits import rank
+from automedsam.preparation.splits import name_hash
 from automedsam.runtime.options import BoxesPerObject
 
 
 @dataclass(frozen=True)
-class BoxRules:
+class BoxSimulation:
     """What somebody would draw, and how carefully."""
 
     boxes_per_object: BoxesPerObject = "union"  # one round all of it, or one round each part
@@ -28,7 +28,7 @@ class BoxRules:
         self, boxes_xyxy: tuple[Box, ...], image_size: tuple[int, ...], name: str
     ) -> tuple[Box, ...]:
         """Those of a less careful one: each side out by 0 to `box_jitter` px, the same for a name each time."""
-        rng = np.random.default_rng(list(rank(name, self.seed)))
+        rng = np.random.default_rng(list(name_hash(name, self.seed)))
         height, width = image_size
         moved = []
         for x0, y0, x1, y1 in boxes_xyxy:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from automedsam.cases.case import SPLITS, Split
-from automedsam.runtime.errors import Faults, InputError
+from automedsam.runtime.errors import ErrorCollector, InputError
 
 
 def assign_splits(
@@ -34,7 +34,7 @@ def assign_splits(
             f"expected at least {least} groups (patients, volumes) to split, found {len(sizes)}: see group_by; "
             "one volume alone is never torn apart, its slices are too alike"
         )
-    ranked = sorted(sizes, key=rank)
+    ranked = sorted(sizes, key=name_hash)
     fractions = {"val": val_fraction, "test": test_fraction}
     total = sum(sizes.values())
     for left, split in zip(range(least - 1, -1, -1), to_fill, strict=False):
@@ -50,15 +50,15 @@ def _splits_of_groups(groups: Mapping[str, str], fixed: Mapping[str, Split]) -> 
     given: dict[str, set[Split]] = {}
     for scan, split in fixed.items():
         given.setdefault(groups[scan], set()).add(split)
-    faults = Faults()
+    errors = ErrorCollector()
     for group, splits in sorted(given.items()):
         if len(splits) > 1:
             found = ", ".join(s for s in SPLITS if s in splits)
-            faults.add(f"{group}: expected one split for all of the group, found {found}")
-    faults.raise_all()
+            errors.add(f"{group}: expected one split for all of the group, found {found}")
+    errors.raise_if_any()
     return {group: split for group, (split,) in given.items()}
 
 
-def rank(name: str, seed: int = 0) -> bytes:
+def name_hash(name: str, seed: int = 0) -> bytes:
     """A place in a shuffle that depends on nothing but the name and the seed."""
     return hashlib.sha256(f"{seed}/{name}".encode()).digest()

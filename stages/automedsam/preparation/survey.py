@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from automedsam.cases.boxes import Box, BoxesOf, Size, Spacing, mask_box_iou
+from automedsam.cases.boxes import Box, BoxesByClass, Size, Spacing, mask_box_iou
 from automedsam.cases.case import Split
 from automedsam.cases.classes import ObjectClass, label_mask
 from automedsam.datasets.raw_scan import RawScan
-from automedsam.preparation.simulated_boxes import BoxRules
-from automedsam.runtime.errors import Faults
+from automedsam.preparation.simulated_boxes import BoxSimulation
+from automedsam.runtime.errors import ErrorCollector
 from automedsam.scans.framing import Framing
 from automedsam.scans.prepared_scan import pixel_spacing_mm
 from automedsam.scans.scan import slice_name
@@ -29,7 +29,7 @@ class SurveyedSlice:
     plane: str | None  # of a volume in space
     image_size: Size  # of its own pixels, before it is framed
     spacing_mm: Spacing | None
-    boxes: BoxesOf
+    boxes: BoxesByClass
     is_too_small: bool  # there is an object, but nobody would have boxed it; of any class
     has_mask: bool  # to be tested on
     overlaps: tuple[
@@ -64,7 +64,7 @@ def survey_scans(
     scans: Iterable[RawScan],
     splits: dict[str, Split],
     framing: Framing,
-    rules: BoxRules,
+    rules: BoxSimulation,
     classes: Sequence[ObjectClass],
 ) -> Survey:
     """Read the header of every scan, and the masks of those that have no drawn boxes or are there to test on.
@@ -74,16 +74,16 @@ def survey_scans(
     Raises:
       InputError: every scan and mask that is at fault, and slices of one name.
     """
-    survey, faults = Survey(), Faults()
+    survey, errors = Survey(), ErrorCollector()
     for scan in scans:
-        with faults.gather():
+        with errors.catch():
             survey.slices += _survey_scan(survey, scan, splits[scan.name], framing, rules, classes)
     for name, count in Counter(surveyed.name for surveyed in survey.slices).items():
         if count > 1:
-            faults.add(
+            errors.add(
                 f"{name}: expected a name of its own for each image and slice, found {count}"
             )
-    faults.raise_all()
+    errors.raise_if_any()
     return survey
 
 
@@ -92,7 +92,7 @@ def _survey_scan(
     scan: RawScan,
     split: Split,
     framing: Framing,
-    rules: BoxRules,
+    rules: BoxSimulation,
     classes: Sequence[ObjectClass],
 ) -> list[SurveyedSlice]:
     opened = scan.open()
@@ -147,7 +147,9 @@ def _survey_scan(
     return slices
 
 
-def _jitter(simulated: BoxesOf, image_size: tuple[int, ...], rules: BoxRules, name: str) -> BoxesOf:
+def _jitter(
+    simulated: BoxesByClass, image_size: tuple[int, ...], rules: BoxSimulation, name: str
+) -> BoxesByClass:
     """Each class's boxes as a less careful person draws them, each class by a chance of its own."""
     by_chance = {value: name if len(simulated) == 1 else f"{name}/{value}" for value in simulated}
     return {

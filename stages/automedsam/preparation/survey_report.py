@@ -10,7 +10,7 @@ from automedsam.datasets.annotations.drawn import Annotations
 from automedsam.preparation.survey import Survey, SurveyedSlice
 from automedsam.runtime.errors import name_some
 
-LEAST_AGREEMENT = 0.7  # of tight boxes with the mask's own
+MIN_AGREEMENT = 0.7  # of tight boxes with the mask's own
 
 
 def describe_survey(
@@ -32,8 +32,8 @@ def describe_survey(
     images = sum(not s.is_volume for s in slices)
     planes = Counter(plane for plane in volumes.values() if plane)
     return [
-        f"found: {tell(images, 'image')}, {tell(len(volumes), 'volume')} of {tell(len(slices) - images, 'slice')}, "
-        f"{tell(len({s.scan.group for s in slices}), 'group')}",
+        f"found: {count_phrase(images, 'image')}, {count_phrase(len(volumes), 'volume')} of {count_phrase(len(slices) - images, 'slice')}, "
+        f"{count_phrase(len({s.scan.group for s in slices}), 'group')}",
         f"size (rows x columns, px): {_tell_range({s.image_size for s in slices})}",
         f"spacing (slices, rows, columns, mm): {_tell_range({s.spacing_mm for s in slices if s.spacing_mm})}",
         *(
@@ -57,7 +57,7 @@ def describe_survey(
         ),
         *_describe_rest(slices, chosen),
         *(
-            [f"no use: {tell(not_annotated, 'image')} with neither boxes nor a mask"]
+            [f"no use: {count_phrase(not_annotated, 'image')} with neither boxes nor a mask"]
             if not_annotated
             else []
         ),
@@ -70,11 +70,11 @@ def describe_unused(annotations: Annotations, classes: Sequence[ObjectClass]) ->
         drawn for drawn in annotations.boxes if not any(of.takes(drawn.classes) for of in classes)
     ]
     names = sorted({str(name) for drawn in unused for name in drawn.classes})
-    count = tell(len(unused), "drawn box", "drawn boxes")
+    count = count_phrase(len(unused), "drawn box", "drawn boxes")
     return [f"not used: {count} of other classes, {', '.join(names)}"] if unused else []
 
 
-def tell(count: int, what: str, several: str | None = None) -> str:
+def count_phrase(count: int, what: str, several: str | None = None) -> str:
     """How many of it, in words that agree."""
     return f"{count} {what}" if count == 1 else f"{count} {several or f'{what}s'}"
 
@@ -86,7 +86,7 @@ def _describe_split(
     boxes = sum(len(s.boxes_xyxy) for s in boxed)
     groups = len({s.scan.group for s in of_split})
     return (
-        f"{split}: {tell(len(of_split), 'case')} of {tell(groups, 'group')}, {len(boxed)} with an object"
+        f"{split}: {count_phrase(len(of_split), 'case')} of {count_phrase(groups, 'group')}, {len(boxed)} with an object"
         + (f" in {boxes} boxes" if boxes > len(boxed) else "")
         + (f" ({_tell_classes(of_split, classes)})" if len(classes) > 1 else "")
         + (f", {sum(s.has_mask for s in of_split)} with a mask" if split == "test" else "")
@@ -104,7 +104,8 @@ def _describe_rest(slices: list[SurveyedSlice], chosen: list[SurveyedSlice]) -> 
     left_out = f"left out: {of_train} of the training split, {len(slices) - len(used) - of_train} of the others"
     too_small = sum(s.is_too_small for s in slices)
     return [
-        left_out + (f"; {tell(too_small, 'object')} below min_object_px" if too_small else ""),
+        left_out
+        + (f"; {count_phrase(too_small, 'object')} below min_object_px" if too_small else ""),
         *_describe_disputes(slices),
     ]
 
@@ -117,12 +118,12 @@ def _describe_disputes(slices: list[SurveyedSlice]) -> list[str]:
     mean = sum(overlaps) / len(overlaps)
     doubt = (
         ""
-        if mean >= LEAST_AGREEMENT
+        if mean >= MIN_AGREEMENT
         else ": are these their masks, and mask_ids in the order of class_ids?"
     )
     lines = [f"drawn boxes of test slices overlap those of their masks by {mean:.2f} (IoU){doubt}"]
     if disputed := [s.name for s in slices if s.is_disputed]:
-        count = tell(len(disputed), "test slice")
+        count = count_phrase(len(disputed), "test slice")
         lines.append(
             f"look at these: {count} whose drawn boxes do not meet the mask's: {name_some(disputed)}"
         )

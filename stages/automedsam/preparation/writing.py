@@ -8,7 +8,7 @@ from tqdm import tqdm
 from automedsam.cases.case import Case
 from automedsam.cases.classes import ObjectClass, label_mask
 from automedsam.preparation.survey import SurveyedSlice
-from automedsam.runtime.errors import Faults
+from automedsam.runtime.errors import ErrorCollector
 from automedsam.runtime.image_files import write_image
 from automedsam.runtime.paths import IMAGES, TEST_MASKS
 from automedsam.scans.prepared_scan import Preparation, PreparedScan, pixel_spacing_mm
@@ -29,11 +29,11 @@ def write_cases(
     for surveyed in chosen:
         slices_of.setdefault(surveyed.scan.name, []).append(surveyed)
     (folder / TEST_MASKS.name).mkdir()  # DVC wants it, be there masks or not
-    cases, faults = [], Faults()
+    cases, errors = [], ErrorCollector()
     for slices in tqdm(slices_of.values(), "prepare", unit="scan"):
-        with faults.gather():
+        with errors.catch():
             cases += _write_scan(slices, preparation, classes, folder)
-    faults.raise_all()
+    errors.raise_if_any()
     return cases
 
 

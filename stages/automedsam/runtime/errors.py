@@ -8,14 +8,14 @@ class InputError(ValueError):
     """Bad input, told in a line that names the file or key, what was expected and what was found."""
 
 
-class Faults:
+class ErrorCollector:
     """Gathers what is wrong, so that one error tells it all."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
 
     @contextmanager
-    def gather(self) -> Iterator[None]:
+    def catch(self) -> Iterator[None]:
         """Keep an InputError for later; the block ends at it."""
         try:
             yield
@@ -26,7 +26,7 @@ class Faults:
         """Keep a line for later."""
         self.found.append(fault)
 
-    def raise_all(self) -> None:
+    def raise_if_any(self) -> None:
         """Raise one InputError for all that was gathered, if anything was."""
         if self.found:
             raise InputError("; ".join(self.found))

@@ -15,7 +15,7 @@ from automedsam.runtime.errors import InputError
 
 
 @contextmanager
-def fresh_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """A new, empty folder to fill, which takes the place of `path` when the block ends well, and else vanishes."""
     building, former = (
         path.with_name(f".{path.name}.{os.getpid()}.{kind}.tmp") for kind in ("new", "old")
@@ -35,7 +35,7 @@ def fresh_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def fresh_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """A name to write to, which takes the place of `path` when the block ends well, and else vanishes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -55,7 +55,7 @@ def write_metrics(path: Path, metrics: Mapping[str, float | int]) -> None:
       InputError: naming the numbers that are not finite.
     """
     _check_finite(path, [metrics])
-    with fresh_file(path) as building:
+    with atomic_file(path) as building:
         building.write_text(
             json.dumps(_rounded(metrics), indent=2) + "\n", encoding="utf-8", newline="\n"
         )
@@ -75,7 +75,7 @@ def write_table(
       InputError: naming the row and the number that is not finite.
     """
     _check_finite(path, rows)
-    with fresh_file(path) as building:
+    with atomic_file(path) as building:
         # As objects: a whole number stays one also beside an empty field.
         table = pd.DataFrame([_rounded(row) for row in rows], columns=columns, dtype=object)
         table.to_csv(building, index=False, lineterminator="\n")

@@ -21,7 +21,7 @@ def write_image(path: Path, values: np.ndarray) -> None:
     Image.fromarray(as_grey(values)).save(path)
 
 
-def read_pixels(path: Path) -> np.ndarray:
+def read_image(path: Path) -> np.ndarray:
     """An 8-bit image that this pipeline wrote, as it is: (H, W) or (H, W, 3), uint8."""
     with open_image(path) as image:
         return np.asarray(image)

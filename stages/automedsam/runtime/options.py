@@ -17,20 +17,20 @@ ClassId = int | str
 ClassIds = list[ClassId | list[ClassId]] | None
 MaskIds = list[int | list[int]] | None
 Id = TypeVar("Id", int, ClassId)
-MOST_CLASSES = 255  # masks that are written hold 8 bits
+MAX_CLASSES = 255  # masks that are written hold 8 bits
 
 
-def grouped(items: Sequence[Id | list[Id]]) -> list[tuple[Id, ...]]:
+def group_ids(items: Sequence[Id | list[Id]]) -> list[tuple[Id, ...]]:
     """The ids of each class."""
     return [tuple(item) if isinstance(item, list) else (item,) for item in items]
 
 
-def merged(items: Sequence[Id | list[Id]] | None) -> tuple[Id, ...] | None:
+def flatten_ids(items: Sequence[Id | list[Id]] | None) -> tuple[Id, ...] | None:
     """All ids, as if they were one class; None stays."""
-    return None if items is None else tuple(one for group in grouped(items) for one in group)
+    return None if items is None else tuple(one for group in group_ids(items) for one in group)
 
 
-def name_of(ids: Iterable[ClassId]) -> str:
+def class_name(ids: Iterable[ClassId]) -> str:
     """What a class is called."""
     return "+".join(map(str, ids))
 
@@ -40,7 +40,7 @@ def are_mask_values(ids: Iterable[ClassId]) -> bool:
     return all(isinstance(one, int) and one > 0 for one in ids)
 
 
-def repeated(ids: Iterable[ClassId]) -> list[str]:
+def repeated_ids(ids: Iterable[ClassId]) -> list[str]:
     """What is there more than once; 1 and "1" are the same to a reader."""
     written = [str(one) for one in ids]
     return sorted({one for one in written if written.count(one) > 1})

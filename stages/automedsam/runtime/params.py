@@ -22,7 +22,7 @@ from pydantic import (
 
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.options import (
-    MOST_CLASSES,
+    MAX_CLASSES,
     Augmentation,
     BoxesPerObject,
     Prompting,
@@ -30,10 +30,10 @@ from automedsam.runtime.options import (
     SliceAxis,
     SparsePrompt,
     are_mask_values,
-    grouped,
-    merged,
-    name_of,
-    repeated,
+    class_name,
+    flatten_ids,
+    group_ids,
+    repeated_ids,
 )
 
 ClassId = StrictInt | StrictStr
@@ -155,18 +155,18 @@ class AutoMedSAMConfig(BaseModel):
 
     def _faults_of_classes(self) -> Iterator[str]:
         count = len(self.class_ids or [])
-        class_ids, mask_ids = merged(self.class_ids) or (), merged(self.mask_ids) or ()
+        class_ids, mask_ids = flatten_ids(self.class_ids) or (), flatten_ids(self.mask_ids) or ()
         for key, ids in (("class_ids", class_ids), ("mask_ids", mask_ids)):
-            if twice := repeated(ids):
+            if twice := repeated_ids(ids):
                 yield f"{key} must hold no id twice, found {', '.join(twice)} more than once"
         if self.annotations is None and not are_mask_values(class_ids):
             yield f"class_ids of masks must be whole numbers over 0, found {self.class_ids}"
         if count > 1 and self.mask_ids is not None and len(self.mask_ids) != count:
             yield f"mask_ids must have an item for each of class_ids, {self.class_ids}, found {self.mask_ids}"
-        if twice := repeated(map(name_of, grouped(self.class_ids or []))):
+        if twice := repeated_ids(map(class_name, group_ids(self.class_ids or []))):
             yield f"class_ids must differ in their names, found {', '.join(twice)} more than once"
-        if count > MOST_CLASSES:
-            yield f"class_ids must be at most {MOST_CLASSES} classes, found {count}"
+        if count > MAX_CLASSES:
+            yield f"class_ids must be at most {MAX_CLASSES} classes, found {count}"
         if count > 1 and self.prompting == "direct":
             yield f"class_ids of several classes want prompting: locate, found {self.class_ids} with direct"
 
@@ -233,7 +233,9 @@ def load_config(path: Path, changes: Mapping[str, Any] | None = None) -> AutoMed
     try:
         return AutoMedSAMConfig(**{**values, **(changes or {})})
     except ValidationError as error:
-        raise InputError("; ".join(f"{path}: {_say(fault)}" for fault in error.errors())) from None
+        raise InputError(
+            "; ".join(f"{path}: {_describe(fault)}" for fault in error.errors())
+        ) from None
 
 
 def load_params(
@@ -267,7 +269,7 @@ def parse_change(text: str) -> tuple[str, Any]:
     return key, parsed
 
 
-def _say(fault: Any) -> str:
+def _describe(fault: Any) -> str:
     """One pydantic error as `key: what was expected, what was found`."""
     key = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":

@@ -9,7 +9,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.files import fresh_file
+from automedsam.runtime.files import atomic_file
 
 # One entry that holds them all: safetensors writes several in an order that changes from run to run.
 ENTRY = "made_from"
@@ -17,7 +17,7 @@ ENTRY = "made_from"
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], header: Mapping[str, str]) -> None:
     """Write named tensors; the same input gives the same bytes."""
-    with fresh_file(path) as building:
+    with atomic_file(path) as building:
         save_file(tensors, building, metadata={ENTRY: json.dumps(header, sort_keys=True)})
 
 

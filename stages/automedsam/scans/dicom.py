@@ -24,7 +24,7 @@ TAGS = [
 ]  # fmt: skip
 Numbers = tuple[float, ...]
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
-ALIKE = 1e-4  # numbers of one series differ in their last digits
+ORIENTATION_TOLERANCE = 1e-4  # numbers of one series differ in their last digits
 RIGHT_ANGLED = 1e-3
 SAME_PLACE_MM = 1e-3
 EVEN_SHARE, EVEN_MM = 0.01, 0.01  # by which steps from slice to slice may differ, whichever is more
@@ -239,7 +239,7 @@ def _check_alike(path: Path, headers: list[_Header]) -> None:
             ("ImageOrientationPatient", first.orientation, header.orientation),
             ("PixelSpacing", first.pixel_mm, header.pixel_mm),
         ):
-            if not np.allclose(expected or 0, found or 0, rtol=0, atol=ALIKE):
+            if not np.allclose(expected or 0, found or 0, rtol=0, atol=ORIENTATION_TOLERANCE):
                 raise InputError(
                     f"{header.path}: expected the {what} of {first.path}, {expected}, found {found}"
                 )

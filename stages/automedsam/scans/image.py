@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.files import fresh_file
+from automedsam.runtime.files import atomic_file
 from automedsam.runtime.image_files import as_grey, open_image
 from automedsam.scans.pixels import (
     check_finite,
@@ -77,7 +77,7 @@ class ImageScan:
 
         A viewer lays it over the image.
         """
-        with fresh_file(path) as building:
+        with atomic_file(path) as building:
             Image.fromarray(as_grey(stack[0])).save(building, "PNG", **self._resolution)
 
     write_soft = write  # a PNG cannot tell that 255 is 1

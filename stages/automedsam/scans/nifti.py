@@ -11,7 +11,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.files import fresh_file
+from automedsam.runtime.files import atomic_file
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans.pixels import check_finite, check_labels
 from automedsam.scans.slicing import Slicing
@@ -126,7 +126,7 @@ def write_mask(
     written = kind(volume.astype(np.uint8), None, header)
     written.header.set_slope_inter(slope, 0)  # the data themselves stay as they are
     content = written.to_bytes()
-    with fresh_file(path) as building:
+    with atomic_file(path) as building:
         building.write_bytes(
             gzip.compress(content, mtime=0) if path.suffix.lower() == ".gz" else content
         )

@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 import numpy as np
 
-from automedsam.runtime.errors import Faults, InputError
+from automedsam.runtime.errors import ErrorCollector, InputError
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans import dicom, nifti, tiff
 from automedsam.scans import image as images
@@ -99,15 +99,15 @@ def name_scans(folder: Path) -> dict[str, Path]:
         raise InputError(
             f"{folder}: expected {', '.join(SUFFIXES)} files, found none; see dataset, data_dir and annotations"
         )
-    faults = Faults()
+    errors = ErrorCollector()
     for paths in found.values():
         if len(paths) > 1:
-            faults.add(f"{', '.join(map(str, paths))}: expected one file a scan")
-    faults.raise_all()
+            errors.add(f"{', '.join(map(str, paths))}: expected one file a scan")
+    errors.raise_if_any()
     return {name: paths[0] for name, paths in sorted(found.items())}
 
 
-def mask_place(path: Path, folder: Path) -> Path:
+def mask_path(path: Path, folder: Path) -> Path:
     """Where the mask of a scan below the folder belongs: under the same name and format.
 
     A JPEG's, which would be blurred, is a PNG, and one of DICOM images is NIfTI.

@@ -16,8 +16,12 @@ from automedsam.runtime.options import SliceAxis
 # Where slice number, row and column point to: Superior, Posterior, Left ... Patients are seen from their feet and
 # their front, as everywhere in radiology: their right side is on the picture's left.
 PLANES: dict[SliceAxis, str] = {"axial": "SPL", "coronal": "PIL", "sagittal": "LIP"}
-THICK = 1.5  # times longer than along the other axes: the axis that the scanner sliced along
-FLAT = 1e-6  # volume of a voxel with edges of length 1, whatever the unit, below which it has none
+THICK_SLICE_RATIO = (
+    1.5  # times longer than along the other axes: the axis that the scanner sliced along
+)
+MIN_VOXEL_VOLUME = (
+    1e-6  # volume of a voxel with edges of length 1, whatever the unit, below which it has none
+)
 
 
 class Slicing:
@@ -72,7 +76,9 @@ class Slicing:
 
 def _is_flat(affine: np.ndarray) -> bool:
     lengths = voxel_sizes(affine)
-    return bool((lengths == 0).any() or abs(np.linalg.det(affine[:3, :3] / lengths)) < FLAT)
+    return bool(
+        (lengths == 0).any() or abs(np.linalg.det(affine[:3, :3] / lengths)) < MIN_VOXEL_VOLUME
+    )
 
 
 def _choose_plane(
@@ -84,5 +90,5 @@ def _choose_plane(
         return planes[int(orientation[shape.index(1), 0])]
     if slice_axis != "auto":
         return slice_axis
-    is_thick = lengths.max() >= THICK * np.sort(lengths)[-2]
+    is_thick = lengths.max() >= THICK_SLICE_RATIO * np.sort(lengths)[-2]
     return planes[int(orientation[lengths.argmax(), 0])] if is_thick else "axial"

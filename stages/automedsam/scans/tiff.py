@@ -14,7 +14,7 @@ import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffFileError, TiffPage, imwrite
 
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.files import fresh_file
+from automedsam.runtime.files import atomic_file
 from automedsam.runtime.image_files import as_grey
 from automedsam.scans.pixels import (
     check_finite,
@@ -82,7 +82,7 @@ class TiffScan:
 
     def write(self, path: Path, stack: np.ndarray) -> None:
         """A mask (pages, H, W), bool, as 0 and 255, or uint8 as it is; in the image's resolution."""
-        with fresh_file(path) as building:
+        with atomic_file(path) as building:
             imwrite(building, as_grey(stack), photometric=PHOTOMETRIC.MINISBLACK, compression=COMPRESSION.ADOBE_DEFLATE,
                     metadata=None, software=False, **self._geometry)  # fmt: skip
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from automedsam.cases.boxes import fill_boxes
 from automedsam.cases.case import Case
 from automedsam.cases.classes import ObjectClass
-from automedsam.runtime.image_files import read_pixels
+from automedsam.runtime.image_files import read_image
 
 
 def label_folders(folder: Path, classes: Sequence[ObjectClass]) -> list[Path]:
@@ -19,7 +19,7 @@ def label_folders(folder: Path, classes: Sequence[ObjectClass]) -> list[Path]:
     return [folder] if len(classes) == 1 else [folder / str(of.value) for of in classes]
 
 
-def read_supervision(folder: Path, case: Case) -> Tensor:
+def read_targets(folder: Path, case: Case) -> Tensor:
     """What is known of each pixel of a training case: (2, H, W), the probability of the object, and how sure it is.
 
     Outside of the boxes, nothing, surely. A case whose label was dropped says nothing of the inside.
@@ -32,7 +32,7 @@ def read_supervision(folder: Path, case: Case) -> Tensor:
     outside = torch.from_numpy(~fill_boxes(case.boxes_xyxy, case.image_size)).float()
     if not path.is_file():
         return torch.stack([torch.zeros_like(outside), outside])
-    probability = torch.from_numpy(read_pixels(path) / np.float32(255))
+    probability = torch.from_numpy(read_image(path) / np.float32(255))
     return torch.stack([probability, torch.maximum((2 * probability - 1).abs(), outside)])
 
 
@@ -41,7 +41,7 @@ def pseudo_label_loss(logits: Tensor, known: Tensor) -> Tensor:
 
     Args:
       logits: (B, 1, H, W).
-      known: (B, 2, H, W), as `read_supervision` has it: probability of the object, and sureness.
+      known: (B, 2, H, W), as `read_targets` has it: probability of the object, and sureness.
     """
     with torch.autocast(logits.device.type, enabled=False):
         logits, (probability, sureness) = logits.float(), known.split(1, dim=1)

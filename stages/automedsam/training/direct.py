@@ -14,7 +14,7 @@ from automedsam.cases.boxes import enclosing_box, mask_box_iou
 from automedsam.cases.case import Case
 from automedsam.cases.masks import to_mask
 from automedsam.supervision.box_losses import BoxLoss, given_boxes, mean_loss
-from automedsam.supervision.targets import pseudo_label_loss, read_supervision
+from automedsam.supervision.targets import pseudo_label_loss, read_targets
 from automedsam.training.trainer import Setup, Terms, Training
 
 
@@ -82,8 +82,7 @@ class DirectTraining(Training):
 
     def _pseudo_loss(self, masks: list[Tensor], cases: list[Case]) -> Tensor:
         known = [
-            read_supervision(self.pseudo_labels, case)[None].to(self.compute.device)
-            for case in cases
+            read_targets(self.pseudo_labels, case)[None].to(self.compute.device) for case in cases
         ]
         return torch.stack(
             [pseudo_label_loss(mask, of) for mask, of in zip(masks, known, strict=True)]

@@ -10,9 +10,9 @@ from torch import Tensor
 from automedsam.backbone.embeddings import EmbeddingFolder
 from automedsam.cases.case import Case
 from automedsam.model.automedsam import AutoMedSAM
-from automedsam.runtime.image_files import read_pixels
+from automedsam.runtime.image_files import read_image
 
-KEPT = 1000  # cases whose small tensors stay in memory: 0.2 GB of thumbnails
+CACHE_SIZE = 1000  # cases whose small tensors stay in memory: 0.2 GB of thumbnails
 
 
 class CaseInputs:
@@ -25,7 +25,7 @@ class CaseInputs:
         self.embeddings = embeddings
         self.images = images
         self.device = device
-        self.thumbnail = lru_cache(KEPT)(self._make_thumbnail)
+        self.thumbnail = lru_cache(CACHE_SIZE)(self._make_thumbnail)
 
     def load(self, cases: Sequence[Case]) -> tuple[Tensor, Tensor | None]:
         """Embeddings (B, C, grid, grid), fp32, and thumbnails (B, 3, side, side), or None if they are not looked at."""
@@ -36,4 +36,4 @@ class CaseInputs:
 
     def _make_thumbnail(self, case: Case) -> Tensor:
         """(3, side, side), fp32, 0 to 1, on the CPU."""
-        return self.model.thumbnail(read_pixels(self.images / f"{case.name}.png"))
+        return self.model.thumbnail(read_image(self.images / f"{case.name}.png"))

@@ -9,21 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automedsam.cases.augmentation import draw_view, stored_view
+from automedsam.cases.augmentation import embedded_view, sample_view
 from automedsam.cases.boxes import box_iou, enclosing_box, largest_box, mask_box_iou
 from automedsam.cases.case import Case
 from automedsam.cases.masks import to_mask
-from automedsam.model.locating import LocatingModule
+from automedsam.model.locating import LocatingPrompter
 from automedsam.model.locators import SIDE
 from automedsam.runtime.options import Augmentation
-from automedsam.supervision.targets import label_folders, pseudo_label_loss, read_supervision
-from automedsam.training.inputs import KEPT
+from automedsam.supervision.targets import label_folders, pseudo_label_loss, read_targets
+from automedsam.training.inputs import CACHE_SIZE
 from automedsam.training.trainer import Setup, Terms, Training
 
 WARM_UP = 0.15  # of all steps
 EMA_DECAY = 0.99
 CALIBRATED_CASES = 100
-AFFORDABLE = 0.01  # of the validation boxes' overlap may be lost for the sake of empty masks
+MAX_OVERLAP_LOSS = 0.01  # of the validation boxes' overlap may be lost for the sake of empty masks
 VIEWS_PER_CASE = (
     4  # embedded views of a case in one step: they are cheap to look at, and the head wants many
 )
@@ -53,7 +53,7 @@ class LocatingTraining(Training):
         self.steps_per_epoch = steps_per_epoch
         self.views = views
         self.augmentations = augmentations
-        if not isinstance(self.model.prompt_module, LocatingModule):
+        if not isinstance(self.model.prompt_module, LocatingPrompter):
             raise TypeError("expected a model that locates")
         self.mean = self.model.prompt_module
         self.learner = copy.deepcopy(self.mean).train()
@@ -67,8 +67,10 @@ class LocatingTraining(Training):
             total_steps=epochs * steps_per_epoch + 1,
             pct_start=WARM_UP,
         )
-        self._known_of_image = lru_cache(KEPT)(self._make_known)
-        self._known_of_view = lru_cache(10 * KEPT)(self._make_known)  # smaller, and several a case
+        self._known_of_image = lru_cache(CACHE_SIZE)(self._make_known)
+        self._known_of_view = lru_cache(10 * CACHE_SIZE)(
+            self._make_known
+        )  # smaller, and several a case
 
     def take_steps(self, train_cases: list[Case], epoch: int) -> Iterator[Terms]:
         """As many cases as the steps take, each as often as any other in the epoch; the same order in a resumed run."""
@@ -76,7 +78,7 @@ class LocatingTraining(Training):
             max(len(case.of_class(of.value).boxes_xyxy) for case in train_cases)
             for of in self.classes
         ]
-        self.mean.most_parts.copy_(torch.tensor(parts))
+        self.mean.max_parts.copy_(torch.tensor(parts))
         rng = np.random.default_rng([self.seed, epoch])
         torch.manual_seed(int(rng.integers(2**31)))  # of what is dropped
         count = self.steps_per_epoch * self.batch_size
@@ -111,7 +113,7 @@ class LocatingTraining(Training):
                 overlap = box_iou(tuple(box), enclosing_box(given.boxes_xyxy))
                 of_class.append((presence, overlap, given.has_object))
         self.mean.presence_threshold.copy_(
-            torch.tensor([affordable_threshold(of_class) for of_class in found])
+            torch.tensor([choose_presence_threshold(of_class) for of_class in found])
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -163,21 +165,21 @@ class LocatingTraining(Training):
 
     def _new_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """New views (B, 3, side, side) of the cases, and what is known of them, (B, 2 K, side, side)."""
-        views = [draw_view(rng, self.augmentations) for _ in cases]
+        views = [sample_view(rng, self.augmentations) for _ in cases]
         pairs = list(zip(views, cases, strict=True))
-        seen = torch.stack([view.of_image(self.inputs.thumbnail(case)) for view, case in pairs])
+        seen = torch.stack(
+            [view.apply_to_image(self.inputs.thumbnail(case)) for view, case in pairs]
+        )
         return seen, torch.stack(
-            [view.of_map(self._known_of_image(case, 0, SIDE)) for view, case in pairs]
+            [view.apply_to_map(self._known_of_image(case, 0, SIDE)) for view, case in pairs]
         )
 
     def _make_known(self, case: Case, view: int, side: int) -> Tensor:
-        """What is known of a view of a case, (2 K, side, side), class by class: see `read_supervision`."""
+        """What is known of a view of a case, (2 K, side, side), class by class: see `read_targets`."""
         folders = zip(label_folders(self.pseudo_labels, self.classes), self.classes, strict=True)
-        known = torch.cat(
-            [read_supervision(folder, case.of_class(of.value)) for folder, of in folders]
-        )
+        known = torch.cat([read_targets(folder, case.of_class(of.value)) for folder, of in folders])
         if view:
-            known = stored_view(case.name, view, self.augmentations).of_map(known)
+            known = embedded_view(case.name, view, self.augmentations).apply_to_map(known)
         to_input = self.model.preprocessing.map_to_input
         padding = 1 - to_input(torch.ones(1, *case.image_size), side)  # is surely no object
         surely = torch.cat([torch.zeros_like(padding), padding])
@@ -191,14 +193,14 @@ def _overlap(mask: np.ndarray, case: Case) -> float:
     return box_iou(largest_box(mask), enclosing_box(case.boxes_xyxy))
 
 
-def affordable_threshold(found: list[tuple[float, float, bool]]) -> float:
+def choose_presence_threshold(found: list[tuple[float, float, bool]]) -> float:
     """The presence below which a mask is left empty: the highest that pays, and that costs hardly any object.
 
     Args:
       found: of each case presence, overlap of the located box with the given one, and whether there is an object.
 
     Returns:
-      Just over the presence found in a case without an object, such that at most `AFFORDABLE` of the overlap is lost; 0
+      Just over the presence found in a case without an object, such that at most `MAX_OVERLAP_LOSS` of the overlap is lost; 0
       if there is no such case, or no overlap.
     """
     whole = sum(overlap for _, overlap, has_object in found if has_object)
@@ -213,4 +215,4 @@ def affordable_threshold(found: list[tuple[float, float, bool]]) -> float:
         )
         for threshold in candidates
     }
-    return max(threshold for threshold in candidates if lost[threshold] <= AFFORDABLE * whole)
+    return max(threshold for threshold in candidates if lost[threshold] <= MAX_OVERLAP_LOSS * whole)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import yaml
 
-from automedsam.runtime.files import fresh_file, fresh_folder
+from automedsam.runtime.files import atomic_file, atomic_folder
 
 
 class TrainingFolder:
@@ -32,12 +32,12 @@ class TrainingFolder:
             return None
 
     def save_state(self, state: dict[str, Any]) -> None:
-        with fresh_file(self._state) as building:
+        with atomic_file(self._state) as building:
             torch.save(state, building)
 
     def finish(self, output: Path) -> None:
         """Let the results take the place of `output`, and forget the rest."""
-        with fresh_folder(output) as folder:
+        with atomic_folder(output) as folder:
             shutil.copytree(self.results, folder, dirs_exist_ok=True)
         self._state.unlink(
             missing_ok=True

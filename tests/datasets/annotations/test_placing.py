@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automedsam.cases.boxes import Box
-from automedsam.cases.classes import sought_classes
+from automedsam.cases.classes import parse_classes
 from automedsam.datasets.annotations.placing import (
     Annotations,
     DrawnBox,
@@ -60,7 +60,7 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
 
 def place_object(annotations, sizes, class_ids):
     """The boxes of one class, by image and slice."""
-    (of,) = sought_classes(class_ids and [class_ids], None, is_annotated=True)
+    (of,) = parse_classes(class_ids and [class_ids], None, is_annotated=True)
     placed = place_boxes(annotations, sizes, [of])
     return {
         image: {number: boxes[of.value] for number, boxes in slices.items()}
@@ -207,7 +207,7 @@ def test_two_names_may_differ_in_leading_folders():
     assert found == {"a.png": {0: ((1, 1, 2, 2), (3, 3, 4, 4))}}
 
 
-# Faults
+# ErrorCollector
 
 BOXED = "(x_min, y_min, x_max, y_max in px, half open)"
 REVERSED = "expected x_min below x_max and y_min below y_max, found"
@@ -490,7 +490,7 @@ def test_boxes_of_several_classes_are_told_apart():
         drawn("a.png", (5, 5, 6, 6), classes=(9, "spine")),
         drawn("x/a.png", None),
     )
-    classes = sought_classes(["spleen", 1], None, is_annotated=True)
+    classes = parse_classes(["spleen", 1], None, is_annotated=True)
     assert [of.value for of in classes] == [1, 2]
     assert place_boxes(parts, SIZES, classes)["a.png"] == {
         0: {1: ((3, 3, 4, 4),), 2: ((1, 1, 2, 2),)}

@@ -10,7 +10,7 @@ from typing import Any
 from automedsam.cases.boxes import Size
 from automedsam.datasets.annotations.drawn import Annotations, DrawnBox, Listed
 from automedsam.datasets.annotations.text import read_text
-from automedsam.runtime.errors import Faults, InputError
+from automedsam.runtime.errors import ErrorCollector, InputError
 
 
 def read_coco(path: Path) -> Annotations:
@@ -24,19 +24,19 @@ def read_coco(path: Path) -> Annotations:
     names: dict[int | str, str] = {}
     listed: Listed = {}
     sizes: dict[tuple[str, int | None], Size] = {}
-    boxes, faults = [], Faults()
+    boxes, errors = [], ErrorCollector()
     for where, entry in _entries(path, content, "images"):
-        with faults.gather():
+        with errors.catch():
             name = _text(where, entry, "file_name")
             _add(where, images, _identity(where, entry, "id"), name)
             listed.setdefault((name, None), where)
             if (size := _size(entry)) is not None:
                 sizes[name, None] = size
     for where, entry in _entries(path, {"categories": []} | content, "categories"):
-        with faults.gather():
+        with errors.catch():
             _add(where, names, _identity(where, entry, "id"), _text(where, entry, "name"))
     for where, entry in _entries(path, content, "annotations"):
-        with faults.gather():
+        with errors.catch():
             image, category = (
                 _identity(where, entry, "image_id"),
                 _identity(where, entry, "category_id"),
@@ -47,7 +47,7 @@ def read_coco(path: Path) -> Annotations:
                 )
             classes = (category, names[category]) if category in names else (category,)
             boxes.append(DrawnBox(where, images[image], None, classes, _box(where, entry)))
-    faults.raise_all()
+    errors.raise_if_any()
     return Annotations(boxes, listed, sizes)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from automedsam.cases.boxes import EDGES
 from automedsam.datasets.annotations.drawn import Annotations, DrawnBox, Listed
 from automedsam.datasets.annotations.text import number, read_text, whole_number
-from automedsam.runtime.errors import Faults, InputError
+from automedsam.runtime.errors import ErrorCollector, InputError
 
 REQUIRED = ("image", *EDGES)
 OPTIONAL = ("slice", "class", "ends")
@@ -27,10 +27,10 @@ def read_csv(path: Path) -> Annotations:
     """
     columns, rows = _read_table(path)
     listed: Listed = {}
-    boxes, faults = [], Faults()
+    boxes, errors = [], ErrorCollector()
     for line, cells in rows:
         where = f"{path.name}, line {line}"
-        with faults.gather():
+        with errors.catch():
             if len(cells) != len(columns):
                 raise InputError(f"{where}: expected {len(columns)} cells, found {len(cells)}")
             row = dict.fromkeys(OPTIONAL, "") | dict(zip(columns, cells, strict=True))
@@ -46,7 +46,7 @@ def read_csv(path: Path) -> Annotations:
                     DrawnBox(where, *key, (_class(row),), (x0, y0, x1 + extent, y1 + extent))
                 )
             listed.setdefault(key, where)
-    faults.raise_all()
+    errors.raise_if_any()
     edges = [edge for box in boxes for edge in box.box_xyxy]
     if edges and max(edges) <= 1 and any(edge % 1 for edge in edges):
         raise InputError(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from automedsam.cases.boxes import Box, BoxesOf
+from automedsam.cases.boxes import Box, BoxesByClass
 from automedsam.cases.classes import ObjectClass
 from automedsam.datasets.annotations.coco import read_coco
 from automedsam.datasets.annotations.csv_table import read_csv
@@ -14,7 +14,7 @@ from automedsam.datasets.annotations.image_names import ImageNames, normal, with
 from automedsam.datasets.annotations.text import files_below
 from automedsam.datasets.annotations.voc import read_voc
 from automedsam.datasets.annotations.yolo import label_files, read_yolo
-from automedsam.runtime.errors import Faults, InputError
+from automedsam.runtime.errors import ErrorCollector, InputError
 
 __all__ = ["Annotations", "DrawnBox", "find_annotations", "place_boxes", "read_annotations"]
 KINDS = "a .csv table, COCO's .json, or a folder of Pascal VOC's .xml or YOLO's .txt files"
@@ -61,7 +61,7 @@ def read_annotations(path: Path, data_dir: Path | None = None) -> Annotations:
 
 def place_boxes(
     annotations: Annotations, sizes: dict[str, tuple[int, int, int]], classes: Sequence[ObjectClass]
-) -> dict[str, dict[int, BoxesOf]]:
+) -> dict[str, dict[int, BoxesByClass]]:
     """Every listed image's boxes, in whole pixels, by slice: sorted, none twice, () where a class is absent.
 
     Args:
@@ -73,21 +73,21 @@ def place_boxes(
       InputError: all names that fit no image or several, slices that are missing, and boxes that are reversed, empty
         or not inside their image.
     """
-    faults = Faults()
-    places = _find_places(annotations, sizes, faults)
+    errors = ErrorCollector()
+    places = _find_places(annotations, sizes, errors)
     placed: dict[Place, dict[int, set[Box]]] = {
         place: {of.value: set() for of in classes} for place in places.values() if place
     }
     for drawn in annotations.boxes:
         place = places[drawn.image, drawn.slice]
         if place is not None:
-            with faults.gather():
+            with errors.catch():
                 box_xyxy = _to_pixels(drawn, sizes[place[0]][1:])
                 for of in classes:
                     if of.takes(drawn.classes):
                         placed[place][of.value].add(box_xyxy)
-    faults.raise_all()
-    boxes_of: dict[str, dict[int, BoxesOf]] = {}
+    errors.raise_if_any()
+    boxes_of: dict[str, dict[int, BoxesByClass]] = {}
     for (image, index), found in sorted(placed.items(), key=itemgetter(0)):
         boxes_of.setdefault(image, {})[index] = {
             value: tuple(sorted(boxes)) for value, boxes in found.items()
@@ -96,7 +96,7 @@ def place_boxes(
 
 
 def _find_places(
-    annotations: Annotations, sizes: dict[str, tuple[int, int, int]], faults: Faults
+    annotations: Annotations, sizes: dict[str, tuple[int, int, int]], errors: ErrorCollector
 ) -> dict[tuple[str, int | None], Place | None]:
     """Where each listed image and slice belongs; None: nowhere, and the fault is told."""
     names = ImageNames({image: size[0] for image, size in sizes.items()})
@@ -104,7 +104,7 @@ def _find_places(
     takers: dict[Place, tuple[str, str]] = {}
     for (name, index), where in annotations.listed.items():
         places[name, index] = None
-        with faults.gather():
+        with errors.catch():
             place = _find_place(where, name, index, names, sizes)
             size, told = sizes[place[0]][1:], annotations.sizes.get((name, index))
             if (

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from automedsam.cases.boxes import Size
 from automedsam.datasets.annotations.drawn import Annotations, DrawnBox, Listed
 from automedsam.datasets.annotations.text import files_below, number, read_text, whole_number
-from automedsam.runtime.errors import Faults, InputError
+from automedsam.runtime.errors import ErrorCollector, InputError
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -24,9 +24,9 @@ def read_voc(folder: Path) -> Annotations:
     """
     listed: Listed = {}
     sizes: dict[tuple[str, int | None], Size] = {}
-    boxes, faults = [], Faults()
+    boxes, errors = [], ErrorCollector()
     for path in files_below(folder, ".xml"):
-        with faults.gather():
+        with errors.catch():
             root = _read_xml(path)
             file = PurePosixPath(path.relative_to(folder).as_posix())
             image = _image_name(root, file)
@@ -37,9 +37,9 @@ def read_voc(folder: Path) -> Annotations:
             if height and width:
                 sizes[image, None] = height, width
             for index, found in enumerate(root.findall("object"), start=1):
-                with faults.gather():
+                with errors.catch():
                     boxes.append(_read_object(f"{file}, object {index}", image, found))
-    faults.raise_all()
+    errors.raise_if_any()
     return Annotations(boxes, listed, sizes)
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from automedsam.datasets.annotations.drawn import Annotations, DrawnBox, Listed
 from automedsam.datasets.annotations.text import files_below, number, read_text, whole_number
-from automedsam.runtime.errors import Faults, InputError
+from automedsam.runtime.errors import ErrorCollector, InputError
 
 LISTS_OF_CLASSES = ("classes.txt", "obj.names", "data.yaml", "dataset.yaml")
 # What lies at an export's top and lists files, classes or terms.
@@ -29,19 +29,19 @@ def read_yolo(folder: Path, data_dir: Path | None = None) -> Annotations:
     """
     names = _read_class_names(folder, data_dir)
     listed: Listed = {}
-    boxes, faults = [], Faults()
+    boxes, errors = [], ErrorCollector()
     for path in label_files(folder):
         label = path.relative_to(folder).as_posix()
         image = label[: -len(".txt")]
         listed[image, None] = label
-        with faults.gather():
+        with errors.catch():
             for number_of_line, line in enumerate(read_text(path).splitlines(), start=1):
-                with faults.gather():
+                with errors.catch():
                     if line.strip():
                         boxes.append(
                             _read_line(f"{label}, line {number_of_line}", image, line, names)
                         )
-    faults.raise_all()
+    errors.raise_if_any()
     return Annotations(boxes, listed)
 
 
