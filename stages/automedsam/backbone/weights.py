@@ -119,7 +119,7 @@ class Weights:
             key for key in sorted(wanted.keys() | found.keys()) if wanted.get(key) != found.get(key)
         )
         raise InputError(
-            f"{expected}, with {key} {_describe(wanted.get(key))}, found {_describe(found.get(key))}"
+            f"{expected}, with {key} {_describe_shape(wanted.get(key))}, found {_describe_shape(found.get(key))}"
         )
 
     def _load(self, module: M, part: str) -> M:
@@ -135,7 +135,7 @@ class Weights:
         return module.eval().requires_grad_(False)
 
 
-def _describe(shape: tuple[int, ...] | None) -> str:
+def _describe_shape(shape: tuple[int, ...] | None) -> str:
     return "absent" if shape is None else f"of shape {shape}"
 
 
