@@ -1,4 +1,4 @@
-"""Votes on a box: the first is the plain decoder's, the others are looser, inside of the frame, the same each time."""
+"""The ensemble of boxes: its first box, its enlarged boxes, and their average."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from automedsam.backbone.box_ensemble import MAX_LOOSENESS, decode_with_box_ensemble
+from automedsam.backbone.box_ensemble import MAX_ENLARGEMENT, decode_with_box_ensemble
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.backbone.weights import Weights
 
@@ -27,8 +27,8 @@ def embedding() -> Tensor:
 
 
 @pytest.fixture
-def asked(decoder: PromptableDecoder, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """The boxes that the decoder is asked from now on."""
+def decoded_boxes(decoder: PromptableDecoder, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """The box prompts of each call of the decoder from now on."""
     boxes: list[Tensor] = []
     forward: Callable[..., Tensor] = decoder.forward
 
@@ -40,41 +40,43 @@ def asked(decoder: PromptableDecoder, monkeypatch: pytest.MonkeyPatch) -> list[T
     return boxes
 
 
-def test_one_vote_is_the_plain_decoders(decoder: PromptableDecoder, embedding: Tensor) -> None:
+def test_an_ensemble_of_one_is_the_plain_decoder(
+    decoder: PromptableDecoder, embedding: Tensor
+) -> None:
     plain = decoder(embedding, boxes_xyxy=BOX[None]).sigmoid()
     assert plain.shape == (1, 1, 32, 32)
     torch.testing.assert_close(decode_with_box_ensemble(decoder, embedding, BOX, 1), plain)
 
 
-def test_votes_are_averaged_as_probabilities(
-    decoder: PromptableDecoder, embedding: Tensor, asked: list[Tensor]
+def test_ensemble_averages_probabilities(
+    decoder: PromptableDecoder, embedding: Tensor, decoded_boxes: list[Tensor]
 ) -> None:
     found = decode_with_box_ensemble(decoder, embedding, BOX, 4)
-    (boxes,) = asked
+    (boxes,) = decoded_boxes
     answers = [decoder(embedding, boxes_xyxy=box[None]).sigmoid() for box in boxes]
     torch.testing.assert_close(found, sum(answers) / 4, atol=1e-5, rtol=1e-4)
 
 
-def test_the_first_vote_is_on_the_box_itself_and_the_others_on_looser_ones(
-    decoder: PromptableDecoder, embedding: Tensor, asked: list[Tensor]
+def test_first_box_is_unchanged_and_the_others_are_enlarged(
+    decoder: PromptableDecoder, embedding: Tensor, decoded_boxes: list[Tensor]
 ) -> None:
     decode_with_box_ensemble(decoder, embedding, BOX, 6)
-    (boxes,) = asked
+    (boxes,) = decoded_boxes
     assert torch.equal(boxes[0], BOX)
     wider = (boxes[1:] - BOX) * torch.tensor([-1, -1, 1, 1])
     assert (wider >= 0).all()
-    assert (wider <= MAX_LOOSENESS * 64).all()
+    assert (wider <= MAX_ENLARGEMENT * 64).all()
     assert len({tuple(box) for box in boxes.tolist()}) == 6
 
 
-def test_boxes_stay_inside_of_the_frame(
-    decoder: PromptableDecoder, embedding: Tensor, asked: list[Tensor]
+def test_boxes_stay_inside_the_frame(
+    decoder: PromptableDecoder, embedding: Tensor, decoded_boxes: list[Tensor]
 ) -> None:
     decode_with_box_ensemble(decoder, embedding, torch.tensor([0.0, 0.0, 64.0, 64.0]), 5)
-    assert torch.equal(asked[0], torch.tensor([[0.0, 0.0, 64.0, 64.0]] * 5))
+    assert torch.equal(decoded_boxes[0], torch.tensor([[0.0, 0.0, 64.0, 64.0]] * 5))
 
 
-def test_votes_are_the_same_in_every_call_and_leave_chance_alone(
+def test_ensemble_is_deterministic_and_keeps_the_random_state(
     decoder: PromptableDecoder, embedding: Tensor
 ) -> None:
     torch.manual_seed(1)
@@ -85,7 +87,7 @@ def test_votes_are_the_same_in_every_call_and_leave_chance_alone(
     assert torch.equal(decode_with_box_ensemble(decoder, embedding, BOX, 5), one)
 
 
-def test_probabilities_are_fp32_under_autocast(
+def test_ensemble_returns_fp32_under_autocast(
     decoder: PromptableDecoder, embedding: Tensor
 ) -> None:
     with torch.autocast("cpu", torch.bfloat16):

@@ -1,4 +1,4 @@
-"""Batched decoding against segment_anything's own decoder, called one image at a time."""
+"""Batched decoding, compared with SAM's own decoder called one image at a time."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def decode_one_by_one(
 @pytest.mark.parametrize("with_dense", [False, True])
 @pytest.mark.parametrize("kind", ["boxes", "points", "tokens"])
 @pytest.mark.parametrize("batch", [1, 2, 3])
-def test_a_batch_decodes_as_its_images_one_by_one(
+def test_batch_is_decoded_like_its_images_one_by_one(
     decoder: PromptableDecoder, batch: int, kind: str, with_dense: bool
 ) -> None:
     images = torch.randn(batch, 32, 8, 8, requires_grad=True)
@@ -70,14 +70,15 @@ def test_a_batch_decodes_as_its_images_one_by_one(
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
     leaves = [images, *inputs.values()]
-    of_found = torch.autograd.grad((weight * found).sum(), leaves)
-    of_expected = torch.autograd.grad((weight * expected).sum(), leaves)
-    for one, other in zip(of_found, of_expected, strict=True):
-        assert other.any()
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * float(other.abs().max()))
+    gradients = torch.autograd.grad((weight * found).sum(), leaves)
+    expected_gradients = torch.autograd.grad((weight * expected).sum(), leaves)
+    for gradient, target in zip(gradients, expected_gradients, strict=True):
+        assert target.any()
+        atol = 1e-5 * float(target.abs().max())
+        torch.testing.assert_close(gradient, target, rtol=1e-4, atol=atol)
 
 
-def test_each_image_answers_to_its_own_prompt(decoder: PromptableDecoder) -> None:
+def test_each_image_is_decoded_with_its_own_prompt(decoder: PromptableDecoder) -> None:
     images = torch.randn(1, 32, 8, 8).repeat(2, 1, 1, 1)
     one, other = decoder(
         images, boxes_xyxy=torch.tensor([[2.0, 2.0, 20.0, 20.0], [30.0, 40.0, 60.0, 62.0]])
@@ -89,9 +90,9 @@ def test_each_image_answers_to_its_own_prompt(decoder: PromptableDecoder) -> Non
 def test_coordinates_are_encoded_in_fp32_under_autocast(
     decoder: PromptableDecoder, kind: str
 ) -> None:
-    seen: list[dict[str, Any]] = []
+    inputs: list[dict[str, Any]] = []
     decoder.mask_decoder.register_forward_pre_hook(
-        lambda _, args, kwargs: seen.append(kwargs), with_kwargs=True
+        lambda _, args, kwargs: inputs.append(kwargs), with_kwargs=True
     )
     images, prompt = torch.randn(2, 32, 8, 8), prompts(kind, 2)
     decoder(images, **prompt)
@@ -99,4 +100,4 @@ def test_coordinates_are_encoded_in_fp32_under_autocast(
         logits = decoder(images, **prompt)
     assert logits.dtype == torch.bfloat16
     for name in ("sparse_prompt_embeddings", "image_pe"):
-        assert torch.equal(seen[1][name], seen[0][name])
+        assert torch.equal(inputs[1][name], inputs[0][name])

@@ -1,4 +1,4 @@
-"""Embeddings on disk: found again by all that made them, and refused by any other backbone."""
+"""Embeddings on disk: their addresses, their headers, and rejected embeddings."""
 
 import os
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def store_path(
     return EmbeddingStore(Path("store"), describe_encoder(weights, dtype), precision).path(image)
 
 
-def test_an_embedding_is_found_by_the_images_content(
+def test_path_depends_on_the_content_of_the_image(
     tiny_weights: Weights, picture: Path, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy.png"
@@ -55,7 +55,7 @@ def test_an_embedding_is_found_by_the_images_content(
     assert store_path(tiny_weights, copy) != stored
 
 
-def test_an_embedding_is_found_by_the_weights_content(
+def test_path_depends_on_the_content_of_the_weights(
     tiny_weights: Weights, other_weights: Weights, picture: Path, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy.pth"
@@ -69,7 +69,7 @@ def test_an_embedding_is_found_by_the_weights_content(
     "change",
     [{"kind": "sam"}, {"size": 128}, {"mean": (0.4, 0.4, 0.5)}, {"std": (0.25, 0.2, 0.25)}],
 )
-def test_an_embedding_is_found_by_the_preprocessing(
+def test_path_depends_on_the_preprocessing(
     tiny_weights: Weights, picture: Path, change: dict[str, object]
 ) -> None:
     stored = store_path(tiny_weights, picture)
@@ -78,28 +78,26 @@ def test_an_embedding_is_found_by_the_preprocessing(
     assert store_path(tiny_weights, picture) != stored
 
 
-def test_an_embedding_is_found_by_its_precision(tiny_weights: Weights, picture: Path) -> None:
+def test_path_depends_on_the_precision(tiny_weights: Weights, picture: Path) -> None:
     assert store_path(tiny_weights, picture, "bfloat16") != store_path(
         tiny_weights, picture, "float32"
     )
 
 
-def test_an_embedding_is_found_by_the_type_that_it_is_stored_in(
-    tiny_weights: Weights, picture: Path
-) -> None:
+def test_path_depends_on_the_storage_type(tiny_weights: Weights, picture: Path) -> None:
     assert store_path(tiny_weights, picture, dtype="int8") != store_path(tiny_weights, picture)
 
 
-def test_a_view_is_stored_apart_from_the_image_and_from_other_views(
-    tiny_weights: Weights, picture: Path
-) -> None:
+def test_path_depends_on_the_view(tiny_weights: Weights, picture: Path) -> None:
     store = EmbeddingStore(Path("store"), describe_encoder(tiny_weights, "float16"), "float32")
     assert store.path(picture, "") == store.path(picture)
     assert len({store.path(picture, view) for view in ("", "one", "other")}) == 3
     assert store.path(picture, "one") == store.path(picture, "one")
 
 
-def test_views_lie_in_folders_of_their_own(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
+def test_views_are_stored_in_separate_folders(
+    embeddings: EmbeddingFolder, cases: list[Case]
+) -> None:
     folder = embeddings.folder
     assert embedding_path(folder, "a", 0) == embeddings.path(cases[0]) == folder / "a.safetensors"
     assert (
@@ -109,32 +107,24 @@ def test_views_lie_in_folders_of_their_own(embeddings: EmbeddingFolder, cases: l
     )
 
 
-def test_views_are_loaded_as_they_are_asked_for(
-    embeddings: EmbeddingFolder, cases: list[Case]
-) -> None:
+def test_load_returns_the_given_views(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
     loaded = embeddings.load([cases[0], cases[1], cases[0]], CPU, [2, 0, 1])
     for found, case, view in zip(loaded, (cases[0], cases[1], cases[0]), (2, 0, 1), strict=True):
         assert torch.equal(found, load_tensors(embeddings.path(case, view))["embedding"].float())
     assert not torch.equal(loaded[0], loaded[2])
 
 
-def test_check_looks_at_every_view_that_is_used(
-    embeddings: EmbeddingFolder, cases: list[Case]
-) -> None:
+def test_check_covers_every_view_in_use(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
     embeddings.check(cases[:3], 2)
-    with pytest.raises(
-        InputError, match=r"views/3/a\.safetensors: expected a file that this pipeline wrote"
-    ):
+    with pytest.raises(InputError, match=r"views/3/a\.safetensors: file not found"):
         embeddings.check(cases[:3], 3)
     embeddings.path(cases[1], 2).unlink()
     embeddings.check(cases[:3], 1)
-    with pytest.raises(
-        InputError, match=r"views/2/b\.safetensors: expected a file that this pipeline wrote"
-    ):
+    with pytest.raises(InputError, match=r"views/2/b\.safetensors: file not found"):
         embeddings.check(cases[:3], 2)
 
 
-def test_check_refuses_views_of_other_weights(
+def test_check_rejects_views_of_other_weights(
     embeddings: EmbeddingFolder, other_weights: Weights, cases: list[Case], tmp_path: Path
 ) -> None:
     other = EmbeddingStore(tmp_path, describe_encoder(other_weights, "float16"), "float32")
@@ -145,7 +135,7 @@ def test_check_refuses_views_of_other_weights(
         embeddings.check(cases[:3], 2)
 
 
-def test_a_stored_embedding_is_fp16_and_says_what_made_it(
+def test_stored_embedding_is_fp16_with_a_full_header(
     tiny_weights: Weights, picture: Path, tmp_path: Path
 ) -> None:
     store = EmbeddingStore(
@@ -162,7 +152,7 @@ def test_a_stored_embedding_is_fp16_and_says_what_made_it(
     assert header["backbone"] == "sam_test"
 
 
-def test_an_embedding_stored_in_int8_says_so_and_comes_back_in_fp32_from_half_of_the_space(
+def test_int8_embedding_needs_half_the_space_and_loads_as_fp32(
     tiny_weights: Weights, picture: Path, cases: list[Case], tmp_path: Path
 ) -> None:
     embedding = torch.randn(32, 8, 8).half()
@@ -180,9 +170,7 @@ def test_an_embedding_stored_in_int8_says_so_and_comes_back_in_fp32_from_half_of
     assert torch.equal(loaded[0], unpack(pack(embedding, "int8")))
 
 
-def test_embeddings_come_in_the_order_of_the_cases_in_fp32(
-    embeddings: EmbeddingFolder, cases: list[Case]
-) -> None:
+def test_load_keeps_the_order_of_the_cases(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
     forwards, backwards = embeddings.load(cases[:2], CPU), embeddings.load(cases[1::-1], CPU)
     assert forwards.shape == (2, 32, 8, 8)
     assert forwards.dtype == torch.float32
@@ -190,13 +178,13 @@ def test_embeddings_come_in_the_order_of_the_cases_in_fp32(
     assert not torch.equal(forwards[0], forwards[1])
 
 
-def test_check_accepts_what_this_backbone_embedded(
+def test_check_accepts_embeddings_of_this_backbone(
     embeddings: EmbeddingFolder, cases: list[Case]
 ) -> None:
     embeddings.check(cases)
 
 
-def test_check_refuses_embeddings_of_other_weights(
+def test_check_rejects_embeddings_of_other_weights(
     embeddings: EmbeddingFolder, other_weights: Weights, cases: list[Case]
 ) -> None:
     with pytest.raises(
@@ -205,7 +193,7 @@ def test_check_refuses_embeddings_of_other_weights(
         EmbeddingFolder(embeddings.folder, other_weights, "float16").check(cases)
 
 
-def test_check_refuses_embeddings_of_another_backbone(
+def test_check_rejects_embeddings_of_another_backbone(
     embeddings: EmbeddingFolder,
     tiny_weights: Weights,
     cases: list[Case],
@@ -219,7 +207,7 @@ def test_check_refuses_embeddings_of_another_backbone(
         twin.check(cases)
 
 
-def test_check_refuses_embeddings_of_another_preprocessing(
+def test_check_rejects_embeddings_of_another_preprocessing(
     embeddings: EmbeddingFolder,
     tiny_weights: Weights,
     cases: list[Case],
@@ -234,7 +222,7 @@ def test_check_refuses_embeddings_of_another_preprocessing(
         folder.check(cases)
 
 
-def test_check_refuses_embeddings_stored_in_another_type(
+def test_check_rejects_embeddings_of_another_storage_type(
     embeddings: EmbeddingFolder, tiny_weights: Weights, cases: list[Case]
 ) -> None:
     with pytest.raises(
@@ -243,11 +231,9 @@ def test_check_refuses_embeddings_stored_in_another_type(
         EmbeddingFolder(embeddings.folder, tiny_weights, "int8").check(cases)
 
 
-def test_check_looks_at_every_case(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
+def test_check_covers_every_case(embeddings: EmbeddingFolder, cases: list[Case]) -> None:
     embeddings.path(cases[-1]).unlink()
-    with pytest.raises(
-        InputError, match=r"e\.safetensors: expected a file that this pipeline wrote.*dvc repro"
-    ):
+    with pytest.raises(InputError, match=r"e\.safetensors: file not found.*dvc repro"):
         embeddings.check(cases)
 
 
@@ -256,34 +242,32 @@ def no_header(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "damage",
     [
         pytest.param(lambda path: path.write_bytes(b""), id="empty"),
         pytest.param(lambda path: path.write_bytes(b"no embedding at all"), id="garbage"),
-        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-100]), id="cut short"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-100]), id="truncated"),
         pytest.param(no_header, id="no header"),
     ],
 )
-def test_check_refuses_a_file_that_is_no_embedding(
-    embeddings: EmbeddingFolder, cases: list[Case], spoil: Callable[[Path], object]
+def test_check_rejects_a_file_that_is_no_embedding(
+    embeddings: EmbeddingFolder, cases: list[Case], damage: Callable[[Path], object]
 ) -> None:
     path = embeddings.path(cases[1])
     content = path.read_bytes()
     path.unlink()
     path.write_bytes(content)
-    spoil(path)
-    with pytest.raises(
-        InputError, match=r"b\.safetensors: expected a file that this pipeline wrote"
-    ):
+    damage(path)
+    with pytest.raises(InputError, match=r"b\.safetensors: not a file that this pipeline wrote"):
         embeddings.check(cases)
 
 
-def test_a_link_is_the_stored_file(picture: Path, tmp_path: Path) -> None:
+def test_link_or_copy_links_the_stored_file(picture: Path, tmp_path: Path) -> None:
     link_or_copy(picture, tmp_path / "linked.png")
     assert (tmp_path / "linked.png").samefile(picture)
 
 
-def test_a_copy_takes_the_place_of_a_link_where_there_are_none(
+def test_link_or_copy_copies_if_links_are_not_supported(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -295,8 +279,8 @@ def test_a_copy_takes_the_place_of_a_link_where_there_are_none(
     assert not (tmp_path / "copied.png").samefile(picture)
 
 
-def test_format_is_counted_up_when_an_embedding_changes() -> None:
-    """If these numbers move, the encoder or its preprocessing did: count FORMAT up, then write the new ones here."""
+def test_format_identifies_the_values_of_an_embedding() -> None:
+    """If this fails, the embeddings have changed: increase FORMAT and update the values here."""
     encoder = Encoder(Weights("sam_tiny"), Compute(CPU, torch.float32))
     embedding = encoder(draw_phantom(np.random.default_rng(0)).image).float()
     assert FORMAT == "2"
@@ -304,10 +288,10 @@ def test_format_is_counted_up_when_an_embedding_changes() -> None:
     assert embedding[:3, 7, 9].tolist() == pytest.approx([0.7446, -1.3859, 0.2629], abs=2e-3)
 
 
-def test_pruning_leaves_what_is_in_use_and_what_is_linked_to(
+def test_prune_keeps_used_and_linked_embeddings(
     tiny_weights: Weights, other_weights: Weights, tmp_path: Path
 ) -> None:
-    """The store loses an image that is not in use and another encoder's; a link to one of them is a file of its own."""
+    """Unused embeddings and those of another encoder are deleted; links to them still work."""
     images = [tmp_path / f"{name}.png" for name in "ab"]
     for image in images:
         image.write_bytes(image.name.encode())
@@ -315,23 +299,22 @@ def test_pruning_leaves_what_is_in_use_and_what_is_linked_to(
         EmbeddingStore(tmp_path / "store", describe_encoder(weights, "float16"), "float32")
         for weights in (tiny_weights, other_weights)
     )
-    kept, gone, of_other = store.path(images[0]), store.path(images[1]), other.path(images[0])
-    for path in (kept, gone, of_other):
+    kept, unused = store.path(images[0]), store.path(images[1])
+    foreign = other.path(images[0])
+    for path in (kept, unused, foreign):
         store.write(path, torch.zeros(32, 8, 8, dtype=torch.float16))
     linked = tmp_path / "linked.safetensors"
-    link_or_copy(gone, linked)
-    expected = gone.stat().st_size + of_other.stat().st_size
+    link_or_copy(unused, linked)
+    expected = unused.stat().st_size + foreign.stat().st_size
 
     assert store.prune([kept]) == (2, expected)
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == [kept]
-    assert not of_other.parent.exists()
+    assert not foreign.parent.exists()
     assert load_tensors(linked)["embedding"].shape == (32, 8, 8)
     assert store.prune([kept]) == (0, 0)
 
 
-def test_pruning_where_nothing_was_ever_stored_drops_nothing(
-    tiny_weights: Weights, tmp_path: Path
-) -> None:
+def test_prune_of_a_missing_store_deletes_nothing(tiny_weights: Weights, tmp_path: Path) -> None:
     nowhere = EmbeddingStore(
         tmp_path / "none", describe_encoder(tiny_weights, "float16"), "float32"
     )

@@ -1,4 +1,4 @@
-"""The fast image encoder against segment-anything's own, of which it takes the weights."""
+"""The fast image encoder, compared with SAM's own encoder of the same weights."""
 
 import copy
 from dataclasses import replace
@@ -14,7 +14,7 @@ from tiny_sam import TINY
 
 
 def stock_encoder(backbone: Backbone) -> nn.Module:
-    """segment-anything's, with position embeddings that matter: it starts them at zero."""
+    """SAM's own encoder, with random position embeddings: SAM initializes them to zero."""
     encoder = backbone.build_encoder().eval().requires_grad_(False)
     for name, parameter in encoder.named_parameters():
         if "rel_pos" in name or name == "pos_embed":
@@ -31,10 +31,10 @@ def error(found: Tensor, expected: Tensor) -> float:
 )
 @pytest.mark.parametrize("global_attention", [(), (0,), (0, 1)])
 @pytest.mark.parametrize("batch", [1, 2])
-def test_the_result_is_segment_anythings(
+def test_result_equals_segment_anything(
     window: int, global_attention: tuple[int, ...], batch: int
 ) -> None:
-    """Windows that do not divide the grid are padded, with keys and values that are not zero."""
+    """Windows that do not divide the grid are padded, with non-zero keys and values."""
     stock = stock_encoder(
         replace(TINY, window_size=window, encoder_depth=2, global_attention=global_attention)
     )
@@ -43,15 +43,15 @@ def test_the_result_is_segment_anythings(
     assert torch.allclose(FastImageEncoder(copy.deepcopy(stock))(images), expected, atol=2e-5)
 
 
-def test_an_image_is_encoded_the_same_alone_and_among_others() -> None:
+def test_batch_is_encoded_like_its_images_one_by_one() -> None:
     fast = FastImageEncoder(stock_encoder(TINY))
     images = torch.rand(3, 3, 64, 64)
     assert torch.allclose(fast(images)[1:2], fast(images[1:2]), atol=1e-5)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_what_goes_through_the_blocks_lies_together_in_memory(batch: int) -> None:
-    """With its channels far apart each layer copies or strides over them: on ViT-B, a quarter of the time."""
+def test_inputs_of_all_layers_are_contiguous(batch: int) -> None:
+    """Otherwise each layer copies its input or strides over it: a quarter of the time on ViT-B."""
     fast = FastImageEncoder(stock_encoder(TINY))
     inputs = []
     for part in fast.blocks.modules():
@@ -61,19 +61,19 @@ def test_what_goes_through_the_blocks_lies_together_in_memory(batch: int) -> Non
     assert inputs == [True] * 6 * len(fast.blocks)
 
 
-def test_half_precision_is_closer_to_the_full_one_than_autocast_is() -> None:
+def test_bf16_is_closer_to_fp32_than_autocast() -> None:
     stock = Weights("sam_tiny").load_encoder()
     images = torch.rand(1, 3, 256, 256)
     with torch.inference_mode():
         expected = stock(images)
         with torch.autocast("cpu", torch.bfloat16):
-            of_autocast = error(stock(images), expected)
+            autocast_error = error(stock(images), expected)
         fast = FastImageEncoder(copy.deepcopy(stock), torch.bfloat16)(images)
     assert fast.dtype == torch.float32
-    assert error(fast, expected) < min(1e-2, of_autocast)
+    assert error(fast, expected) < min(1e-2, autocast_error)
 
 
-def test_autocast_round_it_changes_nothing() -> None:
+def test_surrounding_autocast_changes_nothing() -> None:
     fast = FastImageEncoder(stock_encoder(TINY), torch.bfloat16)
     images = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
@@ -83,7 +83,7 @@ def test_autocast_round_it_changes_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_vit_b_is_encoded_as_segment_anything_does() -> None:
+def test_result_equals_segment_anything_on_vit_b() -> None:
     stock = stock_encoder(BACKBONES["medsam_vit_b"])
     images = torch.rand(1, 3, 1024, 1024)
     with torch.inference_mode():

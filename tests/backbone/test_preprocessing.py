@@ -1,4 +1,4 @@
-"""To the input frame and back: what MedSAM and SAM expect, and boxes and masks that find their place again."""
+"""Conversion to the input frame and back, as MedSAM and SAM expect it."""
 
 import json
 
@@ -19,13 +19,13 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def test_medsam_scales_values_to_zero_and_one() -> None:
+def test_medsam_scales_values_to_0_and_1() -> None:
     pixels = MEDSAM((60 + noise(40, 90) // 4).astype(np.uint8))
     assert pixels.shape == (3, 64, 64)
     assert (pixels.min(), pixels.max()) == (0, 1)
 
 
-def test_medsam_stretches_to_the_square() -> None:
+def test_medsam_stretches_the_image_to_the_square() -> None:
     image = np.zeros((32, 100), np.uint8)
     image[:16, 50:] = 255
     pixels = MEDSAM(image)
@@ -34,7 +34,7 @@ def test_medsam_stretches_to_the_square() -> None:
     assert (pixels[:, 36:] < 0.01).all()
 
 
-def test_mean_and_std_apply_after_the_scaling() -> None:
+def test_mean_and_std_are_applied_after_the_scaling() -> None:
     image = noise(40, 90)
     shifted = Preprocessing("medsam", 64, mean=(0.4, 0.5, 0.6), std=(0.25, 0.5, 0.1))(image)
     for channel, (mean, std) in enumerate([(0.4, 0.25), (0.5, 0.5), (0.6, 0.1)]):
@@ -44,7 +44,7 @@ def test_mean_and_std_apply_after_the_scaling() -> None:
 @pytest.mark.parametrize(
     ("size", "content"), [((32, 64), (32, 64)), ((200, 100), (64, 32)), ((30, 40), (48, 64))]
 )
-def test_sam_keeps_the_aspect_and_pads_with_zeros_after_normalising(
+def test_sam_keeps_the_aspect_ratio_and_pads_with_zeros(
     size: tuple[int, int], content: tuple[int, int]
 ) -> None:
     pixels = SAM(np.full((*size, 3), 124, np.uint8))
@@ -66,7 +66,7 @@ def test_sam_does_not_stretch_values() -> None:
     )
 
 
-def test_sam_takes_up_the_size_that_segment_anything_gives() -> None:
+def test_sam_content_size_equals_segment_anything() -> None:
     rng = np.random.default_rng(0)
     for height, width in rng.integers(20, 1500, (200, 2)).tolist():
         expected = ResizeLongestSide.get_preprocess_shape(height, width, 1024)
@@ -76,7 +76,7 @@ def test_sam_takes_up_the_size_that_segment_anything_gives() -> None:
 
 
 @pytest.mark.parametrize("preprocessing", BOTH)
-def test_a_grey_image_is_one_of_three_equal_channels(preprocessing: Preprocessing) -> None:
+def test_grey_image_becomes_three_equal_channels(preprocessing: Preprocessing) -> None:
     grey = noise(50, 30)
     assert torch.equal(preprocessing(grey), preprocessing(np.repeat(grey[..., None], 3, axis=2)))
 
@@ -92,14 +92,14 @@ def test_channels_keep_their_order(preprocessing: Preprocessing) -> None:
 
 @pytest.mark.parametrize("value", [0, 7, 255])
 @pytest.mark.parametrize("preprocessing", BOTH)
-def test_a_constant_image_gives_finite_numbers(preprocessing: Preprocessing, value: int) -> None:
+def test_constant_image_gives_finite_values(preprocessing: Preprocessing, value: int) -> None:
     pixels = preprocessing(np.full((50, 30), value, np.uint8))
     assert pixels.isfinite().all()
     assert pixels.abs().max() < 10
 
 
 @pytest.mark.parametrize("preprocessing", BOTH)
-def test_boxes_come_back_from_the_input_frame(preprocessing: Preprocessing) -> None:
+def test_boxes_survive_a_round_trip(preprocessing: Preprocessing) -> None:
     rng = np.random.default_rng(0)
     for height, width in rng.integers(3, 900, (100, 2)).tolist():
         low, high = rng.uniform(0, 0.5, (5, 2)), rng.uniform(0.5, 1, (5, 2))
@@ -110,7 +110,7 @@ def test_boxes_come_back_from_the_input_frame(preprocessing: Preprocessing) -> N
 
 @pytest.mark.parametrize("preprocessing", BOTH)
 @pytest.mark.parametrize("size", [(33, 71), (71, 33), (64, 64), (640, 480)])
-def test_a_box_round_the_image_goes_round_its_content(
+def test_box_around_the_image_becomes_the_content_size(
     preprocessing: Preprocessing, size: tuple[int, int]
 ) -> None:
     height, width = size
@@ -128,7 +128,7 @@ def test_a_box_round_the_image_goes_round_its_content(
         pytest.param(SAM, (192, 96), (48, 24, 96, 72), id="sam tall"),
     ],
 )
-def test_a_rectangle_in_the_input_frame_goes_back_to_its_place(
+def test_mask_to_image_maps_a_rectangle_to_its_place(
     preprocessing: Preprocessing, size: tuple[int, int], box_xyxy: Box
 ) -> None:
     logits = torch.full((1, 1, 16, 16), -10.0)
@@ -141,7 +141,7 @@ def test_a_rectangle_in_the_input_frame_goes_back_to_its_place(
 
 @pytest.mark.parametrize("preprocessing", BOTH)
 @pytest.mark.parametrize("size", [(45, 150), (150, 45)])
-def test_an_object_is_found_where_the_input_shows_it(
+def test_mask_to_image_inverts_the_preprocessing(
     preprocessing: Preprocessing, size: tuple[int, int]
 ) -> None:
     image = np.zeros(size, np.uint8)
@@ -154,33 +154,32 @@ def test_an_object_is_found_where_the_input_shows_it(
 
 @pytest.mark.parametrize("preprocessing", BOTH)
 @pytest.mark.parametrize("shape", [(50, 90), (90, 50, 3)])
-def test_a_thumbnail_is_a_smaller_frame_of_values_from_0_to_1(
+def test_thumbnail_is_a_smaller_frame_in_0_to_1(
     preprocessing: Preprocessing, shape: tuple[int, ...]
 ) -> None:
     image = noise(*shape)
-    small = preprocessing.thumbnail(image, 32)
-    assert small.shape == (3, 32, 32)
-    assert small.dtype == torch.float32
-    assert 0 <= small.min() <= small.max() <= 1
-    in_full = preprocessing.thumbnail(image, preprocessing.size)
+    thumbnail = preprocessing.thumbnail(image, 32)
+    assert thumbnail.shape == (3, 32, 32)
+    assert thumbnail.dtype == torch.float32
+    assert 0 <= thumbnail.min() <= thumbnail.max() <= 1
+    full_size = preprocessing.thumbnail(image, preprocessing.size)
     mean, std = (
         torch.tensor(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std)
     )
     height, width = preprocessing.content_size(image.shape[:2])
     torch.testing.assert_close(
-        ((in_full - mean) / std)[:, :height, :width], preprocessing(image)[:, :height, :width]
+        ((full_size - mean) / std)[:, :height, :width], preprocessing(image)[:, :height, :width]
     )
 
 
-def test_a_thumbnail_has_its_image_where_the_frame_does_and_black_past_it() -> None:
-    small = SAM.thumbnail(np.full((20, 40), 200, np.uint8), 32)
-    torch.testing.assert_close(small[:, :16], torch.full((3, 16, 32), 200 / 255), atol=1e-4, rtol=0)
-    assert not small[:, 16:].any()
+def test_thumbnail_pads_like_the_input_frame() -> None:
+    padded = SAM.thumbnail(np.full((20, 40), 200, np.uint8), 32)
+    expected = torch.full((3, 16, 32), 200 / 255)
+    torch.testing.assert_close(padded[:, :16], expected, atol=1e-4, rtol=0)
+    assert not padded[:, 16:].any()
     black_and_white = np.repeat(np.array([[10], [90]], np.uint8), 40, axis=0).repeat(30, axis=1)
-    assert (
-        MEDSAM.thumbnail(black_and_white, 32).min(),
-        MEDSAM.thumbnail(black_and_white, 32).max(),
-    ) == (0, 1)
+    stretched = MEDSAM.thumbnail(black_and_white, 32)
+    assert (stretched.min(), stretched.max()) == (0, 1)
 
 
 @pytest.mark.parametrize("preprocessing", BOTH)
@@ -188,7 +187,7 @@ def test_a_thumbnail_has_its_image_where_the_frame_does_and_black_past_it() -> N
     ("size", "box_xyxy"),
     [((64, 128), (32, 16, 96, 48)), ((128, 64), (16, 64, 48, 112)), ((64, 64), (8, 16, 40, 64))],
 )
-def test_a_map_goes_where_boxes_go(
+def test_map_to_input_agrees_with_box_to_input(
     preprocessing: Preprocessing, size: tuple[int, int], box_xyxy: Box
 ) -> None:
     values = torch.zeros(2, *size)
@@ -209,7 +208,7 @@ def test_a_map_goes_where_boxes_go(
 
 
 @pytest.mark.parametrize("preprocessing", BOTH)
-def test_a_map_and_a_thumbnail_of_one_image_lie_on_each_other(preprocessing: Preprocessing) -> None:
+def test_map_to_input_agrees_with_thumbnail(preprocessing: Preprocessing) -> None:
     image = np.zeros((45, 150), np.uint8)
     image[12:33, 30:99] = 255
     mask = preprocessing.map_to_input(torch.tensor(image > 0).float()[None], 32)[0]
@@ -217,7 +216,7 @@ def test_a_map_and_a_thumbnail_of_one_image_lie_on_each_other(preprocessing: Pre
 
 
 @pytest.mark.parametrize("preprocessing", BOTH)
-def test_the_header_tells_preprocessings_apart(preprocessing: Preprocessing) -> None:
+def test_header_identifies_the_preprocessing(preprocessing: Preprocessing) -> None:
     header = json.loads(json.dumps(preprocessing.header()))
     assert header.keys() == {"kind", "size", "mean", "std"}
     assert (

@@ -1,4 +1,4 @@
-"""What `dataset` names: the scans, how they are prepared, and what belongs to nothing."""
+"""The parameter `dataset`: the scans, their preparation, and classes that match no box."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automedsam.cases.classes import parse_classes
 from automedsam.datasets.catalogue import open_dataset
+from automedsam.datasets.class_ids import parse_classes
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.image_files import write_image
 from automedsam.scans.framing import Framing
@@ -19,8 +19,14 @@ HEADER = "image,class,x_min,y_min,x_max,y_max"
 
 
 def open_set(dataset, data_dir=Path("nowhere"), **changes):
-    values = {"annotations": None, "classes": OBJECT, "group_by": None, "slice_axis": "auto", "window_low": None,
-              "window_high": None}  # fmt: skip
+    values = {
+        "annotations": None,
+        "classes": OBJECT,
+        "group_by": None,
+        "slice_axis": "auto",
+        "window_low": None,
+        "window_high": None,
+    }
     return open_dataset(dataset, data_dir, **values | changes)
 
 
@@ -33,14 +39,14 @@ def write_boxes(folder, *rows):
     (folder / "boxes.csv").write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
 
 
-def test_synthetic_images_need_no_folder_and_are_shown_as_they_were_drawn():
+def test_synthetic_images_need_no_folder_and_keep_their_values():
     data = open_set("synthetic")
     assert len(data.scans) == 120
     assert data.preparation == Preparation(intensity=Intensity((0, 255)))
     assert (data.annotations, data.left_out) == (None, 0)
 
 
-def test_a_folder_is_prepared_as_the_parameters_say(tmp_path):
+def test_a_folder_is_prepared_by_the_parameters(tmp_path):
     save(tmp_path, "images/p1_a.png", "masks/p1_a.png")
     data = open_set(
         "folder",
@@ -55,7 +61,7 @@ def test_a_folder_is_prepared_as_the_parameters_say(tmp_path):
     assert (data.annotations, data.left_out) == (None, 0)
 
 
-def test_annotations_come_along_and_images_of_no_use_are_counted(tmp_path):
+def test_annotations_are_returned_and_unusable_images_are_counted(tmp_path):
     save(tmp_path, *(f"images/{name}.png" for name in "abcde"), "masks/c.png", "masks/a.png")
     write_boxes(tmp_path, "a,liver,1,2,3,4", "b,7,0,0,9,8", "b,liver,2,2,4,4")
     data = open_set(
@@ -73,10 +79,10 @@ def test_annotations_come_along_and_images_of_no_use_are_counted(tmp_path):
     assert data.left_out == 2
 
 
-def test_classes_that_nobody_boxed_are_told_with_those_that_somebody_did(tmp_path):
+def test_classes_without_boxes_are_reported_with_the_available_ones(tmp_path):
     save(tmp_path, "images/a.png")
     write_boxes(tmp_path, "a,liver,1,2,3,4", "a,7,1,2,3,4")
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         open_set(
             "folder",
             tmp_path,
@@ -84,13 +90,12 @@ def test_classes_that_nobody_boxed_are_told_with_those_that_somebody_did(tmp_pat
             classes=parse_classes([["Liver", 7], 8], None, True),
         )
     assert (
-        str(told.value)
-        == "class_ids: expected classes that boxes.csv has boxes of (7, liver), found Liver, 8"
+        str(error.value) == "class_ids: boxes.csv has no boxes of Liver, 8 (its classes: 7, liver)"
     )
 
 
 @pytest.mark.parametrize("dataset", ["folder", "hc18", "acdc", "camus"])
-def test_a_folder_that_is_not_there_is_told_by_its_key(tmp_path, dataset):
+def test_a_missing_folder_is_reported_with_its_key(tmp_path, dataset):
     with pytest.raises(InputError, match=r"^data_dir: expected a folder, found none at .*gone$"):
         open_set(dataset, tmp_path / "gone")
 
@@ -99,7 +104,7 @@ def test_a_folder_that_is_not_there_is_told_by_its_key(tmp_path, dataset):
     ("dataset", "framing"),
     [("hc18", Framing(canvas_px=640)), ("acdc", Framing(1.0, 256)), ("camus", Framing(None, 512))],
 )
-def test_an_archive_is_prepared_in_its_own_frame(tmp_path, dataset, framing):
+def test_an_archive_has_its_own_framing(tmp_path, dataset, framing):
     save(tmp_path, "training_set/000_HC.png", "training_set/000_HC_Annotation.png")
     for name in ("patient001_frame01", "patient001_2CH_ED"):
         for end in ("", "_gt"):
@@ -111,7 +116,7 @@ def test_an_archive_is_prepared_in_its_own_frame(tmp_path, dataset, framing):
     assert data.preparation == Preparation("axial", Intensity((0.0, 7.0)), framing)
 
 
-def test_a_box_that_two_classes_take_is_told(tmp_path):
+def test_a_box_of_two_classes_is_rejected(tmp_path):
     save(tmp_path, "images/a.png")
     content = {
         "images": [{"id": 1, "file_name": "a.png"}],
@@ -120,7 +125,8 @@ def test_a_box_that_two_classes_take_is_told(tmp_path):
     }
     (tmp_path / "set.json").write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(
-        InputError, match=r"^class_ids: .* one class a box, found 3 and liver for that of set\.json"
+        InputError,
+        match=r"^class_ids: the box at set\.json, .* belongs to 3 and liver, but a box must",
     ):
         open_set(
             "folder",
@@ -130,7 +136,7 @@ def test_a_box_that_two_classes_take_is_told(tmp_path):
         )
 
 
-def test_which_mask_value_is_which_class_must_be_told_where_there_are_masks(tmp_path):
+def test_mask_ids_are_required_if_there_are_masks(tmp_path):
     save(tmp_path, "images/a.png", "images/b.png")
     write_boxes(tmp_path, "a,liver,1,2,3,4", "b,spleen,0,0,9,8")
     annotated = {
@@ -139,8 +145,8 @@ def test_which_mask_value_is_which_class_must_be_told_where_there_are_masks(tmp_
     }
     assert len(open_set("folder", tmp_path, **annotated).scans) == 2
     save(tmp_path, "masks/b.png")
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         open_set("folder", tmp_path, **annotated)
-    assert str(told.value) == (
-        "mask_ids: expected the values that liver, spleen have in masks, as there are masks, found null"
+    assert str(error.value) == (
+        "mask_ids: the folder has masks, so specify the values of liver, spleen in them"
     )

@@ -1,4 +1,4 @@
-"""Outlines filled to the pixel, whole or cut by the image's border."""
+"""Filled outlines, exact to the pixel, whole or cut by the image border."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def ellipse(
 
 
 def outline_of(mask: np.ndarray, px: int = 1) -> np.ndarray:
-    """Its outermost pixels, but none along the image's border, where an ellipse is cut and not drawn."""
+    """Outermost pixels of a mask; an ellipse that the border cuts has no line along the border."""
     return mask & ~binary_erosion(mask, np.ones((3, 3)), px, border_value=1)
 
 
@@ -39,7 +39,7 @@ def outline_of(mask: np.ndarray, px: int = 1) -> np.ndarray:
     ],
     ids=["whole", "above", "below", "left", "right", "two sides", "four sides"],
 )
-def test_an_outlined_ellipse_is_filled_to_the_pixel_also_where_borders_cut_it(part, px):
+def test_an_ellipse_is_filled_exactly_even_if_borders_cut_it(part, px):
     mask = ellipse()[part]
     outline = outline_of(mask, px)
     assert not mask[[0, 0, -1, -1], [0, -1, 0, -1]].any()
@@ -54,20 +54,20 @@ def test_an_outlined_ellipse_is_filled_to_the_pixel_also_where_borders_cut_it(pa
         (["#..#", "....", "...."], ["####", "....", "...."]),
         ([".#..", "....", ".#.."], [".#..", ".#..", ".#.."]),
         (["#...", "....", "..#."], ["#...", ".#..", "..#."]),
-        (["#...", "....", "...#"], ["#...", "....", "...#"]),  # no pixel's centre lies between
+        (["#...", "....", "...#"], ["#...", "....", "...#"]),  # no pixel centre is between them
         (["####", "#..#", "####"], ["####", "####", "####"]),
         (["..#.", "....", "#..#"], ["..#.", ".##.", "####"]),
     ],
 )
-def test_what_is_hardly_an_outline_is_filled_all_the_same(drawn, filled):
+def test_incomplete_outlines_are_filled(drawn, filled):
     outline = np.array([list(row) for row in drawn]) == "#"
     assert ["".join(row) for row in np.where(fill_outline(outline), "#", ".")] == filled
 
 
 @pytest.mark.skipif(not HC18_MASKS.is_dir(), reason="needs ../shared/data/hc18")
 @pytest.mark.parametrize("px", [1, 3])
-def test_real_ellipses_are_refilled_but_for_notches_in_their_own_drawing(px):
-    for path in sorted(HC18_MASKS.iterdir())[::10]:
+def test_real_ellipses_are_filled_except_for_notches(px):
+    for path in sorted(HC18_MASKS.iterdir())[::20]:
         mask = np.asarray(Image.open(path)) > 0
         filled = fill_outline(outline_of(mask, px))
         assert not (mask & ~filled).any()

@@ -1,4 +1,4 @@
-"""Official archives: what is read from each layout, and every gap told at once."""
+"""Official archives: the scans of each layout, and the errors for missing files."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from automedsam.runtime.image_files import write_image
 from automedsam.scans.framing import Framing
 
 HEADER = "filename,pixel size(mm),head circumference (mm)"
-HERE = (".", "above")  # the folder that holds what is looked for, and one above
+HERE = (".", "above")  # the folder that contains the scans, and its parent
 
 
 def write_head(folder: Path, name: str, annotation: np.ndarray | None = None) -> None:
@@ -27,7 +27,7 @@ def write_volume(path: Path, values: np.ndarray) -> None:
 
 
 def write_heart(folder: Path, frame: int, info: str | None) -> None:
-    """An ACDC patient of 5 x 4 x 3 voxels, its right ventricle one voxel of the last slice."""
+    """Write an ACDC patient of 5 x 4 x 3 voxels, one voxel of the last slice labelled."""
     values = np.zeros((5, 4, 3))
     values[1, 2, 2] = 1
     write_volume(folder / f"{folder.name}_frame{frame:02d}.nii.gz", values * 50)
@@ -37,14 +37,14 @@ def write_heart(folder: Path, frame: int, info: str | None) -> None:
 
 
 def write_view(folder: Path, part: str = "2CH_ED") -> None:
-    """A CAMUS view of 5 x 4 pixels, one of them left ventricle."""
+    """Write a CAMUS view of 5 x 4 pixels, one of them labelled."""
     values = np.zeros((5, 4))
     values[1, 2] = 1
     write_volume(folder / f"{folder.name}_{part}.nii.gz", values * 50)
     write_volume(folder / f"{folder.name}_{part}_gt.nii.gz", values)
 
 
-def test_the_paper_prepares_each_set_in_its_own_frame():
+def test_each_archive_has_the_framing_of_the_paper():
     assert {name: archive.framing for name, archive in ARCHIVES.items()} == {
         "hc18": Framing(pixel_mm=None, canvas_px=640),
         "acdc": Framing(pixel_mm=1.0, canvas_px=256),
@@ -58,7 +58,7 @@ def test_the_paper_prepares_each_set_in_its_own_frame():
 
 
 @pytest.mark.parametrize(("place", "table"), [(".", "."), ("above", "."), ("above", "..")])
-def test_hc18_heads_have_filled_masks_pixel_sizes_and_exams(tmp_path, monkeypatch, place, table):
+def test_hc18_scans_have_filled_masks_spacings_and_groups(tmp_path, monkeypatch, place, table):
     folder = tmp_path / "training_set"
     ring = np.zeros((4, 6), np.uint8)
     ring[1:4, 2:5] = 255
@@ -85,28 +85,27 @@ def test_hc18_heads_have_filled_masks_pixel_sizes_and_exams(tmp_path, monkeypatc
     np.testing.assert_array_equal(scans[0].read_labels(), expected)
 
 
-def test_hc18_table_that_lies_outside_of_the_data_is_refused_as_dvc_would_not_see_it_change(
-    tmp_path,
-):
+def test_hc18_table_outside_of_data_dir_is_rejected(tmp_path):
     write_head(tmp_path / "training_set", "000_HC", np.zeros((4, 6), np.uint8))
     table = tmp_path / "training_set_pixel_size_and_HC.csv"
     table.write_text(f"{HEADER}\n000_HC.png,0.07,44.3\n", "utf-8")
     assert [scan.spacing_mm for scan in hc18_scans(tmp_path, "auto")] == [(0.07,) * 3]
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         hc18_scans(tmp_path / "training_set", "auto")
-    assert str(told.value) == (
-        f"data_dir: expected a folder that holds {table} as well, found {tmp_path / 'training_set'}"
+    assert str(error.value) == (
+        f"data_dir: {tmp_path / 'training_set'} must also contain {table}, "
+        "which belongs to the data set"
     )
 
 
-def test_hc18_without_its_table_has_no_spacing(tmp_path):
+def test_hc18_without_the_table_has_no_spacing(tmp_path):
     write_head(tmp_path, "000_HC", np.zeros((4, 6), np.uint8))
     (scan,) = hc18_scans(tmp_path, "auto")
     assert scan.spacing_mm is None
     assert not scan.read_labels().any()
 
 
-def test_hc18_faults_are_told_all_at_once(tmp_path):
+def test_hc18_errors_are_reported_together(tmp_path):
     blank = np.zeros((4, 6), np.uint8)
     for number in range(5):
         write_head(tmp_path / "training_set", f"{number:03d}_HC", blank if number else None)
@@ -114,18 +113,18 @@ def test_hc18_faults_are_told_all_at_once(tmp_path):
     table.write_text(
         f"{HEADER}\n000_HC.png,0.1,9\n001_HC.png,0,9\n002_HC.png,wide,9\n003_HC.png\n", "utf-8"
     )
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         hc18_scans(tmp_path, "auto")
-    assert str(told.value).split("; ") == [
-        f"{tmp_path / 'training_set/000_HC_Annotation.png'}: expected a file, found none",
-        f"{table}, line 3: expected a pixel size over 0 mm, found '0'",
-        f"{table}, line 4: expected a pixel size over 0 mm, found 'wide'",
-        f"{table}, line 5: expected a pixel size over 0 mm, found ''",
-        f"{table}: expected a line for 004_HC.png, found none",
+    assert str(error.value).split("; ") == [
+        f"{tmp_path / 'training_set/000_HC_Annotation.png'}: file not found",
+        f"{table}, line 3: expected a pixel size above 0 mm, found '0'",
+        f"{table}, line 4: expected a pixel size above 0 mm, found 'wide'",
+        f"{table}, line 5: expected a pixel size above 0 mm, found ''",
+        f"{table}: no row for 004_HC.png",
     ]
 
 
-def test_hc18_table_of_other_columns_is_refused(tmp_path):
+def test_hc18_table_with_other_columns_is_rejected(tmp_path):
     write_head(tmp_path, "000_HC", np.zeros((4, 6), np.uint8))
     (tmp_path / "training_set_pixel_size_and_HC.csv").write_text("file,size\n", "utf-8")
     with pytest.raises(
@@ -136,7 +135,7 @@ def test_hc18_table_of_other_columns_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("place", HERE)
-def test_acdc_patients_give_their_end_diastolic_frame_and_testing_is_to_test_on(tmp_path, place):
+def test_acdc_scans_are_end_diastolic_and_testing_is_the_test_split(tmp_path, place):
     database = tmp_path / "database"
     write_heart(database / "training/patient002", 4, "ED: 4\nES: 12\nGroup: DCM\n")
     write_heart(database / "training/patient002", 12, None)
@@ -156,28 +155,29 @@ def test_acdc_patients_give_their_end_diastolic_frame_and_testing_is_to_test_on(
 
 
 @pytest.mark.parametrize("folder", ["patients", "testing"])
-def test_acdc_patients_alone_have_no_split(tmp_path, folder):
+def test_acdc_patients_without_their_database_have_no_split(tmp_path, folder):
     write_heart(tmp_path / folder / "patient001", 1, "ED: 1\n")
     assert [scan.split for scan in acdc_scans(tmp_path / folder, "auto")] == [None]
 
 
-def test_acdc_faults_are_told_all_at_once(tmp_path):
+def test_acdc_errors_are_reported_together(tmp_path):
     for number, info in enumerate([None, "ES: 12\nLED: 3\n", "ED: 2\n", "ED: 1\n"]):
         write_heart(tmp_path / f"patient00{number}", 1, info)
     (tmp_path / "patient003/patient003_frame01_gt.nii.gz").unlink()
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         acdc_scans(tmp_path, "auto")
-    assert str(told.value).split("; ") == [
-        f"{tmp_path / 'patient000/Info.cfg'}: expected a file, found none",
-        f"{tmp_path / 'patient001/Info.cfg'}: expected a line such as 'ED: 1', the end-diastolic frame, found none",
-        f"{tmp_path / 'patient002/patient002_frame02.nii.gz'}: expected a file, found none",
-        f"{tmp_path / 'patient002/patient002_frame02_gt.nii.gz'}: expected a file, found none",
-        f"{tmp_path / 'patient003/patient003_frame01_gt.nii.gz'}: expected a file, found none",
+    assert str(error.value).split("; ") == [
+        f"{tmp_path / 'patient000/Info.cfg'}: file not found",
+        f"{tmp_path / 'patient001/Info.cfg'}: no line such as 'ED: 1' with the number of the "
+        "end-diastolic frame",
+        f"{tmp_path / 'patient002/patient002_frame02.nii.gz'}: file not found",
+        f"{tmp_path / 'patient002/patient002_frame02_gt.nii.gz'}: file not found",
+        f"{tmp_path / 'patient003/patient003_frame01_gt.nii.gz'}: file not found",
     ]
 
 
 @pytest.mark.parametrize("folder", [".", "CAMUS_public"])
-def test_camus_patients_give_one_view_in_the_official_split(tmp_path, folder):
+def test_camus_scans_have_the_official_splits(tmp_path, folder):
     public = tmp_path / "CAMUS_public"
     for number in (4, 3, 2, 1):
         write_view(public / f"database_nifti/patient000{number}")
@@ -199,41 +199,40 @@ def test_camus_patients_give_one_view_in_the_official_split(tmp_path, folder):
     assert np.argwhere(scans[0].read_labels()).tolist() == [[0, 2, 1]]
 
 
-def test_camus_lists_that_lie_outside_of_the_data_are_refused_as_dvc_would_not_see_them_change(
-    tmp_path,
-):
+def test_camus_lists_outside_of_data_dir_are_rejected(tmp_path):
     write_view(tmp_path / "database_nifti/patient0001")
-    listed = tmp_path / "database_split/subgroup_testing.txt"
-    listed.parent.mkdir()
-    listed.write_text("patient0001\n", "utf-8")
+    split_list = tmp_path / "database_split/subgroup_testing.txt"
+    split_list.parent.mkdir()
+    split_list.write_text("patient0001\n", "utf-8")
     assert [scan.split for scan in camus_scans(tmp_path, "auto")] == ["test"]
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         camus_scans(tmp_path / "database_nifti", "auto")
-    assert str(told.value) == (
-        f"data_dir: expected a folder that holds {listed} as well, found {tmp_path / 'database_nifti'}"
+    assert str(error.value) == (
+        f"data_dir: {tmp_path / 'database_nifti'} must also contain {split_list}, "
+        "which belongs to the data set"
     )
 
 
-def test_camus_without_lists_has_no_split(tmp_path, monkeypatch):
+def test_camus_without_lists_has_no_splits(tmp_path, monkeypatch):
     write_view(tmp_path / "patient0001")
     monkeypatch.chdir(tmp_path)
     assert [scan.split for scan in camus_scans(Path(), "auto")] == [None]
 
 
-def test_camus_patients_in_two_lists_are_refused(tmp_path):
+def test_camus_patients_in_two_lists_are_rejected(tmp_path):
     write_view(tmp_path / "database_nifti/patient0001")
     lists = tmp_path / "database_split"
     lists.mkdir()
     for word in ("training", "testing"):
         (lists / f"subgroup_{word}.txt").write_text("patient0001\n", "utf-8")
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         camus_scans(tmp_path, "auto")
-    assert str(told.value) == (
-        f"{lists / 'subgroup_testing.txt'}: expected each patient in one split, found patient0001 in train too"
+    assert str(error.value) == (
+        f"{lists / 'subgroup_testing.txt'}: patient0001 is listed in the train split as well"
     )
 
 
-def test_camus_views_that_are_missing_are_told_all_at_once(tmp_path):
+def test_missing_camus_views_are_reported_together(tmp_path):
     for number in (1, 2):
         (tmp_path / f"patient000{number}").mkdir()
     with pytest.raises(
@@ -244,18 +243,17 @@ def test_camus_views_that_are_missing_are_told_all_at_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("list_scans", "layout"),
+    ("list_scans", "description"),
     [
-        (hc18_scans, "training_set/000_HC.png as HC18"),
-        (acdc_scans, "database/training/patient001 as ACDC"),
-        (camus_scans, "database_nifti/patient0001 as CAMUS"),
+        (hc18_scans, "images of HC18, such as training_set/000_HC.png"),
+        (acdc_scans, "patients of ACDC, such as database/training/patient001"),
+        (camus_scans, "patients of CAMUS, such as database_nifti/patient0001"),
     ],
 )
 @pytest.mark.parametrize("folder", ["empty", "absent"])
-def test_a_folder_of_something_else_is_told_what_was_expected(tmp_path, list_scans, layout, folder):
+def test_another_layout_is_rejected_with_an_example(tmp_path, list_scans, description, folder):
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        InputError,
-        match=rf"{folder}: expected {layout} has it, found none; see dataset and data_dir",
+        InputError, match=rf"{folder}: no {description}; check dataset and data_dir"
     ):
         list_scans(tmp_path / folder, "auto")

@@ -121,7 +121,7 @@ def test_create_model_loads_a_checkpoint(tiny_weights: Weights) -> None:
 
 def test_create_model_names_a_checkpoint_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"absent\.pth: expected the weights of medsam_vit_b, found no file"
+        InputError, match=r"absent\.pth: file not found; .* weights of medsam_vit_b"
     ):
         create_model(tmp_path / "absent.pth")
 

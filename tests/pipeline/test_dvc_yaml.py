@@ -111,7 +111,7 @@ def test_metrics_and_plots_lie_in_git_and_data_does_not():
                 assert out[name] == {"cache": False}
 
 
-@pytest.mark.parametrize(("library", "module"), [("segment_anything", "sam"), ("monai", "metrics")])
+@pytest.mark.parametrize(("library", "module"), [("segment_anything", "architectures"), ("monai", "metrics")])
 def test_one_module_alone_imports_a_library_of_many_traps(library, module):
     importers = {
         path.stem

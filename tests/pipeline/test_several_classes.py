@@ -217,7 +217,7 @@ def test_boxes_of_named_classes_are_enough(trained: Workspace, tmp_path: Path, w
 def test_masks_to_test_on_want_their_values_told(tmp_path: Path) -> None:
     workspace = make_project(tmp_path / "project", class_ids="[ring, other]", train_cases="null")
     workspace.set_params(annotations=write_csv(workspace.root / "data/raw"))
-    assert "mask_ids: expected the values that ring, other have in masks" in workspace.python(
+    assert "so specify the values of ring, other in them" in workspace.python(
         "stages/prepare.py", status=1
     )
     workspace.set_params(mask_ids="[1, [2, 3]]")

@@ -1,4 +1,4 @@
-"""Boxes simulated from masks: round what, from which size on, and how loose."""
+"""Boxes simulated from masks: one per object or part, minimum size, and jitter."""
 
 from collections import Counter
 from dataclasses import replace
@@ -11,7 +11,7 @@ from automedsam.preparation.simulated_boxes import BoxSimulation
 
 SIZE = (12, 16)
 BOX = (2, 3, 9, 7)
-# 6 px, 5 px joined at a corner, and 1 px.
+# Parts of 6 px, of 5 px that touch at a corner, and of 1 px.
 PARTS = fill_boxes([(6, 0, 8, 2), (1, 1, 4, 3), (8, 2, 9, 3), (14, 9, 15, 10)], SIZE)
 
 
@@ -27,19 +27,17 @@ PARTS = fill_boxes([(6, 0, 8, 2), (1, 1, 4, 3), (8, 2, 9, 3), (14, 9, 15, 10)], 
         ("component", 7, ()),
     ],
 )
-def test_boxes_go_round_the_whole_or_each_part_and_none_round_what_is_too_small(
-    boxes_per_object, min_object_px, boxes
-):
+def test_boxes_enclose_the_object_or_each_large_enough_part(boxes_per_object, min_object_px, boxes):
     assert BoxSimulation(boxes_per_object, min_object_px, box_jitter=9).simulate(PARTS) == boxes
 
 
 @pytest.mark.parametrize("boxes_per_object", ["union", "component"])
-def test_no_object_has_no_box(boxes_per_object):
+def test_an_empty_mask_has_no_box(boxes_per_object):
     assert BoxSimulation(boxes_per_object).simulate(np.zeros(SIZE, bool)) == ()
     assert BoxSimulation(boxes_per_object, box_jitter=9).jitter((), SIZE, "a") == ()
 
 
-def test_jitter_moves_each_side_out_by_at_most_so_much():
+def test_jitter_moves_each_side_outwards_by_at_most_box_jitter():
     rules = BoxSimulation(box_jitter=2)
     moves = Counter()
     for number in range(200):
@@ -48,10 +46,10 @@ def test_jitter_moves_each_side_out_by_at_most_so_much():
     assert moves.keys() == {
         (side, px) for side in ("left", "above", "right", "below") for px in (0, 1, 2)
     }
-    assert min(moves.values()) > 40  # of 67
+    assert min(moves.values()) > 40  # 67 is the mean
 
 
-def test_jitter_never_leaves_the_image():
+def test_jitter_stays_inside_the_image():
     for number in range(50):
         boxes = BoxSimulation(box_jitter=100).jitter(
             ((0, 0, 16, 12), (1, 2, 15, 11)), SIZE, f"case_{number}"
@@ -63,7 +61,7 @@ def test_jitter_never_leaves_the_image():
         assert 11 <= boxes[1][3] <= 12
 
 
-def test_jitter_depends_on_name_and_seed_alone():
+def test_jitter_depends_on_name_and_seed():
     boxes, rules = ((50, 50, 60, 60),), BoxSimulation(box_jitter=40)
     once = rules.jitter(boxes, (200, 200), "a")
     assert rules.jitter(boxes, (200, 200), "a") == once
@@ -71,10 +69,10 @@ def test_jitter_depends_on_name_and_seed_alone():
     assert replace(rules, seed=1).jitter(boxes, (200, 200), "a") != once
 
 
-def test_boxes_of_one_image_are_jittered_each_in_its_own_way():
+def test_boxes_of_an_image_are_jittered_independently():
     one, other = BoxSimulation(box_jitter=40).jitter(((50, 50, 60, 60),) * 2, (200, 200), "a")
     assert one != other
 
 
-def test_no_jitter_leaves_boxes_alone():
+def test_without_jitter_boxes_are_unchanged():
     assert BoxSimulation().jitter((BOX, (0, 0, 1, 1)), SIZE, "a") == (BOX, (0, 0, 1, 1))

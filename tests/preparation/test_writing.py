@@ -68,6 +68,6 @@ def test_every_file_at_fault_is_told_and_there_are_no_cases(tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(
         InputError,
-        match=r"^[^;]*a\.png: expected an image, found [^;]*; [^;]*c\.png: expected an image",
+        match=r"^[^;]*a\.png: cannot read the image [^;]*; [^;]*c\.png: cannot read the image",
     ):
         write_cases([of(scan) for scan in scans], AS_IT_IS, OBJECT, tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Device and precision: what a machine has is used, what it lacks is an error."""
+"""Choice of device and precision on machines with different hardware."""
 
 from collections.abc import Iterator
 
@@ -25,21 +25,25 @@ def _algorithms_restored() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_an_absent_device_is_an_error(bare_machine: pytest.MonkeyPatch, device: str) -> None:
-    with pytest.raises(InputError, match=f"device: expected {device}, found only cpu"):
+def test_choose_compute_rejects_an_absent_device(
+    bare_machine: pytest.MonkeyPatch, device: str
+) -> None:
+    with pytest.raises(
+        InputError, match=f"device: {device} is not available; choose auto or one of: cpu$"
+    ):
         choose_compute(device, True)
 
 
-def test_the_error_names_what_is_there(bare_machine: pytest.MonkeyPatch) -> None:
+def test_choose_compute_names_the_available_devices(bare_machine: pytest.MonkeyPatch) -> None:
     bare_machine.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(InputError, match="device: expected mps, found only cpu, cuda"):
+    with pytest.raises(InputError, match=r"device: mps is not available; .*: cpu, cuda$"):
         choose_compute("mps", True)
 
 
 @pytest.mark.parametrize(
     ("cuda", "mps", "expected"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")]
 )
-def test_auto_takes_the_best_there_is(
+def test_auto_prefers_cuda_then_mps_then_cpu(
     bare_machine: pytest.MonkeyPatch, cuda: bool, mps: bool, expected: str
 ) -> None:
     bare_machine.setattr(torch.cuda, "is_available", lambda: cuda)
@@ -56,7 +60,7 @@ def test_auto_takes_the_best_there_is(
         ({}, torch.float32),
     ],
 )
-def test_a_cpu_computes_in_bf16_where_it_has_it(
+def test_cpu_uses_bf16_if_supported(
     bare_machine: pytest.MonkeyPatch, capabilities: dict[str, bool], dtype: torch.dtype
 ) -> None:
     bare_machine.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
@@ -65,7 +69,7 @@ def test_a_cpu_computes_in_bf16_where_it_has_it(
 
 
 @pytest.mark.parametrize(("has_bf16", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])
-def test_cuda_computes_in_bf16_where_it_has_it_and_else_in_fp16(
+def test_cuda_uses_bf16_if_supported_otherwise_fp16(
     bare_machine: pytest.MonkeyPatch, has_bf16: bool, dtype: torch.dtype
 ) -> None:
     bare_machine.setattr(torch.cuda, "is_available", lambda: True)
@@ -74,25 +78,25 @@ def test_cuda_computes_in_bf16_where_it_has_it_and_else_in_fp16(
     assert choose_compute("cuda", False).dtype == torch.float32
 
 
-def test_mps_computes_in_fp32(bare_machine: pytest.MonkeyPatch) -> None:
+def test_mps_uses_fp32(bare_machine: pytest.MonkeyPatch) -> None:
     bare_machine.setattr(torch.backends.mps, "is_available", lambda: True)
     assert choose_compute("mps", True).dtype == torch.float32
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_autocast_computes_in_the_type_chosen(dtype: torch.dtype) -> None:
+def test_autocast_computes_in_the_chosen_type(dtype: torch.dtype) -> None:
     ones = torch.ones(2, 2)
     with Compute(torch.device("cpu"), dtype).autocast():
         assert (ones @ ones).dtype == dtype
 
 
-def test_only_fp16_gradients_are_scaled() -> None:
-    scaled = {dtype: Compute(torch.device("cpu"), dtype).scaler().is_enabled() for dtype in
-              (torch.float32, torch.bfloat16, torch.float16)}  # fmt: skip
-    assert scaled == {torch.float32: False, torch.bfloat16: False, torch.float16: True}
+def test_scaler_is_enabled_for_fp16_only() -> None:
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        is_enabled = Compute(torch.device("cpu"), dtype).scaler().is_enabled()
+        assert is_enabled == (dtype == torch.float16)
 
 
-def test_it_says_what_it_is() -> None:
+def test_compute_is_printed_with_device_and_precision() -> None:
     assert str(Compute(torch.device("cpu"), torch.bfloat16)) == "cpu in bfloat16"
     assert Compute(torch.device("cuda", 0), torch.float16).precision == "float16"
 

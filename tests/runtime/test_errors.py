@@ -1,11 +1,11 @@
-"""ErrorCollector: told together, in their order."""
+"""Collection of several faults into one error."""
 
 import pytest
 
 from automedsam.runtime.errors import ErrorCollector, InputError, name_some
 
 
-def test_faults_are_told_together_in_their_order():
+def test_collector_raises_all_faults_in_order():
     errors = ErrorCollector()
     errors.raise_if_any()
     for text in ("one", "two"):
@@ -16,7 +16,7 @@ def test_faults_are_told_together_in_their_order():
         errors.raise_if_any()
 
 
-def test_a_block_ends_at_its_fault_and_the_next_one_goes_on():
+def test_catch_ends_the_block_at_its_fault():
     errors, done = ErrorCollector(), []
     for number in range(3):
         with errors.catch():
@@ -26,12 +26,16 @@ def test_a_block_ends_at_its_fault_and_the_next_one_goes_on():
     assert (done, errors.found) == ([0, 2], ["one"])
 
 
-def test_other_errors_are_not_gathered():
+def test_catch_lets_other_exceptions_pass():
     with pytest.raises(KeyError), ErrorCollector().catch():
         raise KeyError
 
 
-def test_of_many_names_three_are_told():
+def test_name_some_lists_at_most_three_names():
     assert [name_some("abcde"[:count]) for count in (0, 1, 3, 4, 5)] == [
-        "", "a", "a, b, c", "a, b, c and 1 more", "a, b, c and 2 more",
-    ]  # fmt: skip
+        "",
+        "a",
+        "a, b, c",
+        "a, b, c and 1 more",
+        "a, b, c and 2 more",
+    ]

@@ -1,4 +1,4 @@
-"""Tensors on disk: the same input gives the same bytes, and no other file is taken for one of ours."""
+"""Tensors on disk: round trip, equal bytes, and rejected files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from automedsam.runtime.tensors import load_header, load_tensors, save_tensors
 HEADER = {key: key.upper() for key in "abcdefgh"}
 
 
-def test_tensors_and_header_come_back(tmp_path: Path) -> None:
+def test_tensors_and_header_survive_a_round_trip(tmp_path: Path) -> None:
     tensors = {"weight": torch.randn(3, 4), "half": torch.randn(5).half()}
     save_tensors(tmp_path / "x.safetensors", tensors, HEADER)
     found = load_tensors(tmp_path / "x.safetensors")
@@ -25,7 +25,7 @@ def test_tensors_and_header_come_back(tmp_path: Path) -> None:
     )
 
 
-def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_save_tensors_is_byte_reproducible(tmp_path: Path) -> None:
     tensors = {name: torch.randn(3) for name in "abc"}
     for turn in range(10):
         save_tensors(
@@ -37,29 +37,25 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "write",
     [
-        pytest.param(lambda path: None, id="missing"),
         pytest.param(lambda path: path.mkdir(), id="folder"),
         pytest.param(lambda path: path.write_bytes(b""), id="empty"),
         pytest.param(lambda path: path.write_bytes(b"no tensors at all"), id="garbage"),
         pytest.param(lambda path: save_file({"a": torch.zeros(2)}, path), id="no header"),
         pytest.param(
             lambda path: save_file({"a": torch.zeros(2)}, path, {"by": "others"}),
-            id="another's header",
+            id="header of another program",
         ),
     ],
 )
-def test_a_file_that_is_not_ours_is_refused(
-    tmp_path: Path, write: Callable[[Path], object]
-) -> None:
+def test_load_header_rejects_other_files(tmp_path: Path, write: Callable[[Path], object]) -> None:
     write(tmp_path / "x.safetensors")
     with pytest.raises(
-        InputError, match=r"x\.safetensors: expected a file that this pipeline wrote, found .*"
+        InputError,
+        match=r"x\.safetensors: not a file that this pipeline wrote \(.*\); run `dvc repro`$",
     ):
         load_header(tmp_path / "x.safetensors")
 
 
-def test_a_missing_file_is_told_in_plain_words(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"x\.safetensors: .*, found no such file; run `dvc repro`$"
-    ):
+def test_load_header_reports_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"x\.safetensors: file not found; run `dvc repro`$"):
         load_header(tmp_path / "x.safetensors")

@@ -1,4 +1,4 @@
-"""Raw values of any type to 8 bits: percentiles or a window, and nothing cut before it is scaled."""
+"""Conversion of raw values of any type to 8 bits."""
 
 import numpy as np
 import pytest
@@ -41,15 +41,13 @@ def test_values_of_any_type_and_range_use_all_8_bits(values):
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64])
-def test_the_whole_range_of_a_signed_type_does_not_overflow(dtype):
+def test_full_range_of_a_signed_type_does_not_overflow(dtype):
     low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-    values = np.array(
-        [low, high] * 50, dtype
-    )  # percentiles lie between values that are further apart than the type is
+    # Percentiles are between values whose difference exceeds the type.
+    values = np.array([low, high] * 50, dtype)
     np.testing.assert_array_equal(scale(values), [0, 255] * 50)
-    few = np.array(
-        [low] * 199 + [high], dtype
-    )  # percentile 99.5: 199 * 0.995 = 198.005, 0.5 % of the way to the last
+    # Percentile 99.5 is at index 199 * 0.995 = 198.005, 0.5 % of the way to the last value.
+    few = np.array([low] * 199 + [high], dtype)
     assert Intensity().value_range(few) == pytest.approx(
         (low, low + 0.005 * (float(high) - float(low))), rel=1e-6
     )
@@ -76,18 +74,18 @@ def test_colours_are_scaled_together():
 
 
 @pytest.mark.parametrize("value", [0, 7, 255, -2.5, 1e30])
-def test_a_constant_image_is_black(value):
+def test_constant_image_is_black(value):
     np.testing.assert_array_equal(scale(np.full((5, 6), value)), np.zeros((5, 6)))
 
 
 @pytest.mark.parametrize("odd", [5, 9])
-def test_one_odd_pixel_in_a_thousand_is_seen(odd):
+def test_one_different_pixel_in_a_thousand_is_visible(odd):
     pixels = np.full((40, 25), 7)
     pixels[20, 12] = odd
     np.testing.assert_array_equal(scale(pixels), np.where(pixels == pixels.max(), 255, 0))
 
 
-def test_a_window_is_taken_as_it_is_whatever_the_values():
+def test_window_does_not_depend_on_the_values():
     hounsfield = np.array([-1024, -160, -118, 40, 240, 3071])
     assert Intensity((-160, 240)).value_range(hounsfield) == (-160, 240)
     # (-118 + 160) / 400 * 255 = 26.775, (40 + 160) / 400 * 255 = 127.5, halves to even

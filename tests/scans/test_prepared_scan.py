@@ -1,4 +1,4 @@
-"""From a scan's raw values to 8-bit slices in their frame, the same way for a volume as a whole, and back."""
+"""Prepared slices of scans, and logits mapped back to the pixels of the scan."""
 
 import json
 
@@ -24,7 +24,7 @@ def prepare(path, preparation=None, spacing_mm=None):
 
 
 def save_volume(path, stack, spacing_mm=(1, 1, 1)):
-    """A NIfTI file whose axial stack is this, (slices, rows, columns)."""
+    """Save a NIfTI file with this axial stack (slices, rows, columns)."""
     slice_mm, row_mm, column_mm = spacing_mm
     nib.save(
         nib.Nifti1Image(np.transpose(stack), np.diag([-column_mm, -row_mm, slice_mm, 1])), path
@@ -42,7 +42,7 @@ def save_volume(path, stack, spacing_mm=(1, 1, 1)):
     ],
     ids=lambda value: value if isinstance(value, str) else value.dtype.str,
 )
-def test_an_image_of_any_depth_uses_all_8_bits(tmp_path, name, pixels):
+def test_image_of_any_depth_uses_all_8_bits(tmp_path, name, pixels):
     Image.fromarray(pixels).save(tmp_path / name)
     prepared = prepare(tmp_path / name)
     assert prepared.value_range == pytest.approx(
@@ -53,7 +53,7 @@ def test_an_image_of_any_depth_uses_all_8_bits(tmp_path, name, pixels):
     assert prepared.spacing_mm is None
 
 
-def test_colours_stay_colours(tmp_path):
+def test_colour_image_stays_in_colour(tmp_path):
     colours = np.stack([RAMP, 200 - RAMP, RAMP // 2], axis=2).astype(np.uint8)
     Image.fromarray(colours).save(tmp_path / "a.png")
     prepared = prepare(tmp_path / "a.png", Preparation(framing=Framing(canvas_px=80)))
@@ -63,7 +63,7 @@ def test_colours_stay_colours(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.tif"])
-def test_a_volume_is_scaled_as_a_whole_and_not_slice_by_slice(tmp_path, name):
+def test_volume_is_scaled_as_a_whole(tmp_path, name):
     stack = np.stack([RAMP, RAMP + 1000, RAMP + 2000]).astype(np.int16)
     if name == "a.tif":
         pages = [Image.fromarray(page.astype(np.uint16)) for page in stack]
@@ -80,7 +80,7 @@ def test_a_volume_is_scaled_as_a_whole_and_not_slice_by_slice(tmp_path, name):
     assert prepared.slice(2).min() > 200
 
 
-def test_a_window_is_the_same_for_every_volume(tmp_path):
+def test_window_replaces_the_percentiles(tmp_path):
     stack = np.stack([RAMP - 500, RAMP, RAMP + 1000]).astype(np.int16)
     save_volume(tmp_path / "a.nii", stack)
     prepared = prepare(tmp_path / "a.nii", Preparation("axial", Intensity((0, 51))))
@@ -90,7 +90,7 @@ def test_a_window_is_the_same_for_every_volume(tmp_path):
     np.testing.assert_array_equal(prepared.slice(1), RAMP.clip(0, 51) * 5)
 
 
-def test_slices_are_cut_along_the_axis_asked_for(tmp_path):
+def test_slices_are_cut_along_the_requested_axis(tmp_path):
     save_volume(tmp_path / "a.nii", np.zeros((4, 5, 6), np.uint8))
     sizes = {
         axis: prepare(tmp_path / "a.nii", Preparation(axis)).slice(0).shape
@@ -99,7 +99,7 @@ def test_slices_are_cut_along_the_axis_asked_for(tmp_path):
     assert sizes == {"axial": (5, 6), "coronal": (4, 6)}
 
 
-def test_slices_are_resampled_in_their_plane_and_the_spacing_told(tmp_path):
+def test_slices_and_their_spacing_are_resampled_in_plane(tmp_path):
     save_volume(tmp_path / "a.nii", np.zeros((4, 50, 60), np.uint8), (8, 2, 1.5))
     plain = prepare(tmp_path / "a.nii")
     assert (plain.slice(0).shape, plain.spacing_mm) == ((50, 60), (8, 2, 1.5))
@@ -111,23 +111,23 @@ def test_slices_are_resampled_in_their_plane_and_the_spacing_told(tmp_path):
     assert (both.slice(0).shape, both.spacing_mm) == ((64, 64), (8, 0.5, 0.5))
 
 
-def test_the_spacing_is_that_of_whole_pixels(tmp_path):
+def test_spacing_is_that_of_whole_pixels(tmp_path):
     """7 rows of 1.1 mm become 8 pixels, not 7.7; 4 columns of 1.2 mm 5, not 4.8."""
     save_volume(tmp_path / "a.nii", np.zeros((3, 7, 4), np.uint8), (8, 1.1, 1.2))
     resampled = prepare(tmp_path / "a.nii", Preparation("axial", framing=Framing(1.0, 32)))
     assert resampled.spacing_mm == pytest.approx((8, 7.7 / 8, 4.8 / 5))
 
 
-def test_a_picture_is_in_the_scans_own_pixels_whatever_the_frame(tmp_path):
+def test_picture_is_in_the_pixels_of_the_scan(tmp_path):
     save_volume(tmp_path / "a.nii", RAMP[None].astype(np.int16), (8, 2, 1.5))
     framed = prepare(tmp_path / "a.nii", Preparation("axial", framing=Framing(0.5, 64)))
     np.testing.assert_array_equal(framed.picture(0), RAMP_SCALED)
 
 
-def test_a_spacing_that_a_data_set_knows_is_that_of_the_scan(tmp_path):
+def test_given_spacing_replaces_that_of_the_scan(tmp_path):
     Image.fromarray(RAMP.astype(np.uint8)).save(tmp_path / "a.png")
     preparation = Preparation(framing=Framing(pixel_mm=0.5))
-    with pytest.raises(InputError, match=r"a\.png: expected a known spacing"):
+    with pytest.raises(InputError, match=r"a\.png: cannot resample to 0\.5 mm"):
         prepare(tmp_path / "a.png", preparation)
     prepared = prepare(tmp_path / "a.png", preparation, (2.0, 1.0, 1.0))
     assert prepared.slice(0).shape == (6, 134)
@@ -135,7 +135,7 @@ def test_a_spacing_that_a_data_set_knows_is_that_of_the_scan(tmp_path):
 
 
 @pytest.mark.parametrize("framing", [Framing(), Framing(canvas_px=40), Framing(0.5, 33)], ids=str)
-def test_logits_come_back_to_the_scans_own_pixels(tmp_path, framing):
+def test_unframe_returns_the_pixels_of_the_scan(tmp_path, framing):
     save_volume(tmp_path / "a.nii", np.zeros((4, 50, 60), np.uint8), (8, 2, 1.5))
     prepared = prepare(tmp_path / "a.nii", Preparation(framing=framing))
     logits = torch.randn(1, 1, *prepared.slice(0).shape)
@@ -154,13 +154,13 @@ def test_logits_come_back_to_the_scans_own_pixels(tmp_path, framing):
     ],
     ids=str,
 )
-def test_a_preparation_comes_back_from_its_json(preparation):
+def test_preparation_is_restored_from_json(preparation):
     text = preparation.to_json()
     assert Preparation.from_json(text) == preparation
     assert Preparation.from_json(text).to_json() == text
     assert json.loads(text).keys() == {"slice_axis", "intensity", "framing"}
 
 
-def test_pixel_spacing_is_that_from_row_to_row_and_column_to_column():
+def test_pixel_spacing_is_that_of_rows_and_columns():
     assert pixel_spacing_mm((8, 2, 1.5)) == (2, 1.5)
     assert pixel_spacing_mm(None) is None

@@ -1,5 +1,6 @@
-"""Scans in folders: found and named, opened by what they are, and masks held against them."""
+"""Finding, naming and opening scans, and reading their masks."""
 
+from itertools import cycle, product
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,7 @@ from automedsam.scans.image import ImageScan
 from automedsam.scans.nifti import NiftiScan
 from automedsam.scans.scan import find_scans, mask_path, name_scans, open_scan, read_mask, stem
 from automedsam.scans.tiff import TiffScan
+from combination import combination
 from orientations import OBLIQUE, ORIENTATIONS, ROTATIONS, numbered, store
 
 LENGTHS = (1.0, 1.25, 2.5)
@@ -31,7 +33,7 @@ def save_image(path, pixels):
     Image.fromarray(pixels).save(path)
 
 
-def test_scans_are_opened_by_their_names(tmp_path):
+def test_open_scan_selects_the_format_by_suffix(tmp_path):
     save_image(tmp_path / "a.PNG", np.zeros((4, 5), np.uint8))
     save_image(tmp_path / "b.tif", np.zeros((4, 5), np.uint8))
     save_volume(tmp_path / "c.nii.gz", np.zeros((4, 5, 6), np.uint8), np.eye(4))
@@ -41,13 +43,13 @@ def test_scans_are_opened_by_their_names(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.nii.gz", "a.dcm", "a"])
-def test_a_missing_scan_is_named(tmp_path, name):
-    with pytest.raises(InputError, match=rf"{name}: expected an image, found no such file"):
+def test_open_scan_names_a_missing_file(tmp_path, name):
+    with pytest.raises(InputError, match=rf"{name}: file not found"):
         open_scan(tmp_path / name, "auto")
 
 
-def test_scans_are_found_in_all_folders_but_hidden_ones(tmp_path):
-    found = [
+def test_find_scans_ignores_hidden_files_and_folders(tmp_path):
+    visible = [
         "a.png",
         "b.JPG",
         "c.jpeg",
@@ -59,7 +61,7 @@ def test_scans_are_found_in_all_folders_but_hidden_ones(tmp_path):
     ]
     touch(
         tmp_path,
-        *found,
+        *visible,
         ".hidden/i.png",
         "one/.j.png",
         "._a.png",
@@ -70,15 +72,15 @@ def test_scans_are_found_in_all_folders_but_hidden_ones(tmp_path):
         "n.nii.bz2",
     )
     (tmp_path / "folder.png").mkdir()
-    assert find_scans(tmp_path) == sorted(tmp_path / name for name in found)
+    assert find_scans(tmp_path) == sorted(tmp_path / name for name in visible)
 
 
-def test_a_folder_below_a_hidden_one_may_be_searched(tmp_path):
+def test_find_scans_searches_below_a_hidden_folder(tmp_path):
     touch(tmp_path, ".cache/images/a.png")
     assert find_scans(tmp_path / ".cache/images") == [tmp_path / ".cache/images/a.png"]
 
 
-def test_a_scans_name_is_its_path_without_suffix(tmp_path):
+def test_name_scans_uses_the_path_without_suffix(tmp_path):
     touch(tmp_path, "b.c.nii.gz", "a.NII", "one/two/a.png", "one/a.tiff")
     assert name_scans(tmp_path) == {
         "a": tmp_path / "a.NII",
@@ -89,22 +91,22 @@ def test_a_scans_name_is_its_path_without_suffix(tmp_path):
     assert list(name_scans(tmp_path)) == ["a", "b.c", "one__a", "one__two__a"]
 
 
-def test_two_scans_of_one_name_are_refused_all_at_once(tmp_path):
+def test_name_scans_reports_all_equal_names_together(tmp_path):
     touch(tmp_path, "a.png", "a.nii.gz", "one/b.tif", "one__b.jpg", "c.png")
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as caught:
         name_scans(tmp_path)
-    assert str(told.value) == (
-        f"{tmp_path / 'a.nii.gz'}, {tmp_path / 'a.png'}: expected one file a scan; "
-        f"{tmp_path / 'one/b.tif'}, {tmp_path / 'one__b.jpg'}: expected one file a scan"
+    assert str(caught.value) == (
+        f"{tmp_path / 'a.nii.gz'}, {tmp_path / 'a.png'}: scans must have different names; "
+        f"{tmp_path / 'one/b.tif'}, {tmp_path / 'one__b.jpg'}: scans must have different names"
     )
 
 
 @pytest.mark.parametrize("folder", [".", "absent"])
-def test_a_folder_without_scans_is_refused(tmp_path, folder):
+def test_name_scans_rejects_a_folder_without_scans(tmp_path, folder):
     touch(tmp_path, "notes.txt", ".a.png")
     with pytest.raises(
         InputError,
-        match=r"expected \.png, .*\.nii\.gz.* files, found none; see dataset, data_dir and annotations",
+        match=r": no \.png, .*\.nii\.gz.* files; check dataset, data_dir and annotations",
     ):
         name_scans(tmp_path / folder)
 
@@ -121,7 +123,7 @@ def test_a_folder_without_scans_is_refused(tmp_path, folder):
         ("series 1.2", "series 1.2"),
     ],
 )
-def test_nii_gz_is_one_suffix(name, expected):
+def test_stem_treats_nii_gz_as_one_suffix(name, expected):
     assert stem(Path("some.png") / name) == expected
 
 
@@ -137,32 +139,37 @@ def test_nii_gz_is_one_suffix(name, expected):
         ("one/a.dcm", "one/a.nii.gz"),
     ],
 )
-def test_a_mask_is_of_its_images_name_and_format_if_that_can_hold_one(tmp_path, name, expected):
+def test_mask_path_keeps_name_and_format_if_it_is_lossless(tmp_path, name, expected):
     assert mask_path(tmp_path / name, tmp_path) == Path(expected)
 
 
-def test_a_series_mask_is_named_after_its_folder(tmp_path):
+def test_mask_path_of_a_series_is_named_after_its_folder(tmp_path):
     (tmp_path / "patient/series 1.2").mkdir(parents=True)
     assert mask_path(tmp_path / "patient/series 1.2", tmp_path) == Path("patient/series 1.2.nii.gz")
 
 
-@pytest.mark.parametrize("slice_axis", ["auto", "axial", "coronal", "sagittal"])
-@pytest.mark.parametrize("rotation", ROTATIONS)
-@pytest.mark.parametrize("orientation", ORIENTATIONS[::5])
-def test_a_mask_stored_in_another_orientation_is_turned(
-    tmp_path, orientation, rotation, slice_axis
-):
-    image, image_affine = store(numbered().astype(np.int16), LENGTHS, ORIENTATIONS[13], rotation)
-    mask, mask_affine = store((numbered() % 3).astype(np.uint8), LENGTHS, orientation, rotation)
-    save_volume(tmp_path / "a.nii.gz", image, image_affine)
-    save_volume(tmp_path / "mask.nii", mask, mask_affine)
-    values = open_scan(tmp_path / "a.nii.gz", slice_axis).read_values()
-    labels = read_mask(tmp_path / "a.nii.gz", tmp_path / "mask.nii", slice_axis)
-    assert labels.dtype == np.int64
-    np.testing.assert_array_equal(labels, values % 3)
+def test_read_mask_reorders_another_orientation(tmp_path):
+    # Each orientation of the mask meets one slice axis and one rotation.
+    slice_axes = ["auto", "axial", "coronal", "sagittal"]
+    axes_and_rotations = cycle(product(slice_axes, ROTATIONS.items()))
+    for orientation in ORIENTATIONS:
+        slice_axis, (name, rotation) = next(axes_and_rotations)
+        with combination(orientation=orientation, slice_axis=slice_axis, rotation=name):
+            image, image_affine = store(
+                numbered().astype(np.int16), LENGTHS, ORIENTATIONS[13], rotation
+            )
+            mask, mask_affine = store(
+                (numbered() % 3).astype(np.uint8), LENGTHS, orientation, rotation
+            )
+            save_volume(tmp_path / "a.nii.gz", image, image_affine)
+            save_volume(tmp_path / "mask.nii", mask, mask_affine)
+            values = open_scan(tmp_path / "a.nii.gz", slice_axis).read_values()
+            labels = read_mask(tmp_path / "a.nii.gz", tmp_path / "mask.nii", slice_axis)
+            assert labels.dtype == np.int64
+            np.testing.assert_array_equal(labels, values % 3)
 
 
-def test_affines_may_differ_in_their_last_digits(tmp_path):
+def test_read_mask_accepts_affines_that_differ_by_rounding(tmp_path):
     stored, affine = store(numbered().astype(np.int16), LENGTHS, ORIENTATIONS[13], OBLIQUE)
     save_volume(tmp_path / "a.nii", stored, affine)
     affine[:3] += 1e-6 * np.arange(12).reshape(3, 4)
@@ -171,7 +178,7 @@ def test_affines_may_differ_in_their_last_digits(tmp_path):
     np.testing.assert_array_equal(labels, open_scan(tmp_path / "a.nii", "auto").read_values())
 
 
-def test_the_axis_of_thick_slices_is_the_images_and_not_the_masks(tmp_path):
+def test_read_mask_cuts_along_the_thick_slices_of_the_image(tmp_path):
     save_volume(tmp_path / "a.nii", numbered().astype(np.int16), np.diag([1.501, 1, 1, 1]))
     save_volume(tmp_path / "mask.nii", numbered().astype(np.int16), np.diag([1.499, 1, 1, 1]))
     labels = read_mask(tmp_path / "a.nii", tmp_path / "mask.nii", "auto")
@@ -187,30 +194,31 @@ def test_the_axis_of_thick_slices_is_the_images_and_not_the_masks(tmp_path):
     ],
     ids=["shifted", "stretched", "mirrored"],
 )
-def test_a_mask_in_another_place_is_refused(tmp_path, change, offset):
+def test_read_mask_rejects_another_position(tmp_path, change, offset):
     affine = np.diag([1.0, 1.25, 2.5, 1.0])
     affine[0, 3] = 1.5
     save_volume(tmp_path / "a.nii", numbered().astype(np.int16), affine)
     save_volume(tmp_path / "mask.nii", numbered().astype(np.int16), change(affine))
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as caught:
         read_mask(tmp_path / "a.nii", tmp_path / "mask.nii", "axial")
-    assert str(told.value) == (
-        f"{tmp_path / 'mask.nii'}: expected the affine of {tmp_path / 'a.nii'}, found voxels up to {offset} voxels off"
+    assert str(caught.value) == (
+        f"{tmp_path / 'mask.nii'}: the affine must equal that of {tmp_path / 'a.nii'}, "
+        f"found voxels up to {offset} voxels off"
     )
 
 
-def test_a_mask_of_another_size_is_refused(tmp_path):
+def test_read_mask_rejects_another_size(tmp_path):
     save_volume(tmp_path / "a.nii", numbered().astype(np.int16), np.eye(4))
     save_volume(tmp_path / "mask.nii", numbered((4, 5, 7)).astype(np.int16), np.eye(4))
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as caught:
         read_mask(tmp_path / "a.nii", tmp_path / "mask.nii", "axial")
-    assert str(told.value) == (
-        f"{tmp_path / 'mask.nii'}: expected the size of {tmp_path / 'a.nii'}, "
-        "6 x 5 x 4 (slices, rows, columns), found 7 x 5 x 4"
+    assert str(caught.value) == (
+        f"{tmp_path / 'mask.nii'}: the size 7 x 5 x 4 (slices, rows, columns) must equal "
+        f"6 x 5 x 4 of {tmp_path / 'a.nii'}"
     )
 
 
-def test_a_mask_of_another_format_is_held_against_the_size_alone(tmp_path):
+def test_read_mask_of_another_format_compares_sizes_only(tmp_path):
     mask = (numbered((5, 4)) % 3).astype(np.uint8)
     save_image(tmp_path / "a.jpg", np.zeros((5, 4), np.uint8))
     save_image(tmp_path / "b.png", mask)
@@ -221,34 +229,34 @@ def test_a_mask_of_another_format_is_held_against_the_size_alone(tmp_path):
             read_mask(tmp_path / "a.jpg", tmp_path / name, "auto"), mask[None]
         )
     with pytest.raises(
-        InputError, match=r"c\.tif: expected the size of .*a\.jpg, 1 x 5 x 4 .* found 1 x 4 x 5"
+        InputError, match=r"c\.tif: the size 1 x 4 x 5 .* must equal 1 x 5 x 4 of .*a\.jpg"
     ):
         read_mask(tmp_path / "a.jpg", tmp_path / "c.tif", "auto")
 
 
 @pytest.mark.parametrize("name", ["mask.png", "mask.tif"])
-def test_a_mask_that_tells_no_place_is_refused_of_an_image_that_has_one(tmp_path, name):
+def test_read_mask_of_nifti_requires_a_position(tmp_path, name):
     save_volume(tmp_path / "a.nii", np.zeros((4, 5), np.int16), np.diag([-1, -1, 1, 1]))
     save_image(tmp_path / name, np.zeros((5, 4), np.uint8))
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as caught:
         read_mask(tmp_path / "a.nii", tmp_path / name, "auto")
-    assert str(told.value) == (
-        f"{tmp_path / name}: expected the mask of a NIfTI image as NIfTI, found one that lies nowhere"
+    assert str(caught.value) == (
+        f"{tmp_path / name}: a NIfTI image needs a NIfTI mask; this one has no spatial information"
     )
 
 
-def test_a_stack_of_pages_has_a_mask_of_as_many(tmp_path):
+def test_read_mask_requires_the_same_number_of_pages(tmp_path):
     pages = [Image.fromarray(np.full((4, 5), value, np.uint8)) for value in range(3)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
     pages[0].save(tmp_path / "mask.tif", save_all=True, append_images=pages[1:2])
     with pytest.raises(
-        InputError, match=r"mask\.tif: expected the size of .*a\.tif, 3 x 4 x 5 .* found 2 x 4 x 5"
+        InputError, match=r"mask\.tif: the size 2 x 4 x 5 .* must equal 3 x 4 x 5 of .*a\.tif"
     ):
         read_mask(tmp_path / "a.tif", tmp_path / "mask.tif", "auto")
     assert read_mask(tmp_path / "a.tif", tmp_path / "a.tif", "auto")[:, 0, 0].tolist() == [0, 1, 2]
 
 
-def test_a_missing_mask_is_named(tmp_path):
+def test_read_mask_names_a_missing_file(tmp_path):
     save_image(tmp_path / "a.png", np.zeros((4, 5), np.uint8))
-    with pytest.raises(InputError, match=r"mask\.png: expected an image, found no such file"):
+    with pytest.raises(InputError, match=r"mask\.png: file not found"):
         read_mask(tmp_path / "a.png", tmp_path / "mask.png", "auto")

@@ -135,7 +135,7 @@ def test_an_image_that_cannot_be_read_is_named_and_those_before_it_are_kept(
     broken = missing[4][0].image
     broken.write_bytes(broken.read_bytes()[:60])
     with pytest.raises(
-        InputError, match=r"4\.png: expected an image, found a file that cannot be read"
+        InputError, match=r"4\.png: cannot read the image"
     ):
         embed(to_see(missing), Encoder(tiny_weights, CPU), store)
     assert [store.holds(path) for _, path in missing] == [True] * 4 + [False] * 3

@@ -94,7 +94,7 @@ def test_embeddings_that_are_not_there_are_told_of_and_nothing_is_written(
 ) -> None:
     (EMBEDDINGS / "b.safetensors").unlink()
     with pytest.raises(
-        InputError, match=r"b\.safetensors: expected a file that this pipeline wrote.*dvc repro"
+        InputError, match=r"b\.safetensors: file not found.*dvc repro"
     ):
         main()
     assert not PSEUDO_LABELS.exists()

@@ -85,8 +85,8 @@ def test_broken_images_are_listed_and_the_others_get_masks_in_their_own_format(
         for path in tmp_path.glob("out/overlays/**/*.png")
     }
     assert overlays == {"b.png", "c.png", "sub/a.tif.png"}
-    assert "broken.png: expected an image" in printed
-    assert "empty.tif: expected an image" in printed
+    assert "broken.png: cannot read the image" in printed
+    assert "empty.tif: cannot read the image" in printed
     expected = {
         "b.png": ("PNG", (256, 100)),
         "c.png": ("PNG", (256, 256)),

@@ -244,7 +244,8 @@ def test_annotations_outside_of_data_dir_are_refused_as_dvc_would_not_see_them_c
     named = str(outside.resolve()) if named == "in full" else named
     raw_project(annotations=named)
     assert faults_of() == [
-        f"annotations: expected a file or folder in data_dir, data/raw, as DVC watches no other, found {named}"
+        f"annotations: no file or folder {named} in data_dir (data/raw), "
+        "which is the only folder that DVC tracks"
     ]
 
 

@@ -45,8 +45,8 @@ def test_broken_files_are_all_named_and_the_old_result_is_untouched(raw_project)
     assert (ended.returncode, ended.stdout) == (1, "")
     message = ended.stderr.splitlines()[-1]
     assert message.startswith("prepare: ")
-    assert f"{IMAGES / broken_image}.png: expected an image, found" in message
-    assert f"{MASKS / broken_mask}.png: expected an image, found" in message
+    assert f"{IMAGES / broken_image}.png: cannot read the image (" in message
+    assert f"{MASKS / broken_mask}.png: cannot read the image (" in message
     assert "Traceback" not in ended.stderr
     assert contents(PREPARED) == before
     assert [path.name for path in sorted(Path("data").iterdir())] == ["prepared", "raw"]
@@ -68,8 +68,8 @@ def test_faults_that_only_image_data_show_are_all_named_and_the_old_result_is_un
         )  # in the pixels: the header is whole
     assert call_prepare("--check") == checked
     message = "; ".join(faults_of(call=call_prepare))
-    assert message.count(": expected an image, found ") == 3
-    assert all(f"{path}: expected an image, found " in message for path in broken)
+    assert message.count(": cannot read the image (") == 3
+    assert all(f"{path}: cannot read the image (" in message for path in broken)
     after = contents(Path())
     assert {path for path in before if before[path] != after[path]} == broken
     assert after.keys() == before.keys()
@@ -100,7 +100,7 @@ def test_a_split_with_broken_files_alone_is_not_blamed_on_class_ids(raw_project)
     prepare.main()
     (name,) = names_of("test")
     (MASKS / f"{name}.png").write_text("not an image")
-    with pytest.raises(InputError, match=rf"{name}\.png: expected an image") as caught:
+    with pytest.raises(InputError, match=rf"{name}\.png: cannot read the image") as caught:
         prepare.main()
     assert "class_ids" not in str(caught.value)
 

@@ -5,11 +5,10 @@ import numpy as np
 RAMP = np.arange(201).reshape(3, 67)
 GREY = (RAMP + 20).astype(np.uint8)
 COLOURS = np.stack([RAMP, 200 - RAMP, RAMP // 2], axis=2).astype(np.uint8)
-DEEP = (np.stack([RAMP, 200 - RAMP, RAMP // 2, RAMP % 7], axis=2) * 300 + 7).astype(
-    np.uint16
-)  # low bytes matter
+# 16 bits whose low bytes differ, so that a reduction to 8 bits is noticed.
+DEEP = (np.stack([RAMP, 200 - RAMP, RAMP // 2, RAMP % 7], axis=2) * 300 + 7).astype(np.uint16)
 RED_GREEN_BLUE = [255, 0, 0, 0, 255, 0, 0, 0, 255]
-# What is stored for an image to be seen upright, by the EXIF orientation that says so.
+# EXIF orientation to the function that maps displayed pixels to stored ones.
 TURNS = {
     1: lambda upright: upright,
     2: np.fliplr,

@@ -1,4 +1,4 @@
-"""A real SAM in miniature with random weights."""
+"""A small SAM with random weights."""
 
 from pathlib import Path
 
@@ -8,13 +8,26 @@ from automedsam.backbone.architectures import Backbone
 from automedsam.backbone.preprocessing import Preprocessing
 
 TINY = Backbone(
-    Preprocessing("medsam", 64, mean=(0.4,) * 3, std=(0.25,) * 3), 32, 1, 2, (0,), patch_size=8, window_size=4,
-    channels=32, decoder_heads=4, decoder_mlp_dim=64,
-)  # fmt: skip
+    preprocessing=Preprocessing(
+        kind="medsam",
+        size=64,
+        mean=(0.4, 0.4, 0.4),
+        std=(0.25, 0.25, 0.25),
+    ),
+    encoder_dim=32,
+    encoder_depth=1,
+    encoder_heads=2,
+    global_attention=(0,),
+    patch_size=8,
+    window_size=4,
+    channels=32,
+    decoder_heads=4,
+    decoder_mlp_dim=64,
+)
 
 
 def write_weights(path: Path, backbone: Backbone = TINY) -> Path:
-    """Random weights of an architecture, under the keys of segment_anything's `Sam`."""
+    """Write random weights of an architecture, with the keys of SAM's `Sam`."""
     parts = {
         "image_encoder": backbone.build_encoder(),
         "prompt_encoder": backbone.build_prompt_encoder(),

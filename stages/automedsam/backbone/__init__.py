@@ -1,1 +1,1 @@
-"""TODO backbone"""
+"""The frozen backbone: SAM's architectures and weights, preprocessing, and image embeddings."""

@@ -1,4 +1,4 @@
-"""SAM's prompt encoder and mask decoder as one network that takes whole batches, each image with its own prompt."""
+"""SAM's prompt encoder and mask decoder as one network for batches with one prompt per image."""
 
 import torch
 from torch import Tensor, nn
@@ -7,10 +7,15 @@ from automedsam.backbone.architectures import MaskDecoder, PromptEncoder
 
 
 class PromptableDecoder(nn.Module):
-    """Embeddings and prompts to mask logits."""
+    """Maps image embeddings and prompts to mask logits."""
 
     def __init__(self, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder) -> None:
-        """Takes segment_anything's own PromptEncoder and MaskDecoder."""
+        """Combine a prompt encoder and a mask decoder.
+
+        Args:
+          prompt_encoder: SAM's own, with its weights.
+          mask_decoder: SAM's own, with its weights.
+        """
         super().__init__()
         self.prompt_encoder = prompt_encoder
         self.mask_decoder = mask_decoder
@@ -24,28 +29,28 @@ class PromptableDecoder(nn.Module):
         tokens: Tensor | None = None,
         dense: Tensor | None = None,
     ) -> Tensor:
-        """
+        """Decode one mask per image.
+
         Args:
           image_embeddings: (B, C, grid, grid).
-          boxes_xyxy: (B, 4) px of the input frame.
-          points_xy: (B, N, 2) px of the input frame, all on the object.
-          tokens: (B, N, C) in place of encoded boxes or points.
-          dense: (B, C, grid, grid) in place of SAM's own "no mask" embedding.
+          boxes_xyxy: (B, 4), in px of the input frame.
+          points_xy: (B, N, 2), in px of the input frame, all on the object.
+          tokens: (B, N, C), in place of encoded boxes or points.
+          dense: (B, C, grid, grid), in place of SAM's own "no mask" embedding.
 
         Returns:
           Logits (B, 1, 4 grid, 4 grid).
         """
-        with torch.autocast(
-            image_embeddings.device.type, enabled=False
-        ):  # coordinates lose their place in 16 bits
-            points = (
-                None if points_xy is None else (points_xy, points_xy.new_ones(points_xy.shape[:2]))
-            )
+        # Without autocast: 16 bits are too few for coordinates.
+        with torch.autocast(image_embeddings.device.type, enabled=False):
+            points = None
+            if points_xy is not None:
+                points = (points_xy, points_xy.new_ones(points_xy.shape[:2]))
             sparse, no_mask = self.prompt_encoder(points=points, boxes=boxes_xyxy, masks=None)
             image_pe = self.prompt_encoder.get_dense_pe()
-        # The stock decoder repeats the image embedding by the number of prompts, so that B images with B prompts give
-        # B^2 masks. It only ever uses their sum with the dense prompts: to fold the images into those, and have it
-        # repeat a zero instead, is exact.
+        # SAM's decoder repeats the image embedding once per prompt: B images with B prompts would
+        # give B^2 masks. It only uses the sum of image embedding and dense prompt. Therefore the
+        # images are added to the dense prompts, and the decoder repeats a zero; this is exact.
         logits, _ = self.mask_decoder(
             image_embeddings=torch.zeros_like(image_embeddings[:1]),
             image_pe=image_pe,

@@ -1,1 +1,1 @@
-"""TODO cases"""
+"""The vocabulary of all other rooms: boxes, cases, classes, masks and augmentation."""

@@ -10,7 +10,9 @@ import numpy as np
 from scipy.ndimage import find_objects, label
 
 Box = tuple[int, int, int, int]
-BoxesByClass = Mapping[int, tuple[Box, ...]]  # of each class, by its value
+BoxesByClass = Mapping[int, tuple[Box, ...]]  # class value in label masks -> boxes
+Size = tuple[int, int]  # height, width in px
+Spacing = tuple[float, float, float]  # mm from slice to slice, row to row, column to column
 EMPTY: Box = (0, 0, 0, 0)
 EDGES = ("x_min", "y_min", "x_max", "y_max")  # what its numbers are called in tables
 
@@ -88,14 +90,3 @@ def mask_box_iou(mask: np.ndarray, boxes_xyxy: Sequence[Box]) -> float:
 def box_area(box_xyxy: Box) -> int:
     """Area in px; 0 for the empty box."""
     return (box_xyxy[2] - box_xyxy[0]) * (box_xyxy[3] - box_xyxy[1])
-
-
-"""TODO"""
-
-Spacing = tuple[float, float, float]  # mm from slice to slice, row to row, column to column
-
-
-"""TODO"""
-
-
-Size = tuple[int, int]  # height, width in px

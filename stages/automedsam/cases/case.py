@@ -1,16 +1,11 @@
-"""The index of cases, `data/prepared/index.csv`: each image's place in the data set; and beside it their boxes.
+"""One image of the prepared data set."""
 
-Those of training and validation cases are in `boxes.csv`, those of test cases, which may come from masks, in
-`test_boxes.csv`: what `train` depends on knows of no mask that is there to test on.
-"""
-
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
-from automedsam.cases.boxes import Box, Spacing
+from automedsam.cases.boxes import Box, BoxesByClass, Spacing
 
 Split = Literal["train", "val", "test"]
-
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
@@ -23,30 +18,26 @@ class Case:
     split: Split
     height: int  # px
     width: int  # px
-    boxes_xyxy: tuple[Box, ...] = ()  # px, half open; none where no object is there
+    # One entry per class, by its value in label masks: box_xyxy in px, half open; () if the class is absent.
+    boxes: BoxesByClass = field(hash=False)
     volume: str | None = None  # the volume that it is a slice of
     slice: int | None = None
-    volume_slices: int | None = None  # how many slices that volume has, used or not
-    has_mask: bool = False  # true of test cases alone, if at all
+    volume_slices: int | None = None  # number of slices of that volume, used or not
+    has_mask: bool = False  # can be true of test cases only
     spacing_mm: Spacing | None = None
     value_range: tuple[float, float] | None = None  # the raw values that became 0 and 255
-    box_classes: tuple[
-        int, ...
-    ] = ()  # the value of each box's class; () where there is one class alone
 
     @property
     def image_size(self) -> tuple[int, int]:
+        """Height and width in px."""
         return self.height, self.width
 
     @property
-    def has_object(self) -> bool:
-        return bool(self.boxes_xyxy)
+    def all_boxes_xyxy(self) -> tuple[Box, ...]:
+        """The boxes of all classes."""
+        return tuple(box for boxes_xyxy in self.boxes.values() for box in boxes_xyxy)
 
-    def of_class(self, value: int) -> "Case":
-        """The same image with the boxes of one class alone, as if there were no other."""
-        if not self.box_classes:
-            return self
-        pairs = zip(self.boxes_xyxy, self.box_classes, strict=True)
-        return replace(
-            self, boxes_xyxy=tuple(box for box, of in pairs if of == value), box_classes=()
-        )
+    @property
+    def has_object(self) -> bool:
+        """Whether any class has a box."""
+        return any(self.boxes.values())

@@ -1,4 +1,4 @@
-"""Which structures are looked for: what each is called, where raw data have it, and its value in label masks."""
+"""The classes to segment: their names, their values in label masks, and how several are told apart."""
 
 import json
 from collections.abc import Sequence
@@ -8,129 +8,107 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from automedsam.cases.colours import CLASS_COLOURS
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.files import write_table
-from automedsam.runtime.options import (
-    ClassId,
-    ClassIds,
-    MaskIds,
-    are_mask_values,
-    class_name,
-    flatten_ids,
-    group_ids,
-)
+from automedsam.runtime.options import ClassId
 
-SINGLE_CLASS_VALUE = 255  # the value of a class that is alone: white in any viewer
+SINGLE_CLASS_VALUE = 255  # white in any viewer
 COLUMNS = ["class", "value"]
 
 
 @dataclass(frozen=True)
 class ObjectClass:
-    """One structure; where raw data have it is known to `prepare` alone."""
+    """One class; its ids and mask values in raw data are known to the prepare stage only."""
 
     name: str
     value: int  # in label masks, 1 to 255
-    ids: tuple[ClassId, ...] | None = ()  # of its drawn boxes; None: of any
-    mask_values: tuple[int, ...] | None = ()  # in raw masks; None: every one over 0; (): not told
+    ids: tuple[ClassId, ...] | None = ()  # of its drawn boxes; None: any
+    mask_values: tuple[int, ...] | None = ()  # in raw masks; None: every value over 0; (): unknown
 
-    def takes(self, names: Sequence[ClassId]) -> bool:
-        """Whether a drawn box that goes by these ids and names is of this class."""
-        return self.ids is None or not set(self.ids).isdisjoint(names)
+    def takes(self, ids: Sequence[ClassId]) -> bool:
+        """Whether a drawn box with these ids and names belongs to this class."""
+        return self.ids is None or not set(self.ids).isdisjoint(ids)
+
+    def mask_of(self, raw_mask: np.ndarray) -> np.ndarray:
+        """The pixels of this class in a raw mask of any shape, bool."""
+        return raw_mask > 0 if self.mask_values is None else np.isin(raw_mask, self.mask_values)
 
 
-def parse_classes(class_ids: ClassIds, mask_ids: MaskIds, is_annotated: bool) -> list[ObjectClass]:
-    """The classes that the parameters of these names ask for, in their order.
+class Classes(tuple[ObjectClass, ...]):
+    """All classes of a data set, in order.
 
-    Args:
-      is_annotated: boxes were drawn, of `class_ids`, and `mask_ids` are the values of masks to test on; else masks have
-        the values of `class_ids`.
+    A single class is not marked in file names, titles and colours, because there is nothing to tell
+    apart. The methods `folder_of`, `key_of`, `label_of` and `colour_of` hide this from all others.
     """
-    if class_ids is None:
-        return [ObjectClass("object", SINGLE_CLASS_VALUE, None, flatten_ids(mask_ids))]
-    groups = group_ids(class_ids)
-    in_masks = _told_mask_values(groups, mask_ids) if is_annotated else _own_mask_values(groups)
-    values = _values(groups, mask_ids)
-    return [
-        ObjectClass(class_name(ids), value, ids, of_masks)
-        for ids, value, of_masks in zip(groups, values, in_masks, strict=True)
-    ]
+
+    __slots__ = ()
+
+    @property
+    def values(self) -> list[int]:
+        """The value of each class in label masks."""
+        return [cls.value for cls in self]
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each class."""
+        return [cls.name for cls in self]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one class only."""
+        return len(self) == 1
+
+    def folder_of(self, root: Path, cls: ObjectClass) -> Path:
+        """The folder of files of one class: `root`, or a subfolder named by the class's value."""
+        return root if self.is_single else root / str(cls.value)
+
+    def key_of(self, name: str, cls: ObjectClass) -> str:
+        """A unique key of one class in one image, for random numbers: `name`, or `name/value`."""
+        return name if self.is_single else f"{name}/{cls.value}"
+
+    def label_of(self, name: str, cls: ObjectClass, separator: str = ", ") -> str:
+        """The name of one class in one image: `name`, followed by the class's name."""
+        return name if self.is_single else f"{name}{separator}{cls.name}"
+
+    def colour_of(self, cls: ObjectClass, single: str) -> str:
+        """The class's own colour, or `single` for a single class; colours repeat after seven."""
+        return single if self.is_single else CLASS_COLOURS[self.index(cls) % len(CLASS_COLOURS)]
 
 
-def label_mask(values: np.ndarray, classes: Sequence[ObjectClass]) -> np.ndarray:
-    """A raw mask of any shape, uint8: each class's pixels have its value, the others 0."""
-    labels = np.zeros(values.shape, np.uint8)
-    for of in classes:
-        labels[object_mask(values, of.mask_values)] = of.value
+def label_mask(raw_mask: np.ndarray, classes: Classes) -> np.ndarray:
+    """Label mask of the same shape as a raw mask, uint8: the value of each class, elsewhere 0."""
+    labels = np.zeros(raw_mask.shape, np.uint8)
+    for cls in classes:
+        labels[cls.mask_of(raw_mask)] = cls.value
     return labels
 
 
-def write_classes(path: Path, classes: Sequence[ObjectClass]) -> None:
-    """A table of names and values, in the order of the classes."""
-    write_table(path, [{"class": of.name, "value": of.value} for of in classes], COLUMNS)
+def write_classes(path: Path, classes: Classes) -> None:
+    """Write a table with the name and the value of each class."""
+    write_table(path, [{"class": cls.name, "value": cls.value} for cls in classes], COLUMNS)
 
 
-def read_classes(path: Path) -> list[ObjectClass]:
-    """What `write_classes` wrote.
+def read_classes(path: Path) -> Classes:
+    """Read the table that `write_classes` wrote.
 
     Raises:
-      InputError: no such file, or another one.
+      InputError: the file is missing or has other columns.
     """
     try:
         table = pd.read_csv(path, dtype={"class": str, "value": int}, keep_default_na=False)
     except FileNotFoundError:
         raise InputError(
-            f"{path}: expected the classes that `prepare` writes, found no such file; run `dvc repro`"
+            f"{path}: no such file; run `dvc repro`, whose prepare stage writes it"
         ) from None
     except ValueError as error:  # pandas' ParserError and EmptyDataError among them
-        raise InputError(
-            f"{path}: expected the classes that `prepare` writes, found {error}"
-        ) from None
+        raise InputError(f"{path}: not a table of classes: {error}") from None
     if list(table.columns) != COLUMNS:
-        raise InputError(
-            f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(table.columns)}"
-        )
-    return [ObjectClass(name, int(value)) for name, value in table.itertuples(index=False)]
+        found = ", ".join(table.columns)
+        raise InputError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {found}")
+    return Classes(ObjectClass(name, int(value)) for name, value in table.itertuples(index=False))
 
 
-def to_json(classes: Sequence[ObjectClass]) -> str:
-    """Names and values, for file headers."""
-    return json.dumps({of.name: of.value for of in classes})
-
-
-def from_json(text: str) -> list[ObjectClass]:
-    """What `to_json` wrote."""
-    return [ObjectClass(name, value) for name, value in json.loads(text).items()]
-
-
-def _values(groups: Sequence[tuple[ClassId, ...]], mask_ids: MaskIds) -> list[int]:
-    """In label masks: each class's first in `mask_ids`, or else its first id; 1, 2, 3 and so on if one cannot be."""
-    if len(groups) == 1:
-        return [SINGLE_CLASS_VALUE]
-    firsts = (
-        [ids[0] for ids in groups] if mask_ids is None else [ids[0] for ids in group_ids(mask_ids)]
-    )
-    values = [one for one in firsts if isinstance(one, int) and 1 <= one <= 255]
-    return values if len(values) == len(firsts) else list(range(1, len(groups) + 1))
-
-
-def _own_mask_values(groups: Sequence[tuple[ClassId, ...]]) -> list[tuple[int, ...]]:
-    """The ids themselves, of classes whose ids are all mask values; else nothing is told of any."""
-    if not all(are_mask_values(ids) for ids in groups):
-        return [()] * len(groups)
-    return [tuple(one for one in ids if isinstance(one, int)) for ids in groups]
-
-
-def _told_mask_values(
-    groups: Sequence[tuple[ClassId, ...]], mask_ids: MaskIds
-) -> Sequence[tuple[int, ...] | None]:
-    if len(groups) == 1:
-        return [flatten_ids(mask_ids)]
-    return _own_mask_values(groups) if mask_ids is None else group_ids(mask_ids)
-
-
-"""TODO"""
-
-
-def object_mask(labels: np.ndarray, class_ids: Sequence[int] | None) -> np.ndarray:
-    """Mask values of any shape to bool: those of `class_ids`, or all over 0 if it is None."""
-    return labels > 0 if class_ids is None else np.isin(labels, class_ids)
+def to_json(classes: Classes) -> str:
+    """Names and values, for file headers and messages."""
+    return json.dumps({cls.name: cls.value for cls in classes})

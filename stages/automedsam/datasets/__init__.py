@@ -1,1 +1,1 @@
-"""TODO datasets"""
+"""Data sets as lists of raw scans, including the boxes drawn in annotation tools."""

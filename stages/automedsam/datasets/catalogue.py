@@ -1,4 +1,4 @@
-"""The data sets that `dataset` names: their scans, and how these are prepared."""
+"""Catalogue of data sets: the parameter `dataset` to its scans and their preparation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from automedsam.scans.prepared_scan import Preparation
 
 @dataclass(frozen=True)
 class Dataset:
-    """What there is to prepare."""
+    """The scans of a data set and how the prepare stage converts them."""
 
     scans: list[RawScan]
     preparation: Preparation
     annotations: Annotations | None = None
-    left_out: int = 0  # images that nobody boxed and that have no mask
+    left_out: int = 0  # number of images that are not annotated and have no mask
 
 
 def open_dataset(
@@ -38,10 +38,12 @@ def open_dataset(
     window_low: float | None,
     window_high: float | None,
 ) -> Dataset:
-    """List the scans of a data set; the arguments but `classes` are the parameters of these names.
+    """List the scans of a data set.
+
+    All arguments except `classes` are the parameters of the same names.
 
     Raises:
-      InputError: nothing to be found, or what was found is not as the data set has it.
+      InputError: no scans, or files that do not follow the layout of the data set.
     """
     if dataset == "synthetic":
         return Dataset(synthetic_scans(), Preparation(intensity=Intensity(PIXEL_RANGE)))
@@ -49,41 +51,46 @@ def open_dataset(
     if not data_dir.is_dir():
         raise InputError(f"data_dir: expected a folder, found none at {data_dir}")
     if dataset == "folder":
-        found = None if annotations is None else _read_annotations(data_dir, annotations, classes)
-        listed = folder_scans(data_dir, group_by, slice_axis, found, classes)
+        drawn = None if annotations is None else _read_annotations(data_dir, annotations, classes)
+        listed = folder_scans(data_dir, group_by, slice_axis, drawn, classes)
         scans = [scan for scan in listed if scan.boxes is not None or scan.read_labels]
         _check_mask_values(scans, classes)
-        return Dataset(
-            scans, Preparation(slice_axis, intensity, Framing()), found, len(listed) - len(scans)
-        )
+        preparation = Preparation(slice_axis, intensity, Framing())
+        return Dataset(scans, preparation, drawn, left_out=len(listed) - len(scans))
     archive = ARCHIVES[dataset]
-    return Dataset(
-        archive.list_scans(data_dir, slice_axis),
-        Preparation(slice_axis, intensity, archive.framing),
-    )
+    preparation = Preparation(slice_axis, intensity, archive.framing)
+    return Dataset(archive.list_scans(data_dir, slice_axis), preparation)
 
 
 def _read_annotations(data_dir: Path, path: Path, classes: Sequence[ObjectClass]) -> Annotations:
+    """Read annotations and check that every box belongs to at most one class."""
     annotations = find_annotations(data_dir, path)
-    if unknown := [
-        str(name) for of in classes for name in of.ids or () if name not in annotations.classes
-    ]:
-        found = ", ".join(map(str, annotations.classes)) or "none"
+    unknown = [
+        str(name)
+        for object_class in classes
+        for name in object_class.ids or ()
+        if name not in annotations.classes
+    ]
+    if unknown:
+        available = ", ".join(map(str, annotations.classes)) or "none"
         raise InputError(
-            f"class_ids: expected classes that {path} has boxes of ({found}), found {', '.join(unknown)}"
+            f"class_ids: {path} has no boxes of {', '.join(unknown)} (its classes: {available})"
         )
     for box in annotations.boxes:
-        if len(takers := [of.name for of in classes if of.takes(box.classes)]) > 1:
+        names = [object_class.name for object_class in classes if object_class.takes(box.classes)]
+        if len(names) > 1:
             raise InputError(
-                f"class_ids: expected one class a box, found {' and '.join(takers)} for that of {box.where}"
+                f"class_ids: the box at {box.location} belongs to {' and '.join(names)}, "
+                "but a box must belong to one class"
             )
     return annotations
 
 
 def _check_mask_values(scans: Sequence[RawScan], classes: Sequence[ObjectClass]) -> None:
-    """Raises InputError if there are masks, and nobody said which of their values are which class."""
-    if any(of.mask_values == () for of in classes) and any(scan.read_labels for scan in scans):
-        names = ", ".join(of.name for of in classes)
+    """Raise InputError if there are masks but their values are not assigned to the classes."""
+    is_unassigned = any(object_class.mask_values == () for object_class in classes)
+    if is_unassigned and any(scan.read_labels for scan in scans):
+        names = ", ".join(object_class.name for object_class in classes)
         raise InputError(
-            f"mask_ids: expected the values that {names} have in masks, as there are masks, found null"
+            f"mask_ids: the folder has masks, so specify the values of {names} in them"
         )

@@ -1,4 +1,4 @@
-"""TODO"""
+"""The user's own folder: images paired with masks of the same name or with drawn boxes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,8 @@ from automedsam.runtime.errors import ErrorCollector, InputError, name_some
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans.scan import find_scans, name_scans, open_scan, read_mask
 
+UNREADABLE = (0, 0, 0)  # shape of a scan that cannot be opened
+
 
 def folder_scans(
     folder: Path,
@@ -22,14 +24,24 @@ def folder_scans(
     annotations: Annotations | None,
     classes: Sequence[ObjectClass],
 ) -> list[RawScan]:
-    """The scans of `images/`, each with the mask of the same name in `masks/` or with boxes from an annotation tool.
+    """List the scans of a folder, sorted by name, each with its mask or its drawn boxes.
 
-    With annotations, images may lie in the folder itself and need no masks. An image that is not annotated is there to
-    test on if it has a mask, and is left out if it has none. Without annotations every image needs a mask.
+    Images are stored in `images/` and masks, under the same names, in `masks/`. Without
+    annotations every image needs a mask. With annotations masks are optional, and images may be
+    stored in `folder` itself if it has no `images/`. An image that is not annotated belongs to
+    the test split if it has a mask; otherwise it has neither boxes nor a mask and cannot be used.
+
+    Args:
+      folder: the parameter `data_dir`.
+      group_by: regular expression whose first group is the group of a scan name; None: every
+        scan is its own group.
+      slice_axis: axis along which volumes are cut into slices.
+      annotations: drawn boxes; None: boxes are to be derived from the masks.
+      classes: classes to segment; boxes of other classes are ignored.
 
     Raises:
-      InputError: no images; images without a mask or with two; names that `group_by` does not match; boxes that do not
-        fit their images: all of a kind at once.
+      InputError: no images; images without a mask or with two; names that `group_by` does not
+        match; boxes that do not fit their images. All errors of one kind are reported together.
     """
     images_folder, masks_folder = folder / "images", folder / "masks"
     if annotations is not None and not images_folder.is_dir():
@@ -40,70 +52,69 @@ def folder_scans(
         if not path.is_relative_to(masks_folder)
     }
     masks = name_scans(masks_folder) if annotations is None or find_scans(masks_folder) else {}
-    _check_masks(images, masks, masks_folder, is_needed=annotations is None)
-    groups = _groups(images, group_by)
+    _check_masks(images, masks, masks_folder, is_required=annotations is None)
+    groups = _group_names(images, group_by)
     scans = []
     for name, path in images.items():
         open_image = partial(open_scan, path, slice_axis)
         labels = partial(read_mask, path, masks[name], slice_axis) if name in masks else None
         scans.append(RawScan(name, groups[name], open_image, labels))
-    return (
-        scans
-        if annotations is None
-        else _annotated(scans, images, images_folder, annotations, classes)
-    )
+    if annotations is None:
+        return scans
+    return _annotate(scans, images, images_folder, annotations, classes)
 
 
 def _check_masks(
-    images: Mapping[str, Path], masks: Mapping[str, Path], folder: Path, is_needed: bool
+    images: Mapping[str, Path], masks: Mapping[str, Path], folder: Path, is_required: bool
 ) -> None:
+    """Raise InputError for missing masks, or if the names of masks match no image at all."""
     errors = ErrorCollector()
     for name, path in images.items():
-        if is_needed and name not in masks:
-            errors.add(
-                f"{path}: expected a mask of the same name in {folder}, or annotations, found none"
-            )
-    if not is_needed and masks and not masks.keys() & images.keys():
-        raise InputError(
-            f"{folder}: expected masks of the same names as images, found no such name in {len(masks)}"
-        )
+        if is_required and name not in masks:
+            errors.add(f"{path}: no mask of the same name in {folder}, and no annotations")
+    if not is_required and masks and not masks.keys() & images.keys():
+        raise InputError(f"{folder}: none of the {len(masks)} masks has the name of an image")
     errors.raise_if_any()
 
 
-def _groups(images: Mapping[str, Path], group_by: str | None) -> dict[str, str]:
-    found = {name: re.search(group_by or "(.+)", name) for name in images}
-    groups = {name: match[1] for name, match in found.items() if match and match[1]}
-    if lost := [str(path) for name, path in images.items() if name not in groups]:
+def _group_names(images: Mapping[str, Path], group_by: str | None) -> dict[str, str]:
+    """Map scan names to group names."""
+    matches = {name: re.search(group_by or "(.+)", name) for name in images}
+    groups = {name: match[1] for name, match in matches.items() if match and match[1]}
+    if ungrouped := [str(path) for name, path in images.items() if name not in groups]:
         raise InputError(
-            f"group_by: expected {group_by} to match all names, with something in its group, found {len(lost)} of "
-            f"{len(images)} that it does not: {name_some(lost)}"
+            f"group_by: the pattern {group_by} finds no group in {len(ungrouped)} of "
+            f"{len(images)} names: {name_some(ungrouped)}"
         )
     return groups
 
 
-def _annotated(
+def _annotate(
     scans: list[RawScan],
     images: Mapping[str, Path],
     images_folder: Path,
     annotations: Annotations,
     classes: Sequence[ObjectClass],
 ) -> list[RawScan]:
-    """The scans with their boxes; those without boxes are test scans if they have a mask, and else of no use."""
+    """Return the scans with their boxes; scans with a mask and no boxes join the test split."""
     paths = {name: path.relative_to(images_folder).as_posix() for name, path in images.items()}
-    boxes = _place(annotations, {paths[scan.name]: scan for scan in scans}, classes)
-    boxed = [
-        replace(scan, boxes=boxes[paths[scan.name]]) for scan in scans if paths[scan.name] in boxes
-    ]
-    others = [scan for scan in scans if paths[scan.name] not in boxes]
-    of_others = [replace(scan, split="test") if scan.read_labels else scan for scan in others]
-    return sorted([*boxed, *of_others], key=lambda scan: scan.name)
+    boxes = _place_boxes(annotations, {paths[scan.name]: scan for scan in scans}, classes)
+    annotated = []
+    for scan in scans:
+        if paths[scan.name] in boxes:
+            annotated.append(replace(scan, boxes=boxes[paths[scan.name]]))
+        elif scan.read_labels:
+            annotated.append(replace(scan, split="test"))
+        else:
+            annotated.append(scan)
+    return annotated
 
 
-def _place(
+def _place_boxes(
     annotations: Annotations, scans: Mapping[str, RawScan], classes: Sequence[ObjectClass]
 ) -> dict[str, dict[int, BoxesByClass]]:
-    """The boxes of each scan, by its path; scans that cannot be opened are no fault as long as nobody boxed them."""
-    shapes, errors = dict.fromkeys(scans, (0, 0, 0)), ErrorCollector()
+    """Map scan paths to their boxes; an unreadable scan is an error only if it is annotated."""
+    shapes, errors = dict.fromkeys(scans, UNREADABLE), ErrorCollector()
     for path, scan in scans.items():
         with errors.catch():
             shapes[path] = scan.open().shape

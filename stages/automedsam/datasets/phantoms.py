@@ -1,4 +1,4 @@
-"""Synthetic ultrasound-like phantoms: one ring to find among blobs and rectangles that are not it."""
+"""Synthetic ultrasound-like phantoms: one target ring among distractor blobs and rectangles."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,32 +7,38 @@ import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 SIZE = 256  # px, height and width
-MARGIN = 6  # px kept clear between any two objects, and between an object and the image's edge
-PIXEL_RANGE = (0.0, 255.0)  # of the values, which are 8 bits as drawn
-TARGET = 1  # label of the target; distractors count up from 2
+MARGIN = 6  # px, minimum distance between two objects, and between an object and the image border
+PIXEL_RANGE = (0.0, 255.0)  # the values are drawn as 8 bits
+TARGET = 1  # label of the target; distractors are numbered from 2
 
 
 @dataclass(frozen=True)
 class Phantom:
+    """A synthetic image with a label for each of its objects."""
+
     image: np.ndarray  # (256, 256) uint8
-    labels: np.ndarray  # (256, 256) uint8: 0 background, 1 target, 2.. distractors
+    labels: np.ndarray  # (256, 256) uint8: 0 background, 1 target, 2 to 5 distractors
 
     @property
     def mask(self) -> np.ndarray:
-        """The target's mask, (256, 256) bool, never empty."""
+        """Mask of the target, (256, 256), bool, never empty."""
         return self.labels == TARGET
 
 
 @dataclass(frozen=True)
 class Shape:
-    """One object: where it is, and what it adds to the brightness there."""
+    """One object: its mask and the brightness that it adds to the tissue."""
 
     mask: np.ndarray  # (256, 256) bool
     echo: np.ndarray  # (256, 256) float, 0 outside the mask
 
 
 def draw_phantom(rng: np.random.Generator) -> Phantom:
-    """Draw one target (bright rim, dark inside) and 2 to 4 distractors that overlap neither it nor each other."""
+    """Draw one target and 2 to 4 distractors; no two objects overlap.
+
+    The target is a ring with a bright rim and a dark inside. The same state of `rng` gives the
+    same phantom.
+    """
     shapes = [_place(rng, _ring, [])]
     for _ in range(rng.integers(2, 5)):
         draw = _blob if rng.random() < 0.5 else _rectangle
@@ -50,20 +56,23 @@ def draw_phantom(rng: np.random.Generator) -> Phantom:
 def _place(
     rng: np.random.Generator, draw: Callable[[np.random.Generator], Shape], others: list[Shape]
 ) -> Shape:
-    """Draw until the object lies clear of the others; sizes are such that this ends after a few tries."""
-    taken = np.zeros((SIZE, SIZE), bool)
+    """Draw an object until it keeps its distance from the others.
+
+    The objects are small enough that a few attempts suffice.
+    """
+    occupied = np.zeros((SIZE, SIZE), bool)
     for other in others:
-        taken |= other.mask
+        occupied |= other.mask
     if others:
-        taken = binary_dilation(taken, iterations=MARGIN)
+        occupied = binary_dilation(occupied, iterations=MARGIN)
     while True:
         shape = draw(rng)
-        if not (shape.mask & taken).any():
+        if not (shape.mask & occupied).any():
             return shape
 
 
 def _ring(rng: np.random.Generator) -> Shape:
-    """An ellipse bent by low harmonics, with a bright rim and a dark inside: the target."""
+    """Target: an ellipse deformed by low harmonics, with a bright rim and a dark inside."""
     long = rng.uniform(24, 56)
     radius, angle = _ellipse_radius(rng, long, long * rng.uniform(0.65, 1.0))
     phases = rng.uniform(0, 2 * np.pi, 2)
@@ -71,14 +80,13 @@ def _ring(rng: np.random.Generator) -> Shape:
         1 + 0.05 * np.cos(2 * angle + phases[0]) + 0.04 * np.cos(3 * angle + phases[1])
     )
     mask = radius <= 1
-    rim = np.exp(
-        -(((1 - radius) * long - 2) ** 2) / (2 * rng.uniform(1.5, 2.5) ** 2)
-    )  # peaks 2 px inside the edge
+    depth = (1 - radius) * long  # px inside the edge
+    rim = np.exp(-((depth - 2) ** 2) / (2 * rng.uniform(1.5, 2.5) ** 2))  # brightest at 2 px
     return Shape(mask, mask * (rng.uniform(0.2, 0.4) * rim - rng.uniform(0.16, 0.26) * (1 - rim)))
 
 
 def _blob(rng: np.random.Generator) -> Shape:
-    """A filled bright ellipse."""
+    """Distractor: a bright, filled ellipse."""
     long = rng.uniform(12, 30)
     radius, _ = _ellipse_radius(rng, long, long * rng.uniform(0.6, 1.0))
     mask = radius <= 1
@@ -86,9 +94,9 @@ def _blob(rng: np.random.Generator) -> Shape:
 
 
 def _rectangle(rng: np.random.Generator) -> Shape:
-    """A filled dark rectangle, turned by any angle."""
+    """Distractor: a dark, filled rectangle, rotated by a random angle."""
     half = rng.uniform(10, 28, 2)
-    along, across = _turned_grid(rng, float(np.hypot(*half)))
+    along, across = _rotated_grid(rng, float(np.hypot(*half)))
     mask = (np.abs(along) <= half[0]) & (np.abs(across) <= half[1])
     return Shape(mask, mask * -rng.uniform(0.16, 0.26))
 
@@ -96,21 +104,27 @@ def _rectangle(rng: np.random.Generator) -> Shape:
 def _ellipse_radius(
     rng: np.random.Generator, long: float, short: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Normalised radius (1 on the ellipse) and polar angle of every pixel; the ellipse lies and turns at random."""
-    along, across = _turned_grid(rng, long * 1.1)  # 1.1: room for the harmonics
+    """Normalised radius (1 on the ellipse) and polar angle of every pixel, each (256, 256).
+
+    Centre and rotation of the ellipse are random.
+    """
+    along, across = _rotated_grid(rng, long * 1.1)  # 1.1: the harmonics reach further out
     return np.hypot(along / long, across / short), np.arctan2(across / short, along / long)
 
 
-def _turned_grid(rng: np.random.Generator, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """Pixel coordinates about a random centre at least `reach` + margin px from the edges, turned by a random angle."""
+def _rotated_grid(rng: np.random.Generator, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pixel coordinates along and across a random direction, each (256, 256), in px.
+
+    The origin is a random point at least `reach` + `MARGIN` px from the image border.
+    """
     x, y = rng.uniform(reach + MARGIN, SIZE - 1 - reach - MARGIN, 2)
-    turn = rng.uniform(0, np.pi)
+    angle = rng.uniform(0, np.pi)
     rows, columns = np.mgrid[:SIZE, :SIZE]
-    along = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
-    return along, (rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)
+    along = (columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)
+    return along, (rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)
 
 
 def _smooth_noise(rng: np.random.Generator, sigma: float) -> np.ndarray:
-    """Gaussian noise of zero mean and unit deviation, correlated over about `sigma` px."""
+    """Gaussian noise (256, 256), zero mean, unit deviation, correlated over about `sigma` px."""
     noise = gaussian_filter(rng.standard_normal((SIZE, SIZE)), sigma, mode="wrap")
     return (noise - noise.mean()) / noise.std()

@@ -1,4 +1,4 @@
-"""HC18, ACDC and CAMUS as their official archives unpack, and the frame that the paper prepares each in."""
+"""HC18, ACDC and CAMUS as unpacked from their official archives."""
 
 import csv
 import math
@@ -28,60 +28,73 @@ CAMUS_LISTS: dict[Split, str] = {
 
 
 def hc18_scans(folder: Path, slice_axis: SliceAxis) -> list[RawScan]:
-    """The fetal heads of HC18's training set, their annotated outlines filled; a group is an exam.
+    """List the fetal heads of HC18's training set; a group is an exam.
 
-    `folder` holds `training_set`, or is it, if the table of pixel sizes does not lie beside it. The spacing is known if
-    that table is there; as an image has no next slice, the distance to that one is the pixel size too.
+    The annotated outlines are filled. The spacing is read from the table of pixel sizes, if the
+    data set has it. A single image has no slice distance; the pixel size is used for it.
+
+    Args:
+      folder: contains `training_set`; or `training_set` itself, unless the table of pixel sizes
+        is stored next to it.
+      slice_axis: as in `open_scan`.
 
     Raises:
-      InputError: no images; images without an annotation or a pixel size: all at once.
+      InputError: no images; or all images without an annotation or a valid pixel size.
     """
-    images = _find(
-        folder, ["training_set", "."], "[0-9]*_*HC.png", "training_set/000_HC.png as HC18 has it"
-    )
-    return _each(
-        images,
-        partial(_hc18_scan, slice_axis=slice_axis, sizes=_read_pixel_sizes(folder, images[0])),
-    )
+    pattern, example = "[0-9]*_*HC.png", "training_set/000_HC.png"
+    images = _find(folder, ["training_set", "."], pattern, f"images of HC18, such as {example}")
+    sizes = _read_pixel_sizes(folder, images[0])
+    return _read_all(images, partial(_hc18_scan, slice_axis=slice_axis, sizes=sizes))
 
 
 def acdc_scans(folder: Path, slice_axis: SliceAxis) -> list[RawScan]:
-    """The end-diastolic frame of each of ACDC's patients; those of `testing` are there to test on.
+    """List the end-diastolic frame of each ACDC patient; patients in `testing` are test scans.
 
-    `folder` is `database`, holds it, or holds the patients' folders.
+    Args:
+      folder: `database`, its parent, or a folder of patients.
+      slice_axis: as in `open_scan`.
 
     Raises:
-      InputError: no patients; patients without their frame, its mask or its number in Info.cfg: all at once.
+      InputError: no patients; or all patients without the frame, its mask, or its number in
+        Info.cfg.
     """
     places = [f"{top}/{part}" for top in (".", "database") for part in ("training", "testing", ".")]
-    patients = _find(folder, places, "patient[0-9]*", "database/training/patient001 as ACDC has it")
-    return _each(patients, partial(_acdc_scan, slice_axis=slice_axis, folder=folder))
+    example = "database/training/patient001"
+    patients = _find(folder, places, "patient[0-9]*", f"patients of ACDC, such as {example}")
+    return _read_all(patients, partial(_acdc_scan, slice_axis=slice_axis, folder=folder))
 
 
 def camus_scans(folder: Path, slice_axis: SliceAxis) -> list[RawScan]:
-    """The end-diastolic two-chamber view of each of CAMUS's patients, split as `database_split` has it, if it is there.
+    """List the end-diastolic two-chamber view of each CAMUS patient.
 
-    `folder` is `CAMUS_public` or holds it, or is `database_nifti`, if no `database_split` lies beside that.
+    The splits are those of `database_split`, if the data set has it.
+
+    Args:
+      folder: `CAMUS_public` or its parent; or `database_nifti`, unless `database_split` is
+        stored next to it.
+      slice_axis: as in `open_scan`.
 
     Raises:
-      InputError: no patients; patients without the view or its mask, or in two splits: all at once.
+      InputError: no patients; or all patients without the view or its mask, or in two splits.
     """
     places = ["CAMUS_public/database_nifti", "database_nifti", "."]
-    patients = _find(folder, places, "patient[0-9]*", "database_nifti/patient0001 as CAMUS has it")
-    return _each(
-        patients,
-        partial(_camus_scan, slice_axis=slice_axis, splits=_read_camus_splits(folder, patients[0])),
-    )
+    example = "database_nifti/patient0001"
+    patients = _find(folder, places, "patient[0-9]*", f"patients of CAMUS, such as {example}")
+    splits = _read_camus_splits(folder, patients[0])
+    return _read_all(patients, partial(_camus_scan, slice_axis=slice_axis, splits=splits))
 
 
 @dataclass(frozen=True)
 class _PixelSizes:
+    """HC18's table of pixel sizes; values are checked when they are needed."""
+
     table: Path
-    rows: dict[str, tuple[int, str]]  # image's file name to line and value
+    rows: dict[str, tuple[int, str]]  # file name of the image to line number and value
 
     def spacing_mm(self, image: Path) -> Spacing:
+        """Return the pixel size of an image, for all three axes."""
         if image.name not in self.rows:
-            raise InputError(f"{self.table}: expected a line for {image.name}, found none")
+            raise InputError(f"{self.table}: no row for {image.name}")
         line, text = self.rows[image.name]
         try:
             size = float(text)
@@ -89,26 +102,26 @@ class _PixelSizes:
             size = math.nan
         if not 0 < size < math.inf:
             raise InputError(
-                f"{self.table}, line {line}: expected a pixel size over 0 mm, found {text!r}"
+                f"{self.table}, line {line}: expected a pixel size above 0 mm, found {text!r}"
             )
         return size, size, size
 
 
 def _read_pixel_sizes(folder: Path, image: Path) -> _PixelSizes | None:
+    """Read the table in the folder of the images or in its parent; None: there is no table."""
     places = (image.absolute().parent / PIXEL_SIZES, image.absolute().parent.parent / PIXEL_SIZES)
     table = next((path for path in places if path.is_file()), None)
     if table is None:
         return None
-    _check_watched(folder, table)
+    _check_inside(folder, table)
     reader = csv.DictReader(table.read_text(encoding="utf-8-sig", errors="replace").splitlines())
-    expected, found = {"filename", "pixel size(mm)"}, reader.fieldnames or []
-    if not expected.issubset(found):
+    columns = reader.fieldnames or []
+    if not {"filename", "pixel size(mm)"}.issubset(columns):
         raise InputError(
-            f"{table}: expected the columns {', '.join(sorted(expected))}, found {', '.join(found)}"
+            f"{table}: expected the columns filename, pixel size(mm), found {', '.join(columns)}"
         )
-    return _PixelSizes(
-        table, {row["filename"]: (reader.line_num, row["pixel size(mm)"] or "") for row in reader}
-    )
+    rows = {row["filename"]: (reader.line_num, row["pixel size(mm)"] or "") for row in reader}
+    return _PixelSizes(table, rows)
 
 
 def _hc18_scan(image: Path, slice_axis: SliceAxis, sizes: _PixelSizes | None) -> RawScan:
@@ -135,16 +148,15 @@ def _acdc_scan(patient: Path, slice_axis: SliceAxis, folder: Path) -> RawScan:
 
 
 def _end_diastole(info: Path) -> int:
-    """The number of the frame, which is not always the first."""
+    """Return the number of the end-diastolic frame, which is not always the first."""
     _check_files(info)
-    found = re.search(
-        r"^ED:[ \t]*(\d+)[ \t]*$", info.read_text(encoding="utf-8", errors="replace"), re.MULTILINE
-    )
-    if not found:
+    text = info.read_text(encoding="utf-8", errors="replace")
+    match = re.search(r"^ED:[ \t]*(\d+)[ \t]*$", text, re.MULTILINE)
+    if not match:
         raise InputError(
-            f"{info}: expected a line such as 'ED: 1', the end-diastolic frame, found none"
+            f"{info}: no line such as 'ED: 1' with the number of the end-diastolic frame"
         )
-    return int(found[1])
+    return int(match[1])
 
 
 def _camus_scan(patient: Path, slice_axis: SliceAxis, splits: dict[str, Split]) -> RawScan:
@@ -152,26 +164,25 @@ def _camus_scan(patient: Path, slice_axis: SliceAxis, splits: dict[str, Split]) 
 
 
 def _read_camus_splits(folder: Path, patient: Path) -> dict[str, Split]:
+    """Map patients to splits; empty if the data set has no lists."""
     splits: dict[str, Split] = {}
     errors = ErrorCollector()
-    for split, name in CAMUS_LISTS.items():
-        path = patient.absolute().parent.parent / "database_split" / name
+    for split, file_name in CAMUS_LISTS.items():
+        path = patient.absolute().parent.parent / "database_split" / file_name
         if path.is_file():
-            _check_watched(folder, path)
-            for listed in path.read_text(encoding="utf-8", errors="replace").split():
-                if splits.setdefault(listed, split) != split:
-                    errors.add(
-                        f"{path}: expected each patient in one split, found {listed} in {splits[listed]} too"
-                    )
+            _check_inside(folder, path)
+            for name in path.read_text(encoding="utf-8", errors="replace").split():
+                if splits.setdefault(name, split) != split:
+                    errors.add(f"{path}: {name} is listed in the {splits[name]} split as well")
     errors.raise_if_any()
     return splits
 
 
-def _check_watched(folder: Path, path: Path) -> None:
-    """Raises InputError for a file that belongs to the data set but lies outside of `data_dir`, which DVC watches."""
+def _check_inside(folder: Path, path: Path) -> None:
+    """Raise InputError for a file outside of `data_dir`: DVC would not see it change."""
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(
-            f"data_dir: expected a folder that holds {path.resolve()} as well, found {folder}"
+            f"data_dir: {folder} must also contain {path.resolve()}, which belongs to the data set"
         )
 
 
@@ -187,15 +198,15 @@ def _volume(patient: Path, part: str, slice_axis: SliceAxis, split: Split | None
     )
 
 
-def _find(folder: Path, places: Iterable[str], pattern: str, layout: str) -> list[Path]:
-    """What matches in any of the places, sorted by name."""
-    found = {path for place in places for path in (folder / place).glob(pattern)}
-    if not found:
-        raise InputError(f"{folder}: expected {layout}, found none; see dataset and data_dir")
-    return sorted(found, key=lambda path: (path.name, path))
+def _find(folder: Path, places: Iterable[str], pattern: str, description: str) -> list[Path]:
+    """Return the paths that match in any of the places, sorted by name."""
+    paths = {path for place in places for path in (folder / place).glob(pattern)}
+    if not paths:
+        raise InputError(f"{folder}: no {description}; check dataset and data_dir")
+    return sorted(paths, key=lambda path: (path.name, path))
 
 
-def _each(paths: Iterable[Path], read: Callable[[Path], RawScan]) -> list[RawScan]:
+def _read_all(paths: Iterable[Path], read: Callable[[Path], RawScan]) -> list[RawScan]:
     scans, errors = [], ErrorCollector()
     for path in paths:
         with errors.catch():
@@ -208,13 +219,16 @@ def _check_files(*paths: Path) -> None:
     errors = ErrorCollector()
     for path in paths:
         if not path.is_file():
-            errors.add(f"{path}: expected a file, found none")
+            errors.add(f"{path}: file not found")
     errors.raise_if_any()
 
 
 @dataclass(frozen=True)
 class Archive:
-    """How to list what an archive holds, and the frame that Gaillochet et al., arXiv 2409.20293, prepare it in."""
+    """An official archive: how to list its scans, and the framing of its images.
+
+    The framing is that of Gaillochet et al., arXiv 2409.20293.
+    """
 
     list_scans: Callable[[Path, SliceAxis], list[RawScan]]
     framing: Framing

@@ -1,4 +1,4 @@
-"""Public data sets: where they are to be had, and how their archives are unpacked."""
+"""Download sources of the public data sets, and the unpacking of their archives."""
 
 import zlib
 from pathlib import Path
@@ -21,46 +21,50 @@ DATASETS: dict[str, tuple[Source, ...]] = {
         Source(f"{HC18}training_set_pixel_size_and_HC.csv", None, None, HC18_LICENCE),
     ),
 }
-LANDING_PAGES = {  # of data sets that want a registration, or a click
+LANDING_PAGES = {  # data sets that must be downloaded by hand, some after registration
     "acdc": "https://www.creatis.insa-lyon.fr/Challenge/acdc/",
     "camus": "https://www.creatis.insa-lyon.fr/Challenge/camus/",
 }
 
 
 def unpack(archive: Path) -> list[Path]:
-    """Unpack a zip beside itself, leaving alone what is there already; returns what is new of its top level.
+    """Unpack a zip into its own folder; never overwrite existing files and folders.
+
+    Returns:
+      The files and folders of the top level that are new; empty if nothing is missing.
 
     Raises:
-      InputError: no zip, a broken one, names that point elsewhere, a folder that cannot be written to, or a former one
-        that lacks a file.
+      InputError: a file that is not a zip or is damaged; names that point outside of the folder; a
+        folder that is not writable; or an existing folder that lacks a file of the archive.
     """
     folder = archive.parent
     try:
-        # Beside the archive, so that moving is renaming. Names such as ../x and /x are kept inside by zipfile itself.
+        # A folder next to the archive, on the same file system: moving is renaming. ZipFile itself
+        # keeps names such as ../x and /x inside of it.
         with (
             ZipFile(archive) as content,
-            TemporaryDirectory(dir=folder, prefix=".unpacking-") as building,
+            TemporaryDirectory(dir=folder, prefix=".unpacking-") as temporary,
         ):
             if not _missing(content, folder):
                 return []
-            content.extractall(building)
-            fresh = [
+            content.extractall(temporary)
+            new = [
                 path
-                for path in sorted(Path(building).iterdir())
+                for path in sorted(Path(temporary).iterdir())
                 if not (folder / path.name).exists()
             ]
-            unpacked = [path.rename(folder / path.name) for path in fresh]
+            unpacked = [path.rename(folder / path.name) for path in new]
             missing = _missing(content, folder)
     except (OSError, BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{archive}: expected a zip to unpack in its folder, found: {error}"
-        ) from error
+        raise InputError(f"{archive}: cannot unpack: {error}") from error
     if missing:
         raise InputError(
-            f"{archive}: expected its {missing[0]} in {folder}, found a former folder without it; move that one away"
+            f"{archive}: {missing[0]} is missing from the copy in {folder}; move that copy away "
+            "and try again"
         )
     return unpacked
 
 
 def _missing(content: ZipFile, folder: Path) -> list[str]:
+    """Return the names in the archive that do not exist in the folder."""
     return [name for name in content.namelist() if not (folder / name).exists()]

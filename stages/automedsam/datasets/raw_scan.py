@@ -1,4 +1,4 @@
-"""Where raw scans come from: a data set is a list of names, groups and ways to read each."""
+"""The raw scan: the common form in which every data set lists its images and volumes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,16 +12,14 @@ from automedsam.scans.scan import Scan
 
 @dataclass(frozen=True)
 class RawScan:
-    """An image or a volume, with a mask, with boxes that somebody drew, or with both."""
+    """An image or a volume that has not been read yet, with a mask, drawn boxes or both."""
 
-    name: str
-    group: str
+    name: str  # unique in the data set
+    group: str  # patient or exam; a group is never divided between splits
     open: Callable[[], Scan]
-    read_labels: Callable[[], np.ndarray] | None = (
-        None  # (slices, H, W), whole numbers; None: no mask
-    )
-    boxes: Mapping[int, BoxesByClass] | None = (
-        None  # of each slice that somebody looked at; None: of none
-    )
-    split: Split | None = None  # as the data set has it; None: by hash
-    spacing_mm: Spacing | None = None  # where the file itself does not tell
+    # Reads the mask: (slices, H, W), whole numbers. None: the scan has no mask.
+    read_labels: Callable[[], np.ndarray] | None = None
+    # Slice number to the boxes drawn on it, for annotated slices only. None: not annotated.
+    boxes: Mapping[int, BoxesByClass] | None = None
+    split: Split | None = None  # given by the data set; None: assigned by `assign_splits`
+    spacing_mm: Spacing | None = None  # for files that do not specify their own

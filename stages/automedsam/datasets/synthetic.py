@@ -1,4 +1,4 @@
-"""TODO"""
+"""The synthetic data set: phantoms, drawn when they are needed, as scans."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -10,23 +10,22 @@ from automedsam.cases.case import Split
 from automedsam.datasets.phantoms import Phantom, draw_phantom
 from automedsam.datasets.raw_scan import RawScan
 
-SYNTHETIC_SEED = 2026  # the data set is one and the same, whatever `seed` trains on it
-
+SYNTHETIC_SEED = 2026  # fixed: the images do not depend on the parameter `seed`
 SYNTHETIC_COUNTS: dict[Split, int] = {"train": 40, "val": 20, "test": 60}
 
 
 def synthetic_scans() -> list[RawScan]:
-    """120 phantoms: 40 to train on, 20 to validate, 60 to test."""
+    """Return 120 phantoms with masks: 40 for training, 20 for validation and 60 for testing."""
     scans: list[RawScan] = []
     for split, count in SYNTHETIC_COUNTS.items():
         for _ in range(count):
             name, draw = f"phantom_{len(scans):03d}", partial(_draw, len(scans))
             scans.append(
                 RawScan(
-                    name,
-                    name,
-                    partial(PhantomScan, name, draw),
-                    partial(_draw_labels, draw),
+                    name=name,
+                    group=name,
+                    open=partial(PhantomScan, name, draw),
+                    read_labels=partial(_draw_labels, draw),
                     split=split,
                 )
             )
@@ -34,23 +33,23 @@ def synthetic_scans() -> list[RawScan]:
 
 
 class PhantomScan:
-    """A drawn image, as a scan."""
+    """Scan of one phantom, held in memory."""
 
     is_volume = False
     slicing = None
     spacing_mm = None
 
     def __init__(self, name: str, draw: Callable[[], Phantom]) -> None:
-        self.path = Path(name)  # for messages; there is no file
+        self.path = Path(name)  # for messages; the file does not exist
         self._phantom = draw()
         self.shape = (1, *self._phantom.image.shape)
 
     def read_values(self) -> np.ndarray:
-        """(1, 256, 256), uint8."""
+        """Return the image, (1, 256, 256), uint8."""
         return self._phantom.image[None]
 
 
-@cache  # looked at twice, and 15 MB in all
+@cache  # image and mask are read separately; all phantoms together take 15 MB
 def _draw(number: int) -> Phantom:
     return draw_phantom(np.random.default_rng([SYNTHETIC_SEED, number]))
 

@@ -1,4 +1,4 @@
-"""How a test case went, class by class: the model's mask, the yardsticks and the losses side by side."""
+"""Evaluation of one test case after another, class by class."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,43 +7,50 @@ import numpy as np
 from torch import Tensor
 
 from automedsam.cases.case import Case
-from automedsam.cases.classes import ObjectClass
-from automedsam.evaluation.scores import (
-    Overlap,
-    Scores,
-    mean_relative_box,
-    score_losses,
-    score_mask,
-    score_yardsticks,
-)
-from automedsam.model.segmenter import Segmenter
+from automedsam.cases.classes import Classes
+from automedsam.evaluation.baselines import score_baselines
+from automedsam.evaluation.scores import Scores, mean_relative_box, score_losses, score_mask
+from automedsam.evaluation.volumes import Overlap
+from automedsam.model.segmenter import ImagePrompt, Segmenter
 from automedsam.supervision.box_losses import AutoMedSAMLoss
 
 
 @dataclass(frozen=True)
-class CaseEvaluation:
-    """Of one test case."""
+class ClassResult:
+    """The result of one class in one test case."""
 
-    scores: list[Scores]  # of each class
-    overlaps: list[Overlap]  # of each class with its true mask; none where nobody drew one
+    scores: Scores
+    overlap: Overlap | None  # with the true mask; None if there is none
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """The result of one test case."""
+
+    case: Case
+    prompts: list[ImagePrompt]  # one per class
+    classes: list[ClassResult]
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether the case was compared with a true mask."""
+        return self.classes[0].overlap is not None
 
 
 class CaseEvaluator:
-    """Scores one case after another."""
+    """Scores the model and the baselines on test cases."""
 
     def __init__(
         self,
         segmenter: Segmenter,
         criterion: AutoMedSAMLoss,
-        classes: Sequence[ObjectClass],
-        train_cases: list[Case],
+        classes: Classes,
+        train_cases: Sequence[Case],
     ) -> None:
         self._segmenter = segmenter
         self._criterion = criterion
         self._classes = classes
-        self._mean_boxes = [
-            mean_relative_box([case.of_class(of.value) for case in train_cases]) for of in classes
-        ]
+        self._mean_boxes = [mean_relative_box(train_cases, cls.value) for cls in classes]
 
     def evaluate(
         self,
@@ -52,36 +59,48 @@ class CaseEvaluator:
         logits: Tensor,
         labels: np.ndarray,
         true_labels: np.ndarray | None,
-    ) -> CaseEvaluation:
-        """Score each class of one case; without a true mask, by its boxes and losses alone.
+    ) -> list[ClassResult]:
+        """Score each class of one case; without a true mask, only its boxes and losses.
 
         Args:
-          embedding: (1, C, grid, grid), for the yardsticks.
-          logits: (1, K, H, W), as the model gives them.
-          labels: (H, W) uint8, the classes' values, as `to_labels` makes them of the logits.
-          true_labels: the same of the true mask; None if nobody drew one.
+          case: the case.
+          embedding: (1, C, grid, grid), for the baselines.
+          logits: (1, K, H, W), as the model predicts them.
+          labels: (H, W) uint8, the label mask of `to_labels`.
+          true_labels: (H, W) uint8, the true label mask; `None` if there is none.
         """
-        of_classes = [case.of_class(of.value) for of in self._classes]
-        masks = [labels == of.value for of in self._classes]
-        losses = [
-            score_losses(self._criterion, *pair)
-            for pair in zip(logits.split(1, dim=1), of_classes, strict=True)
-        ]
-        if true_labels is None:
-            known = zip(masks, of_classes, self._mean_boxes, strict=True)
-            found = [score_mask(mask, None, one, mean_box) for mask, one, mean_box in known]
-            return CaseEvaluation([one | loss for one, loss in zip(found, losses, strict=True)], [])
-        truths = [true_labels == of.value for of in self._classes]
-        found = [
-            score_mask(*on) for on in zip(masks, truths, of_classes, self._mean_boxes, strict=True)
-        ]
-        yardsticks = score_yardsticks(
-            self._segmenter, embedding, of_classes, truths, self._mean_boxes
+        results = []
+        for cls, class_logits, mean_box in zip(
+            self._classes, logits.split(1, dim=1), self._mean_boxes, strict=True
+        ):
+            boxes_xyxy = case.boxes[cls.value]
+            mask = labels == cls.value
+            truth = None if true_labels is None else true_labels == cls.value
+            scores = score_mask(mask, truth, boxes_xyxy, mean_box, case.spacing_mm)
+            scores = scores.joined(score_losses(self._criterion, class_logits, boxes_xyxy))
+            overlap = None if truth is None else Overlap.of_masks(mask, truth)
+            results.append(ClassResult(scores, overlap))
+        return (
+            results
+            if true_labels is None
+            else self._add_baselines(results, case, embedding, true_labels)
         )
-        return CaseEvaluation(
-            [
-                one | loss | beside
-                for one, loss, beside in zip(found, losses, yardsticks, strict=True)
-            ],
-            [Overlap.of(*pair) for pair in zip(masks, truths, strict=True)],
+
+    def _add_baselines(
+        self,
+        results: Sequence[ClassResult],
+        case: Case,
+        embedding: Tensor,
+        true_labels: np.ndarray,
+    ) -> list[ClassResult]:
+        baselines = score_baselines(
+            self._segmenter,
+            embedding,
+            [case.boxes[cls.value] for cls in self._classes],
+            [true_labels == cls.value for cls in self._classes],
+            self._mean_boxes,
         )
+        return [
+            ClassResult(result.scores.joined(scores), result.overlap)
+            for result, scores in zip(results, baselines, strict=True)
+        ]

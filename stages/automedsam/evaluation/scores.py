@@ -1,177 +1,139 @@
-"""What is said of a class in one test case: its scores, the yardsticks', and what the training would make of it."""
+"""Scores of one class in one test case: the model's, the baselines', and the training loss."""
 
-import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from automedsam.cases.boxes import Box, box_iou, enclosing_box, fill_boxes, mask_box_iou
+from automedsam.cases.boxes import Box, Size, Spacing, box_iou, enclosing_box, mask_box_iou
 from automedsam.cases.case import Case
-from automedsam.cases.masks import resolve_mask_overlaps, to_mask
 from automedsam.evaluation.metrics import dice, hd95, iou
-from automedsam.model.segmenter import Segmenter
-from automedsam.supervision.box_losses import AutoMedSAMLoss, given_boxes
-
-Scores = dict[str, float | None]
-COLUMNS = ("dice", "iou", "hd95_px", "hd95_mm", "box_iou", "mean_box_iou", "left_empty", "true_box_dice",
-           "mean_box_dice", "box_fill_dice", "loss", "loss_empty", "loss_tightbox", "loss_size")  # fmt: skip
-VOLUME_COLUMNS = ("volume", "class", "slices", "volume_dice", "predicted_ml", "true_ml")
+from automedsam.supervision.box_losses import AutoMedSAMLoss, boxes_tensor
 
 
-def score_mask(mask: np.ndarray, truth: np.ndarray | None, case: Case, mean_box: Tensor) -> Scores:
-    """Of a predicted mask (H, W), bool, against the true one, if there is one, and against the case's boxes.
+@dataclass(frozen=True)
+class Scores:
+    """Scores by the names that they have in tables; `None` where a score is not defined.
 
-    `mean_box_iou` is what the mean box of the training cases reaches, without any learning.
-    Distances are also in mm where the spacing is known. Where the object is absent there is one thing to say alone:
-    whether the mask is empty.
+    See docs/outputs.md for the definition of each.
     """
-    if not (case.has_object if truth is None else truth.any()):
-        return {"left_empty": float(not mask.any())}
-    scores: Scores = {
-        "box_iou": mask_box_iou(mask, case.boxes_xyxy),
-        "mean_box_iou": box_iou(_to_pixels(mean_box, case), enclosing_box(case.boxes_xyxy)),
-    }
-    if truth is not None:
-        scores |= {"dice": dice(mask, truth), "iou": iou(mask, truth), "hd95_px": hd95(mask, truth)}
-        scores["hd95_mm"] = hd95(mask, truth, case.spacing_mm[1:]) if case.spacing_mm else None
-    return scores
+
+    box_iou: float | None = None
+    mean_box_iou: float | None = None
+    dice: float | None = None
+    iou: float | None = None
+    hd95_px: float | None = None
+    hd95_mm: float | None = None
+    left_empty: float | None = None
+    loss: float | None = None
+    loss_empty: float | None = None
+    loss_tightbox: float | None = None
+    loss_size: float | None = None
+    true_box_dice: float | None = None
+    mean_box_dice: float | None = None
+    box_fill_dice: float | None = None
+
+    def row(self) -> dict[str, float]:
+        """The defined scores."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def joined(self, other: "Scores") -> "Scores":
+        """These scores and the defined ones of `other`."""
+        return Scores(**{**self.row(), **other.row()})
 
 
-def score_yardsticks(
-    segmenter: Segmenter,
-    embedding: Tensor,
-    cases: list[Case],
-    truths: list[np.ndarray],
-    mean_boxes: list[Tensor],
-) -> list[Scores]:
-    """Dice of the frozen backbone prompted with the true boxes and with the mean box, and of the true boxes filled.
+# In tables the most important scores come first.
+COLUMNS = (
+    "dice",
+    "iou",
+    "hd95_px",
+    "hd95_mm",
+    "box_iou",
+    "mean_box_iou",
+    "left_empty",
+    "true_box_dice",
+    "mean_box_dice",
+    "box_fill_dice",
+    "loss",
+    "loss_empty",
+    "loss_tightbox",
+    "loss_size",
+)
 
-    Masks of several boxes are joined, those of several classes set apart, as predicted ones are. Nothing is said of a
-    class that is absent.
+
+def score_mask(
+    mask: np.ndarray,
+    truth: np.ndarray | None,
+    boxes_xyxy: Sequence[Box],
+    mean_box: Tensor,
+    spacing_mm: Spacing | None,
+) -> Scores:
+    """Compare a predicted mask with the true mask and with the given boxes.
 
     Args:
-      cases: the case as it is to each class: with that class's boxes alone.
-      truths: (H, W), bool, of each class.
-      mean_boxes: (4,) of each class, in fractions of width and height.
+      mask: predicted (H, W), bool.
+      truth: true mask (H, W), bool; `None` if there is none.
+      boxes_xyxy: the boxes of the class, px; () if it is absent.
+      mean_box: the mean box of the training cases (4,), in fractions of width and height.
+      spacing_mm: of the image; `None` leaves `hd95_mm` undefined.
+
+    Returns:
+      `left_empty` only, if the object is absent: 1 if the mask is empty, else 0.
     """
-    scores: list[Scores] = [{} for _ in cases]
-    if not any(truth.any() for truth in truths):
+    is_present = bool(boxes_xyxy) if truth is None else truth.any()
+    if not is_present:
+        return Scores(left_empty=float(not mask.any()))
+    mean_box_xyxy = box_in_px(mean_box, (mask.shape[0], mask.shape[1]))
+    scores = Scores(
+        box_iou=mask_box_iou(mask, boxes_xyxy),
+        mean_box_iou=box_iou(mean_box_xyxy, enclosing_box(boxes_xyxy)),
+    )
+    if truth is None:
         return scores
-    mean_px = [
-        [_to_pixels(mean_box, case)] for mean_box, case in zip(mean_boxes, cases, strict=True)
-    ]
-    ways = {
-        "true_box_dice": [_prompt(segmenter, embedding, case, case.boxes_xyxy) for case in cases],
-        "mean_box_dice": [
-            _prompt(segmenter, embedding, *pair) for pair in zip(cases, mean_px, strict=True)
-        ],
-        "box_fill_dice": [fill_boxes(case.boxes_xyxy, case.image_size) for case in cases],
-    }
-    for way, masks in ways.items():
-        for of_class, mask, truth in zip(
-            scores, resolve_mask_overlaps(np.stack(masks)), truths, strict=True
-        ):
-            if truth.any():
-                of_class[way] = dice(mask, truth)
-    return scores
+    return scores.joined(
+        Scores(
+            dice=dice(mask, truth),
+            iou=iou(mask, truth),
+            hd95_px=hd95(mask, truth),
+            hd95_mm=hd95(mask, truth, spacing_mm[1:]) if spacing_mm else None,
+        )
+    )
 
 
-def score_losses(criterion: AutoMedSAMLoss, logits: Tensor, case: Case) -> Scores:
-    """The training loss of mask logits (1, 1, H, W) and its unweighted parts."""
-    loss = criterion(logits, given_boxes(case, logits.device))
-    return {
-        "loss": loss.total.item(),
-        "loss_empty": loss.empty.item(),
-        "loss_tightbox": loss.tightbox.item(),
-        "loss_size": loss.size.item(),
-    }
+def score_losses(criterion: AutoMedSAMLoss, logits: Tensor, boxes_xyxy: Sequence[Box]) -> Scores:
+    """The training loss of mask logits (1, 1, H, W), and its unweighted terms."""
+    loss = criterion(logits, boxes_tensor(boxes_xyxy, logits.device))
+    return Scores(**{name: term.item() for name, term in loss.terms().items()})
 
 
-def mean_relative_box(cases: list[Case]) -> Tensor:
-    """The mean box_xyxy (4,) round all of the object, of the cases that have it, in fractions of width and height."""
+def mean_relative_box(cases: Iterable[Case], value: int) -> Tensor:
+    """The mean box (4,) around all of a class, in fractions of width and height.
+
+    Args:
+      cases: cases; those without the class do not count.
+      value: the value of the class.
+    """
     boxes = [
-        np.divide(enclosing_box(case.boxes_xyxy), (case.width, case.height) * 2)
+        np.divide(enclosing_box(case.boxes[value]), (case.width, case.height) * 2)
         for case in cases
-        if case.has_object
+        if case.boxes[value]
     ]
     return torch.tensor(np.mean(boxes, axis=0), dtype=torch.float32)
 
 
-@dataclass(frozen=True)
-class Overlap:
-    """How many pixels a predicted and a true mask have, and have in common."""
-
-    predicted: int
-    true: int
-    common: int
-
-    @classmethod
-    def of(cls, mask: np.ndarray, truth: np.ndarray) -> "Overlap":
-        """Of two bool masks of one shape."""
-        return cls(int(mask.sum()), int(truth.sum()), int((mask & truth).sum()))
+def mean_scores(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each score over the rows that define it."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            values.setdefault(name, []).append(value)
+    return {name: float(np.mean(of_name)) for name, of_name in values.items()}
 
 
-def score_volumes(cases: list[Case], overlaps: dict[str, Overlap]) -> list[dict[str, Any]]:
-    """3-D Dice, and predicted and true ml, of each volume that is there with every slice and its mask, by name.
-
-    Dice of an empty mask with an empty one is 1.
-
-    Args:
-      overlaps: by the name of the case, of those that have a true mask.
-    """
-    slices_of = defaultdict(list)
-    for case in cases:
-        if case.volume is not None and case.name in overlaps:
-            slices_of[case.volume].append(case)
-    return [
-        _score_volume(volume, slices, [overlaps[case.name] for case in slices])
-        for volume, slices in sorted(slices_of.items())
-        if len(slices) == slices[0].volume_slices
-    ]
-
-
-def _score_volume(volume: str, slices: list[Case], overlaps: list[Overlap]) -> dict[str, Any]:
-    predicted, true, common = (
-        sum(getattr(o, of) for o in overlaps) for of in ("predicted", "true", "common")
-    )
-    voxel_ml = math.prod(slices[0].spacing_mm) / 1000 if slices[0].spacing_mm else None
-    return {
-        "volume": volume,
-        "slices": len(slices),
-        "volume_dice": 2 * common / (predicted + true) if predicted + true else 1.0,
-        "predicted_ml": voxel_ml and voxel_ml * predicted,
-        "true_ml": voxel_ml and voxel_ml * true,
-    }
-
-
-def mean_scores(rows: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
-    """The mean of each score over the rows that have it."""
-    keys = dict.fromkeys(key for row in rows for key in row)
-    present = {key: [value for row in rows if (value := row.get(key)) is not None] for key in keys}
-    return {key: float(np.mean(values)) for key, values in present.items() if values}
-
-
-def _to_pixels(relative_box: Tensor, case: Case) -> Box:
-    x0, y0, x1, y1 = (
-        (relative_box * torch.tensor([case.width, case.height] * 2)).round().int().tolist()
-    )
+def box_in_px(relative_box: Tensor, image_size: Size) -> Box:
+    """A box in fractions of width and height as box_xyxy in whole px."""
+    height, width = image_size
+    x0, y0, x1, y1 = (relative_box * torch.tensor([width, height] * 2)).round().int().tolist()
     return x0, y0, x1, y1
-
-
-def _prompt(
-    segmenter: Segmenter, embedding: Tensor, case: Case, boxes_xyxy: Sequence[Box]
-) -> np.ndarray:
-    """The backbone's masks of all boxes, joined: (H, W), bool."""
-    joined = np.zeros(case.image_size, bool)
-    for box in boxes_xyxy:
-        joined |= to_mask(
-            segmenter.segment_box(
-                embedding, case.image_size, torch.tensor(box, dtype=torch.float32)
-            )
-        )
-    return joined

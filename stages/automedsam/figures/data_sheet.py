@@ -1,6 +1,5 @@
 """What a careful person looks at before training: the images with their boxes, and how they are spread."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,19 +8,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from automedsam.cases.case import SPLITS, Case
-from automedsam.cases.classes import ObjectClass
-from automedsam.cases.colours import BLACK, BLUE, GREEN, ORANGE, class_colours
+from automedsam.cases.classes import Classes
+from automedsam.cases.colours import BLACK, BLUE, GREEN, ORANGE
 from automedsam.figures.panels import draw_boxes, legend_lines, save_figure, show_image
 from automedsam.runtime.image_files import read_image
+from automedsam.runtime.paths import image_path
 
 SHOWN = {"train": 12, "val": 6, "test": 6}
 COLUMNS = 6
 COLOURS = {"train": BLUE, "val": ORANGE, "test": BLACK}
 
 
-def draw_data_report(
-    path: Path, cases: list[Case], images: Path, classes: Sequence[ObjectClass]
-) -> None:
+def draw_data_sheet(path: Path, cases: list[Case], images: Path, classes: Classes) -> None:
     """A contact sheet with boxes, and below it object sizes and places, splits and intensities.
 
     Args:
@@ -42,22 +40,16 @@ def draw_data_report(
     panels: np.ndarray = sheet.subplots(len(rows), COLUMNS, squeeze=False)
     for panel in panels.flat:
         panel.set_axis_off()
-    colours = dict(
-        zip(classes, class_colours(len(classes)) if len(classes) > 1 else [GREEN], strict=True)
-    )
-    if len(classes) > 1:
-        handles = legend_lines({of.name: colour for of, colour in colours.items()})
+    colours = {cls: classes.colour_of(cls, single=GREEN) for cls in classes}
+    if not classes.is_single:
+        handles = legend_lines({cls.name: colour for cls, colour in colours.items()})
         sheet.legend(handles=handles, loc="outside upper center", ncols=len(classes), frameon=False)
-    for row, of_row in zip(panels, rows, strict=True):
-        for panel, case in zip(row, of_row, strict=False):
-            show_image(
-                panel,
-                f"{case.split}: {_shorten(case.name)}",
-                read_image(images / f"{case.name}.png"),
-                vmax=255,
-            )
-            for of, colour in colours.items():
-                draw_boxes(panel, case.of_class(of.value).boxes_xyxy, of.name, colour, "-")
+    for row, row_cases in zip(panels, rows, strict=True):
+        for panel, case in zip(row, row_cases, strict=False):
+            image = read_image(image_path(images, case.name))
+            show_image(panel, f"{case.split}: {_shorten(case.name)}", image, vmax=255)
+            for cls, colour in colours.items():
+                draw_boxes(panel, case.boxes[cls.value], cls.name, colour, "-")
     sizes, places, counts, values = below.subplots(1, 4)
     _draw_sizes(sizes, cases)
     _draw_places(places, cases)
@@ -81,9 +73,9 @@ def _shorten(name: str) -> str:
 
 def _draw_sizes(axes: Axes, cases: list[Case]) -> None:
     for split in SPLITS:
-        boxes = np.array([box for c in cases if c.split == split for box in c.boxes_xyxy]).reshape(
-            -1, 4
-        )
+        boxes = np.array(
+            [box for c in cases if c.split == split for box in c.all_boxes_xyxy]
+        ).reshape(-1, 4)
         axes.plot(
             *(boxes[:, 2:] - boxes[:, :2]).T,
             "o",
@@ -105,7 +97,7 @@ def _draw_places(axes: Axes, cases: list[Case]) -> None:
     heat = np.zeros((cells, cells))
     for case in cases:
         covered = np.zeros((cells, cells), bool)
-        for box in case.boxes_xyxy:
+        for box in case.all_boxes_xyxy:
             edges = np.divide(box, (case.width, case.height) * 2) * cells
             (x0, y0), (x1, y1) = np.floor(edges[:2]).astype(int), np.ceil(edges[2:]).astype(int)
             covered[y0:y1, x0:x1] = True

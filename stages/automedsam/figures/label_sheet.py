@@ -1,9 +1,11 @@
-"""What the training learns from, to be looked at: each training image with its boxes and its pseudo-label."""
+"""A contact sheet of the pseudo-labels: each training image with its boxes and its pseudo-label."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from automedsam.cases.boxes import Box
@@ -11,57 +13,62 @@ from automedsam.cases.colours import GREEN, ORANGE, RED
 from automedsam.figures.panels import draw_boxes, legend_lines, save_figure, show_image
 
 COLUMNS = 5
-SHOWN = 40  # at most
+MAX_SHOWN = 40
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """A pseudo-label, and the image that it was made of."""
+class ShownLabel:
+    """A pseudo-label, and the image that it was made for."""
 
     name: str  # of the case, and of the class if there are several
     boxes_xyxy: tuple[Box, ...]  # px
     image: np.ndarray  # (H, W) or (H, W, 3) uint8
-    label: np.ndarray  # (H, W) probability
-    fault: str | None  # why it is dropped
+    probability: np.ndarray  # (H, W), 0 to 1
+    rejection: str | None  # the reason for rejecting it
 
 
-class LabelReport:
-    """Counts the labels, and keeps of either kind as many as the sheet has room for."""
+class LabelSheet:
+    """Counts pseudo-labels, and keeps as many of either kind as fit on the sheet."""
 
     def __init__(self) -> None:
-        self.kept = 0
-        self.dropped = 0
-        self._shown: list[Labelled] = []
+        self.accepted = 0
+        self.rejected = 0
+        self._shown: list[ShownLabel] = []
 
-    def add(self, labelled: Labelled) -> None:
-        """The next one; of each kind the first are shown."""
-        if labelled.fault is None:
-            self.kept += 1
-            is_shown = self.kept <= SHOWN
+    def add(self, label: ShownLabel) -> None:
+        """Count a label; the first ones of each kind are shown."""
+        if label.rejection is None:
+            self.accepted += 1
+            number = self.accepted
         else:
-            self.dropped += 1
-            is_shown = self.dropped <= SHOWN
-        if is_shown:
-            self._shown.append(labelled)
+            self.rejected += 1
+            number = self.rejected
+        if number <= MAX_SHOWN:
+            self._shown.append(label)
 
     def draw(self, path: Path) -> None:
-        """A contact sheet, the dropped ones first: boxes, and the contour of each label where it is one half."""
-        shown = sorted(self._shown, key=lambda of: of.fault is None)[:SHOWN]
-        rows = max(-(-len(shown) // COLUMNS), 1)
+        """Draw the sheet, rejected labels first, with the contour of each label at probability 0.5."""
+        shown = sorted(self._shown, key=lambda label: label.rejection is None)[:MAX_SHOWN]
+        rows = max(math.ceil(len(shown) / COLUMNS), 1)
         figure = Figure(figsize=(14, 2.9 * rows + 0.4), layout="constrained")
         panels: np.ndarray = figure.subplots(rows, COLUMNS, squeeze=False)
         for panel in panels.flat:
             panel.set_axis_off()
-        for panel, of in zip(panels.flat, shown, strict=False):
-            title = of.name if of.fault is None else f"{of.name}: dropped,\nit {of.fault}"
-            show_image(panel, title, of.image, vmax=255)
-            draw_boxes(panel, of.boxes_xyxy, "given box", GREEN, "-")
-            if (of.label > 0.5).any():
-                panel.contour(of.label, [0.5], colors=[RED if of.fault else ORANGE], linewidths=1.5)
-        lines = {"given box": GREEN, "pseudo-label": ORANGE} | (
-            {"dropped": RED} if self.dropped else {}
-        )
-        figure.legend(
-            handles=legend_lines(lines), loc="outside lower center", ncols=3, frameon=False
-        )
+        for panel, label in zip(panels.flat, shown, strict=False):
+            _draw_label(panel, label)
+        lines = {"given box": GREEN, "pseudo-label": ORANGE}
+        if self.rejected:
+            lines["rejected"] = RED
+        handles = legend_lines(lines)
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
         save_figure(figure, path)
+
+
+def _draw_label(panel: Axes, label: ShownLabel) -> None:
+    is_rejected = label.rejection is not None
+    title = f"{label.name}: rejected,\nit {label.rejection}" if is_rejected else label.name
+    show_image(panel, title, label.image, vmax=255)
+    draw_boxes(panel, label.boxes_xyxy, "given box", GREEN, "-")
+    if (label.probability > 0.5).any():
+        colour = RED if is_rejected else ORANGE
+        panel.contour(label.probability, [0.5], colors=[colour], linewidths=1.5)

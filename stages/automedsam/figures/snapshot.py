@@ -1,164 +1,107 @@
-"""TODO"""
+"""A snapshot of one test case: image with boxes, true mask, probability, predicted mask and scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from automedsam.cases.boxes import EMPTY, Box, tight_box
-from automedsam.cases.colours import (
-    BLACK,
-    GREEN,
-    RED,
-    SKY,
-    class_colours,
-    colour_labels,
-)
+from automedsam.cases.boxes import EMPTY, BoxesByClass, tight_box
+from automedsam.cases.classes import Classes, ObjectClass
+from automedsam.cases.colours import BLACK, GREEN, RED, SKY, colour_labels
 from automedsam.figures.panels import (
-    _panels,
+    BoxEdges,
     draw_box,
     draw_boxes,
-    legend_lines,
+    image_panels,
     save_figure,
     show_image,
 )
 
-
-@dataclass(frozen=True)
-class ShownClass:
-    """Of one class in one test case."""
-
-    name: str
-    value: int  # in label masks
-    boxes_xyxy: tuple[Box, ...]  # px, half open
-    prompt: tuple[float, float, float, float] | None  # box_xyxy in px; a point as x, y, x, y
+LEGEND_COLUMNS = 4
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that there is to show of one test case."""
+    """Everything that a snapshot shows."""
 
     title: str
     image: np.ndarray  # (H, W) or (H, W, 3) uint8
-    truth: np.ndarray | None  # (H, W) uint8, the classes' values
-    labels: np.ndarray  # (H, W) uint8, as predicted
+    truth: np.ndarray | None  # label mask (H, W) uint8; None if there is no true mask
+    labels: np.ndarray  # predicted label mask (H, W) uint8
     soft_mask: np.ndarray  # (H, W) uint8, probability 0 to 255
-    classes: tuple[ShownClass, ...]
+    classes: Classes
+    boxes: BoxesByClass  # true or given boxes, px
+    # Class value -> predicted box in px; a point as x, y, x, y. None: no prompt.
+    prompts: Mapping[int, BoxEdges | None]
     scores: dict[str, float]
 
 
 def draw_snapshot(path: Path, snapshot: Snapshot) -> None:
-    """Image with boxes, true mask, soft mask as a heat map, binary mask, and the scores above."""
-    figure, axes = _panels(1, 4, snapshot.soft_mask.shape)
+    """Draw the panels of a snapshot, with its scores in the title."""
+    figure, axes = image_panels(1, 4, snapshot.soft_mask.shape)
+    image, truth, heat, prediction = axes[0]
     scores = "   ".join(f"{name} {value:.3g}" for name, value in snapshot.scores.items())
-    figure.suptitle(
-        f"{snapshot.title}\n{scores}", parse_math=False
-    )  # a file name may hold a dollar sign
-    show_image(axes[0, 0], "image", snapshot.image, vmax=255)
-    if len(snapshot.classes) == 1:
-        _draw_class(axes[0, 0], snapshot, snapshot.classes[0], "", (GREEN, RED, SKY))
-    else:
-        for shown, colour in zip(
-            snapshot.classes, class_colours(len(snapshot.classes)), strict=True
-        ):
-            _draw_class(axes[0, 0], snapshot, shown, f"{shown.name}: ", (colour,) * 3)
-    columns = (
-        3 if len(snapshot.classes) == 1 else min(len(snapshot.classes), 4)
-    )  # filled one by one: each a class's
-    handles = axes[0, 0].get_legend_handles_labels()
+    # A file name may contain a dollar sign.
+    figure.suptitle(f"{snapshot.title}\n{scores}", parse_math=False)
+
+    show_image(image, "image", snapshot.image, vmax=255)
+    for cls in snapshot.classes:
+        _draw_class(image, snapshot, cls)
+    # The legend is filled column by column: with several classes, each has one.
+    columns = 3 if snapshot.classes.is_single else min(len(snapshot.classes), LEGEND_COLUMNS)
+    handles = image.get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower left", ncols=columns, frameon=False, fontsize=9)
+
     if snapshot.truth is None:
-        axes[0, 1].set_axis_off()
-        axes[0, 1].text(
-            0.5, 0.5, "nobody drew a mask", ha="center", va="center", transform=axes[0, 1].transAxes
-        )
+        truth.set_axis_off()
+        truth.text(0.5, 0.5, "no true mask", ha="center", va="center", transform=truth.transAxes)
     else:
-        _show_labels(axes[0, 1], "true mask", snapshot.truth, snapshot.classes)
-    heat = show_image(
-        axes[0, 2], "predicted probability", snapshot.soft_mask / 255, vmax=1, cmap="viridis"
-    )
-    figure.colorbar(heat, ax=axes[0, 2], ticks=[0, 0.5, 1], shrink=0.9)
-    _show_labels(axes[0, 3], "predicted mask", snapshot.labels, snapshot.classes)
+        _show_labels(truth, "true mask", snapshot.truth, snapshot.classes)
+    shown = show_image(heat, "predicted probability", snapshot.soft_mask / 255, 1, "viridis")
+    figure.colorbar(shown, ax=heat, ticks=[0, 0.5, 1], shrink=0.9)
+    _show_labels(prediction, "predicted mask", snapshot.labels, snapshot.classes)
     save_figure(figure, path)
 
 
-def _draw_class(
-    axes: Axes, snapshot: Snapshot, shown: ShownClass, prefix: str, colours: tuple[str, str, str]
-) -> None:
-    """The true and the predicted box of one class, and its prompt; the line styles tell them apart as well."""
-    of_truth, of_mask, of_prompt = colours
-    predicted = tight_box(snapshot.labels == shown.value)
+def _draw_class(axes: Axes, snapshot: Snapshot, cls: ObjectClass) -> None:
+    """Draw the true and the predicted box of one class and its prompt, in different line styles."""
+    classes = snapshot.classes
+    prefix = "" if classes.is_single else f"{cls.name}: "
     given = "given box" if snapshot.truth is None else "true box"
-    draw_boxes(axes, shown.boxes_xyxy, f"{prefix}{given}", of_truth, "-")
+    predicted = tight_box(snapshot.labels == cls.value)
     draw_boxes(
         axes,
-        [predicted] if predicted != EMPTY else [],
+        snapshot.boxes[cls.value],
+        f"{prefix}{given}",
+        classes.colour_of(cls, single=GREEN),
+        "-",
+    )
+    draw_boxes(
+        axes,
+        [] if predicted == EMPTY else [predicted],
         f"{prefix}box of the predicted mask",
-        of_mask,
+        classes.colour_of(cls, single=RED),
         "--",
     )
-    if shown.prompt is not None:
-        _draw_prompt(axes, shown.prompt, f"{prefix}predicted prompt", of_prompt)
+    prompt = snapshot.prompts[cls.value]
+    if prompt is not None:
+        colour = classes.colour_of(cls, single=SKY)
+        _draw_prompt(axes, prompt, f"{prefix}predicted prompt", colour)
 
 
-def _show_labels(axes: Axes, title: str, labels: np.ndarray, classes: Sequence[ShownClass]) -> None:
-    """A label mask: of one class white, of several in their colours."""
-    if len(classes) == 1:
-        show_image(axes, title, labels > 0, vmax=1)
-    else:
-        show_image(axes, title, colour_labels(labels, [shown.value for shown in classes]), vmax=255)
-
-
-def draw_progress(
-    path: Path,
-    images: list[np.ndarray],
-    boxes: list[dict[str, tuple[Box, ...]]],
-    masks: list[dict[int, np.ndarray]],
-) -> None:
-    """A row a case: the image, then the probability after ever more epochs; the given boxes on each.
-
-    Args:
-      images: (H, W[, 3]) uint8, of the fixed cases.
-      boxes: class to given boxes, of each.
-      masks: epoch to soft mask (H, W) uint8, of the likeliest class at each pixel, of each.
-    """
-    figure, axes = _panels(len(images), 1 + len(masks[0]), images[0].shape[:2], panel_width=2.0)
-    names = list(boxes[0])
-    colours = dict(
-        zip(names, class_colours(len(names)) if len(names) > 1 else [GREEN], strict=True)
-    )
-    for row, image, by_class, by_epoch in zip(axes, images, boxes, masks, strict=True):
-        show_image(row[0], "image", image, vmax=255)
-        for panel, (epoch, soft_mask) in zip(row[1:], by_epoch.items(), strict=True):
-            heat = show_image(panel, f"epoch {epoch}", soft_mask / 255, vmax=1, cmap="viridis")
-        for panel, (name, boxes_xyxy) in product(row, by_class.items()):
-            draw_boxes(panel, boxes_xyxy, name, colours[name], "-")
-    figure.colorbar(heat, ax=axes, ticks=[0, 0.5, 1], shrink=0.4)
-    if len(names) == 1:
-        figure.suptitle("Predicted probability on validation cases, and the given box")
-    else:
-        figure.suptitle(
-            "Probability of the likeliest class on validation cases, and the given boxes"
-        )
-        figure.legend(
-            handles=legend_lines(colours),
-            loc="outside lower center",
-            ncols=1 + len(masks[0]),
-            frameon=False,
-        )
-    save_figure(figure, path)
-
-
-def _draw_prompt(
-    axes: Axes, prompt: tuple[float, float, float, float], label: str, colour: str
-) -> None:
+def _draw_prompt(axes: Axes, prompt: BoxEdges, label: str, colour: str) -> None:
     x0, y0, x1, y1 = prompt
-    if (x0, y0) == (x1, y1):
-        axes.plot(
-            x0 - 0.5, y0 - 0.5, "*", color=colour, markersize=12, markeredgecolor=BLACK, label=label
-        )
-    else:
-        draw_box(axes, prompt, label, colour, ":")  # type: ignore[arg-type]
+    if (x0, y0) != (x1, y1):
+        draw_box(axes, prompt, label, colour, ":")
+        return
+    axes.plot(
+        x0 - 0.5, y0 - 0.5, "*", color=colour, markersize=12, markeredgecolor=BLACK, label=label
+    )
+
+
+def _show_labels(axes: Axes, title: str, labels: np.ndarray, classes: Classes) -> None:
+    """Show a label mask: a single class in white, several in their colours."""
+    colours = {cls.value: classes.colour_of(cls, single="#FFFFFF") for cls in classes}
+    show_image(axes, title, colour_labels(labels, colours), vmax=255)

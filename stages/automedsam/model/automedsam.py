@@ -1,4 +1,4 @@
-"""AutoMedSAM: the PromptModule prompts, SAM's frozen prompt encoder and mask decoder answer."""
+"""AutoMedSAM: a trainable prompter, and SAM's frozen prompt encoder and mask decoder."""
 
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,16 @@ from torch import Tensor, nn
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.backbone.weights import Weights
 from automedsam.model.direct import PromptModule
+from automedsam.model.image_locator import THUMBNAIL_SIDE
 from automedsam.model.locating import LocatingPrompter
-from automedsam.model.locators import SIDE
+from automedsam.model.prompter import Prompter
 from automedsam.model.prompts import Prompts
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.options import Prompting, PromptSource, SparsePrompt
 
 
 class AutoMedSAM(nn.Module):
-    """A trainable PromptModule before a frozen decoder; the image encoder is not part of it."""
+    """A trainable prompter in front of a frozen decoder; the image encoder is not part of it."""
 
     def __init__(
         self,
@@ -28,54 +29,59 @@ class AutoMedSAM(nn.Module):
         sparse_prompt: SparsePrompt = "box",
         classes: int = 1,
     ) -> None:
-        """Load the frozen parts from `weights`; the PromptModule starts at random.
+        """Load the frozen parts from `weights`; the prompter starts with random weights.
 
         Args:
-          prompting: `locate` the object and prompt with its box, or predict prompts `direct`ly, as in the paper.
-          prompt_source: what the object is located in.
-          sparse_prompt: what is predicted directly.
-          classes: K, how many are located, each with a mask of its own; what is predicted directly is of one.
+          weights: the backbone and its weights.
+          prompting: `locate` finds the object and prompts with its box; `direct` predicts prompts from
+            the embedding, as published.
+          prompt_source: input of `locate`: the embedding, the image, or both.
+          sparse_prompt: kind of prompt that `direct` predicts.
+          classes: K, the number of classes, each with a mask of its own; 1 with `direct`.
+
+        Raises:
+          ValueError: several classes with `direct`.
         """
         super().__init__()
         backbone = weights.backbone
         self.preprocessing = backbone.preprocessing
         self.embedding_shape = (backbone.channels, backbone.grid, backbone.grid)
         self.decoder = PromptableDecoder(weights.load_prompt_encoder(), weights.load_mask_decoder())
-        self.prompt_module: PromptModule | LocatingPrompter
         if prompting == "direct" and classes > 1:
-            raise ValueError(f"expected one class with direct prompting, found {classes}")
+            raise ValueError(f"direct prompting supports one class, got {classes}")
+        self.prompter: Prompter
         if prompting == "direct":
-            self.prompt_module = PromptModule(
-                backbone.channels, self.preprocessing.size, sparse_prompt
-            )
+            self.prompter = PromptModule(backbone.channels, self.preprocessing.size, sparse_prompt)
         else:
-            self.prompt_module = LocatingPrompter(backbone.channels, prompt_source, classes)
+            self.prompter = LocatingPrompter(backbone.channels, prompt_source, classes)
 
     def forward(
         self, image_embeddings: Tensor, thumbnails: Tensor | None = None
     ) -> tuple[Tensor, Prompts]:
-        """Mask logits (B, K, 4 grid, 4 grid) in the backbone's input frame, and the prompts that led to them.
+        """Predict masks in the backbone's input frame.
 
         Args:
           image_embeddings: (B, C, grid, grid) from the frozen image encoder.
-          thumbnails: (B, 3, side, side) of the same images, if the PromptModule looks at images: see `thumbnail`.
+          thumbnails: (B, 3, side, side) of the same images, see `thumbnail`; required if the prompter
+            uses images.
+
+        Returns:
+          Mask logits (B, K, 4 grid, 4 grid), and the prompts that led to them.
 
         Raises:
-          InputError: embeddings of another shape than this backbone's, or no thumbnails where they are needed.
+          InputError: embeddings of a shape that is not this backbone's, or missing thumbnails.
         """
         expected, found = self.embedding_shape, tuple(image_embeddings.shape)
         if len(found) != 4 or found[1:] != expected:
             shape = ", ".join(map(str, expected))
             raise InputError(f"image_embeddings: expected the shape (B, {shape}), found {found}")
-        if thumbnails is None and self.prompt_module.needs_thumbnails:
-            raise InputError(
-                "thumbnails: expected those of the images, as prompt_source is not embedding; found none"
-            )
-        return self.prompt_module.predict_masks(self.decoder, image_embeddings, thumbnails)
+        if thumbnails is None and self.prompter.needs_thumbnails:
+            raise InputError("thumbnails: required, because prompt_source is not embedding")
+        return self.prompter.predict_masks(self.decoder, image_embeddings, thumbnails)
 
     def thumbnail(self, image: np.ndarray) -> Tensor:
-        """What the PromptModule sees of an image (H, W) or (H, W, 3), uint8: (3, side, side), fp32, 0 to 1."""
-        return self.preprocessing.thumbnail(image, SIDE)
+        """The thumbnail (3, side, side), fp32, 0 to 1, of an image (H, W) or (H, W, 3), uint8."""
+        return self.preprocessing.thumbnail(image, THUMBNAIL_SIDE)
 
     def forward_with_embeddings(
         self,
@@ -84,17 +90,17 @@ class AutoMedSAM(nn.Module):
         image_size: tuple[int, int] | None = None,
         thumbnails: Tensor | None = None,
     ) -> dict[str, Any]:
-        """Segment with no prompt from outside.
+        """Segment images without any given prompt.
 
         Args:
           image_embeddings: (B, C, grid, grid) from the frozen image encoder.
-          return_prompts: add what the module says, a Prompts.
-          image_size: (height, width) of the images, all alike; None gives masks in the backbone's input frame.
+          return_prompts: also return the predicted prompts.
+          image_size: (height, width) of all images; `None` returns masks in the backbone's input frame.
           thumbnails: as for `forward`.
 
         Returns:
-          `masks`: (B, K, H, W) logits, fp32, K being 1 or the classes; over 0 is the object.
-          `prompts`: if asked for.
+          A dict with `masks`, logits (B, K, H, W), fp32, over 0 where the object is; and, if requested,
+          `prompts`, a `Prompts`.
         """
         logits, prompts = self(image_embeddings, thumbnails)
         input_frame = (self.preprocessing.size, self.preprocessing.size)
@@ -114,13 +120,19 @@ def create_model(
     prompting: Prompting = "locate",
     prompt_source: PromptSource = "embedding",
 ) -> AutoMedSAM:
-    """An untrained AutoMedSAM on `device`; `create_model(backbone="sam_tiny")` needs no file.
+    """Create an untrained model; `create_model(backbone="sam_tiny")` requires no download.
 
     Args:
-      medsam_checkpoint_path: None takes the backbone's official weights, which are downloaded on first use.
+      medsam_checkpoint_path: weights of the backbone; `None` uses the official weights, which are
+        downloaded on first use.
+      backbone: a key of `BACKBONES`.
+      sparse_prompt: kind of prompt that `direct` predicts.
+      device: where the model is placed.
+      prompting: `locate` or `direct`.
+      prompt_source: input of `locate`.
 
     Raises:
-      InputError: the checkpoint is missing and cannot be downloaded, or is not one of this backbone.
+      InputError: the checkpoint is missing, cannot be downloaded, or belongs to another backbone.
     """
     checkpoint = None if medsam_checkpoint_path is None else Path(medsam_checkpoint_path)
     return AutoMedSAM(Weights(backbone, checkpoint), prompting, prompt_source, sparse_prompt).to(

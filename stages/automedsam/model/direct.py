@@ -1,4 +1,4 @@
-"""The PromptModule: the only trained part. From an image embedding to the prompts that a person would have given.
+"""Direct prompting, as published: prompts are predicted from the embedding.
 
 Gaillochet et al., arXiv 2409.20293: one shared 1x1 convolution, then a dense and a sparse branch.
 """
@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from automedsam.backbone.decoder import PromptableDecoder
+from automedsam.model.prompter import Prompter
 from automedsam.model.prompts import Prompts
 from automedsam.runtime.options import SparsePrompt
 
-POOLED = 8  # cells a side that the sparse branch sees
+POOLED_SIDE = 8  # cells, after the max-pooling of the sparse branch
 
 
-class PromptModule(nn.Module):
+class PromptModule(Prompter):
     """Embedding (B, C, grid, grid) to Prompts of one class; every size comes from the backbone."""
 
     needs_thumbnails = False
@@ -36,33 +37,31 @@ class PromptModule(nn.Module):
         self.sparse = nn.Sequential(
             nn.Conv2d(channels // 2, channels // 4, 1),
             nn.ReLU(),
-            nn.AdaptiveMaxPool2d(POOLED),
+            nn.AdaptiveMaxPool2d(POOLED_SIDE),
             nn.Flatten(),
         )
-        self.head = nn.Linear(channels // 4 * POOLED**2, outputs)
+        self.head = nn.Linear(channels // 4 * POOLED_SIDE**2, outputs)
 
     def forward(self, embeddings: Tensor) -> Prompts:
         shared = self.trunk(embeddings)  # (B, C/2, grid, grid)
         dense = self.dense(shared)  # (B, C, grid, grid)
         pooled = self.sparse(shared).float()  # (B, C/4 * 8 * 8)
-        with torch.autocast(
-            embeddings.device.type, enabled=False
-        ):  # coordinates need more than bf16's eight bits
+        # Coordinates need more than the eight bits of bf16.
+        with torch.autocast(embeddings.device.type, enabled=False):
             sparse = self.head(pooled)  # (B, outputs)
         if self.sparse_prompt == "tokens":
             return Prompts(dense, tokens=sparse.unflatten(1, (2, self.channels)))
-        placed = self.input_size * sparse.sigmoid()
+        coordinates = self.input_size * sparse.sigmoid()
         if self.sparse_prompt == "point":
-            return Prompts(dense, points_xy=placed[:, None])
-        centre, extent = placed.split(2, dim=1)  # (B, 2) each
-        return Prompts(
-            dense, boxes_xyxy=torch.cat([centre - extent / 2, centre + extent / 2], dim=1)[:, None]
-        )
+            return Prompts(dense, points_xy=coordinates[:, None])
+        centre, extent = coordinates.split(2, dim=1)  # (B, 2) each
+        boxes_xyxy = torch.cat([centre - extent / 2, centre + extent / 2], dim=1)
+        return Prompts(dense, boxes_xyxy=boxes_xyxy[:, None])
 
     def predict_masks(
         self, decoder: PromptableDecoder, image_embeddings: Tensor, thumbnails: Tensor | None = None
     ) -> tuple[Tensor, Prompts]:
-        """Mask logits (B, 1, 4 grid, 4 grid), and the prompts that led to them; thumbnails are not looked at."""
+        """Mask logits (B, 1, 4 grid, 4 grid), and the prompts; thumbnails are not used."""
         prompts = self(image_embeddings)
         logits = decoder(
             image_embeddings,

@@ -1,9 +1,9 @@
-"""Locates each object, then prompts the frozen decoder with its box, as a person would.
+"""Locating prompting: find each object, then prompt the frozen decoder with its box.
 
-The trained part draws a map of each class, from the image's embedding, from the image itself, or from both. The parts
-of the map propose boxes; the decoder answers to each; the box that its own mask fills most tightly, where the map is
-surest, is the prompt. Map and mask, which err in different ways, are averaged, the map with as much say as
-the object is surely there. Each class has its turn by itself.
+The prompter predicts one map per class, from the image's embedding, from a thumbnail of the image, or
+from both. The parts of a map propose boxes, and the decoder predicts a mask for each. The prompt is the
+box that its own mask fills best where the map is most certain. Map and mask err in different ways, so
+they are averaged; the map weighs as much as the object is certain to be there.
 """
 
 from dataclasses import dataclass
@@ -15,25 +15,28 @@ from torch.nn import functional as F
 from automedsam.backbone.box_ensemble import decode_with_box_ensemble
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.cases.boxes import box_iou, largest_box
-from automedsam.model.locators import EmbeddingLocator, ImageLocator
+from automedsam.model.embedding_locator import EmbeddingLocator
+from automedsam.model.image_locator import ImageLocator
+from automedsam.model.prompter import Prompter
 from automedsam.model.prompts import Prompts
 from automedsam.model.proposals import propose_boxes
 from automedsam.runtime.options import PromptSource
 
-VOTES = 5  # on a box that is chosen
-MIN_PRESENCE_RATIO = 0.5  # of the surest part's presence, that a further part must have
+ENSEMBLE_SIZE = 5  # boxes around each located part
+MIN_PRESENCE_RATIO = 0.5  # of a further part's presence to that of the most certain part
+EMPTY_PROBABILITY = 0.499  # just below the threshold of a mask
 
 
 @dataclass(frozen=True)
-class Located:
-    """The object in one image, or a part of it, as far as the map and the decoder agree."""
+class LocatedPart:
+    """An object, or one part of it, on which the map and the decoder agree."""
 
     box_xyxy: Tensor  # (4,) px of the input frame
     presence: float  # 0 to 1
 
 
-class LocatingPrompter(nn.Module):
-    """Embeddings and thumbnails to a map of each class, and by way of its box to a mask, class by class."""
+class LocatingPrompter(Prompter):
+    """Embeddings and thumbnails to one map per class, and from each map to a box and a mask."""
 
     presence_threshold: Tensor
     max_parts: Tensor
@@ -42,8 +45,8 @@ class LocatingPrompter(nn.Module):
         """
         Args:
           channels: C of the embedding.
-          source: which of the locators are there; of `both`, the probabilities are averaged.
-          classes: K, how many are looked for.
+          source: input of the locators; with `both`, the probabilities are averaged.
+          classes: K.
         """
         super().__init__()
         self.locators = nn.ModuleDict()
@@ -52,15 +55,17 @@ class LocatingPrompter(nn.Module):
         if source != "embedding":
             self.locators["image"] = ImageLocator(classes)
         self.needs_thumbnails = source != "embedding"
+        # Of each class: the presence below which a mask is left empty, and the largest number of
+        # boxes of a training image.
         self.register_buffer("presence_threshold", torch.zeros(classes))
-        self.register_buffer("max_parts", torch.ones(classes))  # boxes of one image in training
+        self.register_buffer("max_parts", torch.ones(classes))
 
     def forward(self, image_embeddings: Tensor, thumbnails: Tensor | None) -> Tensor:
         """The maps: probability (B, K, 4 grid, 4 grid), fp32.
 
         Args:
           image_embeddings: (B, C, grid, grid).
-          thumbnails: (B, 3, side, side), 0 to 1; None if the source is the embedding alone.
+          thumbnails: (B, 3, side, side), 0 to 1; `None` if the source is the embedding only.
         """
         inputs = {"embedding": image_embeddings, "image": thumbnails}
         size = [4 * side for side in image_embeddings.shape[-2:]]
@@ -73,90 +78,93 @@ class LocatingPrompter(nn.Module):
     def predict_masks(
         self, decoder: PromptableDecoder, image_embeddings: Tensor, thumbnails: Tensor | None
     ) -> tuple[Tensor, Prompts]:
-        """Mask logits (B, K, 4 grid, 4 grid), fp32, and the boxes that led to them; empty where nothing is found."""
-        maps = self(image_embeddings, thumbnails)
-        batch, classes = maps.shape[:2]
-        embeddings = image_embeddings.repeat_interleave(classes, dim=0).split(
-            1
-        )  # one for each class, like all below
-        singles = maps.flatten(0, 1)[:, None].split(1)  # (1, 1, 4 grid, 4 grid) each
-        settings = (
-            self.max_parts.repeat(batch).tolist(),
-            self.presence_threshold.repeat(batch).tolist(),
-        )
+        """Mask logits (B, K, 4 grid, 4 grid), fp32, and the boxes; a class not found has no box."""
+        maps = self(image_embeddings, thumbnails)  # (B, K, 4 grid, 4 grid)
         masks, boxes, presences = [], [], []
-        for embedding, one, max_parts, threshold in zip(
-            embeddings, singles, *settings, strict=True
-        ):
-            parts = locate(decoder, embedding, one, int(max_parts))
-            presence = max((part.presence for part in parts), default=0.0)
-            is_there = bool(parts) and presence >= threshold
-            # What the map says is kept in sight, where it says that nothing is there.
-            masks.append(
-                prompt_with(decoder, embedding, one, parts) if is_there else one.clamp(max=0.499)
-            )
-            boxes.append(enclose(parts) if is_there else one.new_zeros(4))
-            presences.append(presence)
+        for embedding, image_maps in zip(image_embeddings.split(1), maps, strict=True):
+            for cls, probability in enumerate(image_maps):
+                mask, box, presence = self._predict_mask(
+                    decoder, embedding, probability[None, None], cls
+                )
+                masks.append(mask)
+                boxes.append(box)
+                presences.append(presence)
         prompts = Prompts(
-            boxes_xyxy=torch.stack(boxes).unflatten(0, (batch, classes)),
-            presence=maps.new_tensor(presences).unflatten(0, (batch, classes)),
+            boxes_xyxy=torch.stack(boxes).unflatten(0, maps.shape[:2]),
+            presence=maps.new_tensor(presences).unflatten(0, maps.shape[:2]),
         )
         return torch.cat(masks).view_as(maps).logit(eps=1e-4), prompts
+
+    def _predict_mask(
+        self, decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, cls: int
+    ) -> tuple[Tensor, Tensor, float]:
+        """Mask (1, 1, h, w), box (4,) and presence of one class in one image."""
+        parts = locate(decoder, embedding, probability, int(self.max_parts[cls]))
+        presence = max((part.presence for part in parts), default=0.0)
+        if not parts or presence < float(self.presence_threshold[cls]):
+            # Keep the map for the soft mask, but below the threshold, so that the mask is empty.
+            return probability.clamp(max=EMPTY_PROBABILITY), probability.new_zeros(4), presence
+        mask = decode_parts(decoder, embedding, probability, parts)
+        return mask, enclosing_box_of(parts), presence
 
 
 def locate(
     decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, max_parts: int = 1
-) -> list[Located]:
-    """The proposals of a map (1, 1, h, w) that the decoder bears out best, apart from each other, the surest first.
+) -> list[LocatedPart]:
+    """The parts of a map that the decoder confirms best, the most certain first.
 
-    Empty if the map proposes nothing; more than one only where objects have several parts, and if those are sure, too.
+    The presence of a part is the mean probability of the map under the decoder's mask, times the
+    overlap (IoU) of the prompt with the box of the mask's largest part: the box of an object is filled
+    to its four sides.
 
-    Presence is the map's mean probability under the decoder's mask times the overlap of the box of the mask's largest
-    part with the prompt: a box that is the object's is filled to its four sides.
+    Args:
+      decoder: the frozen decoder.
+      embedding: (1, C, grid, grid).
+      probability: the map (1, 1, h, w).
+      max_parts: a second part is returned only if it is certain and apart from the first, and so on.
+
+    Returns:
+      No part if the map proposes no box.
     """
     proposals = propose_boxes(probability[0, 0].detach().cpu().numpy(), max_parts)
     if not proposals:
         return []
-    cell = (
-        decoder.prompt_encoder.input_image_size[0] / probability.shape[-1]
-    )  # px of the input frame
-    boxes = cell * probability.new_tensor(proposals)  # (N, 4)
-    answers = (
-        decoder(embedding.expand(len(boxes), -1, -1, -1), boxes_xyxy=boxes)[:, 0] > 0
-    )  # (N, h, w)
-    presences = [
-        (probability[0, 0] * answer).sum().item() / max(answer.sum().item(), 1)
-        * box_iou(largest_box(answer.cpu().numpy()), proposal)
-        for answer, proposal in zip(answers, proposals, strict=True)
-    ]  # fmt: skip
-    order = sorted(range(len(proposals)), key=presences.__getitem__, reverse=True)
+    cell_px = decoder.prompt_encoder.input_image_size[0] / probability.shape[-1]
+    boxes = cell_px * probability.new_tensor(proposals)  # (N, 4)
+    logits = decoder(embedding.expand(len(boxes), -1, -1, -1), boxes_xyxy=boxes)
+    masks = logits[:, 0] > 0  # (N, h, w)
+    presences = []
+    for mask, proposal in zip(masks, proposals, strict=True):
+        certainty = (probability[0, 0] * mask).sum().item() / max(mask.sum().item(), 1)
+        presences.append(certainty * box_iou(largest_box(mask.cpu().numpy()), proposal))
+    ranking = sorted(range(len(proposals)), key=presences.__getitem__, reverse=True)
+    min_presence = MIN_PRESENCE_RATIO * presences[ranking[0]]
     chosen: list[int] = []
-    for i in order:
-        is_sure = presences[i] >= MIN_PRESENCE_RATIO * presences[order[0]]
-        if (
-            len(chosen) < max_parts
-            and is_sure
-            and not any(box_iou(proposals[i], proposals[k]) for k in chosen)
-        ):
+    for i in ranking:
+        is_apart = not any(box_iou(proposals[i], proposals[k]) for k in chosen)
+        if len(chosen) < max_parts and presences[i] >= min_presence and is_apart:
             chosen.append(i)
-    return [Located(boxes[i], presences[i]) for i in chosen]
+    return [LocatedPart(boxes[i], presences[i]) for i in chosen]
 
 
-def prompt_with(
-    decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, parts: list[Located]
+def decode_parts(
+    decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, parts: list[LocatedPart]
 ) -> Tensor:
-    """The decoder's mask of the parts, averaged with the map: probability (1, 1, h, w).
+    """Probability (1, 1, h, w): the decoder's masks of the parts, averaged with the map.
 
-    Map and mask err in different ways; the map has as much say as the object is surely there.
+    The map weighs as much as the presence of the most certain part.
     """
-    answers = torch.stack(
-        [decode_with_box_ensemble(decoder, embedding, part.box_xyxy, VOTES) for part in parts]
+    decoded = torch.stack(
+        [
+            decode_with_box_ensemble(decoder, embedding, part.box_xyxy, ENSEMBLE_SIZE)
+            for part in parts
+        ]
     )
     weight = max(part.presence for part in parts)
-    return (answers.amax(0) + weight * probability) / (1 + weight)
+    return (decoded.amax(0) + weight * probability) / (1 + weight)
 
 
-def enclose(parts: list[Located]) -> Tensor:
-    """The smallest box (4,) round all parts."""
+def enclosing_box_of(parts: list[LocatedPart]) -> Tensor:
+    """The smallest box (4,) around all parts."""
     boxes = torch.stack([part.box_xyxy for part in parts])
     return torch.cat([boxes[:, :2].amin(0), boxes[:, 2:].amax(0)])

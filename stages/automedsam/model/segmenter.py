@@ -1,13 +1,37 @@
-"""Masks in their images' own sizes: from the model, which asks for no prompt, and from the bare backbone, for a box."""
+"""Segmentation of one image in its own size: with the trained model, or with the bare backbone and a box."""
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from automedsam.cases.boxes import EDGES
+from automedsam.cases.boxes import EDGES, Size
 from automedsam.model.automedsam import AutoMedSAM
 from automedsam.model.prompts import Prompts
 from automedsam.runtime.compute import Compute
+
+
+@dataclass(frozen=True)
+class ImagePrompt:
+    """The predicted prompt of one class, in px of the image."""
+
+    box_xyxy: tuple[float, float, float, float] | None  # a point has no extent; None: no place
+    presence: float | None  # 0 to 1; None if the prompter does not predict it
+
+    def row(self) -> dict[str, Any]:
+        """The prompt as a row of a table; unknown values are left out."""
+        edges = {} if self.box_xyxy is None else dict(zip(EDGES, self.box_xyxy, strict=True))
+        return edges if self.presence is None else {**edges, "presence": self.presence}
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Masks of one image, and the prompts that led to them."""
+
+    logits: Tensor  # (1, K, H, W), fp32
+    prompts: list[ImagePrompt]  # one per class
 
 
 class Segmenter:
@@ -18,51 +42,44 @@ class Segmenter:
         self.compute = compute
 
     @torch.inference_mode()
-    def segment(
-        self, embedding: Tensor, image: np.ndarray
-    ) -> tuple[Tensor, list[dict[str, float]]]:
-        """With no prompt: mask logits (1, K, H, W), and where the model's own prompt of each class lies, in px.
-
-        A prompt is `x_min`, `y_min`, `x_max`, `y_max`; a point is a box of no extent, tokens are nowhere, and so is
-        what was not found: empty. `presence`, 0 to 1, tells how surely the object is there, if the model does.
+    def segment(self, embedding: Tensor, image: np.ndarray) -> Segmentation:
+        """Segment without any given prompt.
 
         Args:
+          embedding: (1, C, grid, grid).
           image: (H, W) or (H, W, 3), uint8.
         """
         image_size = image.shape[0], image.shape[1]
         thumbnail = None
-        if self.model.prompt_module.needs_thumbnails:
+        if self.model.prompter.needs_thumbnails:
             thumbnail = self.model.thumbnail(image)[None].to(self.compute.device)
         with self.compute.autocast():
             logits, prompts = self.model(embedding, thumbnail)
-        return self.model.preprocessing.mask_to_image(logits, image_size), self._format(
-            prompts, image_size
+        return Segmentation(
+            self.model.preprocessing.mask_to_image(logits, image_size),
+            self._image_prompts(prompts, image_size),
         )
 
     @torch.inference_mode()
-    def segment_box(
-        self, embedding: Tensor, image_size: tuple[int, int], box_xyxy: Tensor
-    ) -> Tensor:
-        """The bare backbone, prompted with a box (4,) in px of the image: mask logits (1, 1, H, W)."""
+    def segment_box(self, embedding: Tensor, image_size: Size, box_xyxy: Tensor) -> Tensor:
+        """Mask logits (1, 1, H, W) of the bare backbone for a box (4,) in px of the image."""
         preprocessing = self.model.preprocessing
-        box = preprocessing.box_to_input(box_xyxy.to(self.compute.device), image_size)[None]
+        prompt_xyxy = preprocessing.box_to_input(box_xyxy.to(self.compute.device), image_size)
         with self.compute.autocast():
-            logits = self.model.decoder(embedding, boxes_xyxy=box)
+            logits = self.model.decoder(embedding, boxes_xyxy=prompt_xyxy[None])
         return preprocessing.mask_to_image(logits, image_size)
 
-    def _format(self, prompts: Prompts, image_size: tuple[int, int]) -> list[dict[str, float]]:
-        """Where each class's prompt lies in an image, and how surely there is something."""
-        places = prompts.boxes_xyxy  # (1, K, 4)
+    def _image_prompts(self, prompts: Prompts, image_size: Size) -> list[ImagePrompt]:
+        boxes_xyxy = prompts.boxes_xyxy  # (1, K, 4)
         if prompts.points_xy is not None:
-            places = prompts.points_xy.repeat(1, 1, 2)
-        if places is None:
-            return [{}]
-        in_image = self.model.preprocessing.box_to_image(places, image_size)[0]
-        told = [
-            dict(zip(EDGES, place.tolist(), strict=True)) if place.any() else {}
-            for place in in_image
-        ]
+            boxes_xyxy = prompts.points_xy.repeat(1, 1, 2)
+        if boxes_xyxy is None:  # free tokens have no place in the image
+            return [ImagePrompt(None, None)]
+        boxes = self.model.preprocessing.box_to_image(boxes_xyxy, image_size)[0]  # (K, 4)
+        presences: list[float | None] = [None] * len(boxes)
         if prompts.presence is not None:
-            for prompt, presence in zip(told, prompts.presence[0].tolist(), strict=True):
-                prompt["presence"] = presence
-        return told
+            presences = prompts.presence[0].tolist()
+        return [
+            ImagePrompt(tuple(box.tolist()) if box.any() else None, presence)
+            for box, presence in zip(boxes, presences, strict=True)
+        ]

@@ -1,10 +1,9 @@
-"""Which of the slices that there are will be used."""
+"""The choice of slices that become cases."""
 
-from collections import Counter
 from collections.abc import Sequence
 
-from automedsam.cases.case import SPLITS
-from automedsam.cases.classes import ObjectClass
+from automedsam.cases.case import SPLITS, Split
+from automedsam.cases.classes import Classes, ObjectClass
 from automedsam.preparation.splits import name_hash
 from automedsam.preparation.survey import SurveyedSlice
 from automedsam.preparation.survey_report import count_phrase
@@ -12,65 +11,84 @@ from automedsam.runtime.errors import ErrorCollector
 
 
 def choose_slices(
-    slices: list[SurveyedSlice], train_cases: int | None, keep_empty: bool, seed: int
+    slices: Sequence[SurveyedSlice], train_cases: int | None, keep_empty: bool, seed: int
 ) -> list[SurveyedSlice]:
-    """Those to be used, by name.
+    """Choose the slices that are used, sorted by name.
 
-    Slices without the object are used if `keep_empty`. Those whose object is too small to be boxed are neither trained
-    nor validated on, and tested on only if `keep_empty`, as a volume's Dice needs all of its slices. Training slices
-    are drawn by the seed until `train_cases` of them have a box, so that those without come in their natural share.
+    Slices whose object is too small to be boxed are not used for training and validation; for testing
+    they are used if `keep_empty`, because a volume's Dice needs all of its slices. Training slices are
+    drawn at random until `train_cases` of them have a box, so that slices without one have their
+    natural share.
+
+    Args:
+      slices: all slices.
+      train_cases: number of training slices with a box; `None`: all.
+      keep_empty: whether slices without an object are used.
+      seed: of the random order of training slices.
     """
     usable = [s for s in slices if _is_usable(s, keep_empty)]
     chosen = [s for s in usable if s.split != "train"]
-    boxed = 0
-    for candidate in sorted(
+    candidates = sorted(
         (s for s in usable if s.split == "train"), key=lambda s: name_hash(s.name, seed)
-    ):
+    )
+    boxed = 0
+    for candidate in candidates:
         if boxed == train_cases:
             break
         chosen.append(candidate)
-        boxed += bool(candidate.boxes_xyxy)
+        boxed += bool(candidate.all_boxes_xyxy)
     return sorted(chosen, key=lambda s: s.name)
 
 
 def check_splits(
-    slices: list[SurveyedSlice],
-    chosen: list[SurveyedSlice],
-    classes: Sequence[ObjectClass],
-    found: list[int | str],
+    slices: Sequence[SurveyedSlice],
+    chosen: Sequence[SurveyedSlice],
+    classes: Classes,
+    available: Sequence[int | str],
 ) -> None:
-    """Raises InputError for each split without an object of each class.
+    """Raise InputError for each split that shows no object of some class.
 
     Args:
-      found: the classes that there are, for the message.
+      slices: all slices.
+      chosen: the slices that are used.
+      classes: the classes.
+      available: the ids of classes that the data contain, for the message.
     """
-    too_small = Counter(surveyed.split for surveyed in slices if surveyed.is_too_small)
     errors = ErrorCollector()
     for split in SPLITS:
-        of_split = [surveyed for surveyed in slices if surveyed.split == split]
-        for of in classes:
-            if any(surveyed.split == split and surveyed.boxes[of.value] for surveyed in chosen):
-                continue
-            lost = (
-                f", and {count_phrase(too_small[split], 'object')} below min_object_px"
-                if too_small[split]
-                else ""
-            )
-            wanted = f"an object{f' of class {of.name}' if len(classes) > 1 else ''} in the {split} images"
-            if any(surveyed.boxes[of.value] for surveyed in of_split):
-                used = sum(surveyed.split == split for surveyed in chosen)
+        split_slices = [s for s in slices if s.split == split]
+        split_chosen = [s for s in chosen if s.split == split]
+        for cls in classes:
+            if not any(s.boxes[cls.value] for s in split_chosen):
                 errors.add(
-                    f"train_cases, seed, keep_empty: expected {wanted}, found none in the {used} chosen ones{lost}"
+                    _describe_missing(cls, split, classes, split_slices, split_chosen, available)
                 )
-                continue
-            errors.add(
-                f"class_ids, val_fraction, test_fraction: expected {wanted}, found none in {len(of_split)}, "
-                f"of the classes {', '.join(map(str, found)) or 'none'}{lost}"
-            )
     errors.raise_if_any()
+
+
+def _describe_missing(
+    cls: ObjectClass,
+    split: Split,
+    classes: Classes,
+    slices: Sequence[SurveyedSlice],
+    chosen: Sequence[SurveyedSlice],
+    available: Sequence[int | str],
+) -> str:
+    missing = "no object" if classes.is_single else f"no object of class {cls.name}"
+    too_small = sum(s.is_too_small for s in slices)
+    note = f"; {count_phrase(too_small, 'object')} below min_object_px" if too_small else ""
+    if any(s.boxes[cls.value] for s in slices):
+        return (
+            f"train_cases, seed, keep_empty: {missing} in the {len(chosen)} chosen {split} images, "
+            f"although other {split} images show one{note}"
+        )
+    return (
+        f"class_ids, val_fraction, test_fraction: {missing} in the {len(slices)} {split} images; "
+        f"the data contain the classes {', '.join(map(str, available)) or 'none'}{note}"
+    )
 
 
 def _is_usable(surveyed: SurveyedSlice, keep_empty: bool) -> bool:
     if surveyed.is_too_small:
         return keep_empty and surveyed.split == "test"
-    return keep_empty or bool(surveyed.boxes_xyxy)
+    return keep_empty or bool(surveyed.all_boxes_xyxy)

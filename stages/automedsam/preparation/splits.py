@@ -1,4 +1,7 @@
-"""Who trains, who validates, who tests: by hash, so that one more image moves no other."""
+"""Assignment of scans to training, validation and test by a hash of their group names.
+
+Because each group is ranked by its own hash, a new group hardly moves the others.
+"""
 
 import hashlib
 from collections import Counter
@@ -11,54 +14,63 @@ from automedsam.runtime.errors import ErrorCollector, InputError
 def assign_splits(
     groups: Mapping[str, str], fixed: Mapping[str, Split], val_fraction: float, test_fraction: float
 ) -> dict[str, Split]:
-    """The split of every scan, whole groups together, the same for every seed.
+    """Assign every scan to a split; groups are never divided.
 
-    Groups are ranked by the hash of their names; the first ones go to test until it holds its share of the scans, the
-    next to val, the rest to train. Each split gets a group at least; test or val, where it
-    holds a fixed scan, gets no other.
+    The assignment does not depend on the seed. Groups are ranked by the hash of their names. The
+    first ones become the test split until it has its share of the scans, the next ones the
+    validation split, and the rest the training split. Each split has at least one group. A test
+    or validation split that contains a fixed scan gets no other groups.
 
     Args:
       groups: scan name to group name.
-      fixed: splits that are given, by scan name; the rest of a group follows.
-      val_fraction, test_fraction: shares of the scans that are not fixed.
+      fixed: scan name to split, for scans whose split is given; it holds for the whole group.
+      val_fraction: share of the scans that are not fixed, for validation.
+      test_fraction: share of the scans that are not fixed, for testing.
+
+    Returns:
+      Scan name to split.
 
     Raises:
-      InputError: fewer groups than splits to fill, or a group that was given two splits.
+      InputError: fewer groups than splits to fill, or a group with two fixed splits.
     """
-    split_of = _splits_of_groups(groups, fixed)
-    to_fill = [split for split in ("test", "val") if split not in split_of.values()]
-    sizes = Counter(group for group in groups.values() if group not in split_of)
-    least = len(to_fill) + ("train" not in split_of.values())
-    if len(sizes) < least:
+    split_of_group = _fixed_splits_of_groups(groups, fixed)
+    to_fill = [split for split in ("test", "val") if split not in split_of_group.values()]
+    sizes = Counter(group for group in groups.values() if group not in split_of_group)
+    min_groups = len(to_fill) + ("train" not in split_of_group.values())
+    if len(sizes) < min_groups:
         raise InputError(
-            f"expected at least {least} groups (patients, volumes) to split, found {len(sizes)}: see group_by; "
-            "one volume alone is never torn apart, its slices are too alike"
+            f"expected at least {min_groups} groups (patients, volumes) to split, found "
+            f"{len(sizes)}: see group_by; all slices of a volume stay in one split"
         )
     ranked = sorted(sizes, key=name_hash)
     fractions = {"val": val_fraction, "test": test_fraction}
     total = sum(sizes.values())
-    for left, split in zip(range(least - 1, -1, -1), to_fill, strict=False):
+    # The number of groups to keep for the splits that come after this one.
+    for reserved, split in zip(range(min_groups - 1, -1, -1), to_fill, strict=False):
         count = 0
-        while count == 0 or (count < round(fractions[split] * total) and len(ranked) > left):
+        while count == 0 or (count < round(fractions[split] * total) and len(ranked) > reserved):
             group = ranked.pop(0)
-            split_of[group] = split  # type: ignore[assignment]
+            split_of_group[group] = split  # type: ignore[assignment]
             count += sizes[group]
-    return {scan: split_of.get(group, "train") for scan, group in groups.items()}
+    return {scan: split_of_group.get(group, "train") for scan, group in groups.items()}
 
 
-def _splits_of_groups(groups: Mapping[str, str], fixed: Mapping[str, Split]) -> dict[str, Split]:
-    given: dict[str, set[Split]] = {}
+def _fixed_splits_of_groups(
+    groups: Mapping[str, str], fixed: Mapping[str, Split]
+) -> dict[str, Split]:
+    """Map the groups of fixed scans to their split."""
+    by_group: dict[str, set[Split]] = {}
     for scan, split in fixed.items():
-        given.setdefault(groups[scan], set()).add(split)
+        by_group.setdefault(groups[scan], set()).add(split)
     errors = ErrorCollector()
-    for group, splits in sorted(given.items()):
+    for group, splits in sorted(by_group.items()):
         if len(splits) > 1:
-            found = ", ".join(s for s in SPLITS if s in splits)
-            errors.add(f"{group}: expected one split for all of the group, found {found}")
+            names = ", ".join(split for split in SPLITS if split in splits)
+            errors.add(f"{group}: expected one split for the whole group, found {names}")
     errors.raise_if_any()
-    return {group: split for group, (split,) in given.items()}
+    return {group: split for group, (split,) in by_group.items()}
 
 
 def name_hash(name: str, seed: int = 0) -> bytes:
-    """A place in a shuffle that depends on nothing but the name and the seed."""
+    """Return a sort key for shuffling that depends only on the name and the seed."""
     return hashlib.sha256(f"{seed}/{name}".encode()).digest()

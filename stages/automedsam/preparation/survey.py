@@ -1,158 +1,171 @@
-"""A look through a data set before anything is written: which slices there are, and which boxes they have."""
+"""A survey of the data before anything is written: all slices, and their boxes."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from automedsam.cases.boxes import Box, BoxesByClass, Size, Spacing, mask_box_iou
 from automedsam.cases.case import Split
-from automedsam.cases.classes import ObjectClass, label_mask
+from automedsam.cases.classes import Classes, label_mask
 from automedsam.datasets.raw_scan import RawScan
 from automedsam.preparation.simulated_boxes import BoxSimulation
 from automedsam.runtime.errors import ErrorCollector
 from automedsam.scans.framing import Framing
 from automedsam.scans.prepared_scan import pixel_spacing_mm
-from automedsam.scans.scan import slice_name
+from automedsam.scans.scan import Scan, slice_name
 
 
 @dataclass(frozen=True)
 class SurveyedSlice:
-    """One slice that could be a case. Boxes are those of the frame that it will be prepared in."""
+    """One slice that may become a case; its boxes are in the frame that it will be prepared in."""
 
     scan: RawScan
     split: Split
     name: str
     number: int
     is_volume: bool
-    plane: str | None  # of a volume in space
-    image_size: Size  # of its own pixels, before it is framed
+    plane: str | None  # of a volume with a position in space
+    image_size: Size  # in its own pixels, before framing
     spacing_mm: Spacing | None
     boxes: BoxesByClass
-    is_too_small: bool  # there is an object, but nobody would have boxed it; of any class
-    has_mask: bool  # to be tested on
-    overlaps: tuple[
-        float, ...
-    ]  # IoU of drawn boxes with the mask's own, of each class that one of both shows
+    is_too_small: bool  # shows an object of some class, but it is too small to be boxed
+    has_mask: bool  # for testing
+    # IoU of drawn boxes with the boxes of the mask, for each class that either of them shows.
+    overlaps: tuple[float, ...]
 
     @property
     def is_disputed(self) -> bool:
-        """Whether drawn boxes lie elsewhere than the mask, or one of both says that there is no object."""
+        """Whether drawn boxes and mask do not meet, or only one of them shows an object."""
         return 0 in self.overlaps
 
     @property
-    def boxes_xyxy(self) -> tuple[Box, ...]:
-        """Those of all classes."""
-        return tuple(box for boxes in self.boxes.values() for box in boxes)
-
-    @property
-    def box_classes(self) -> tuple[int, ...]:
-        """The class of each, if there are several classes."""
-        if len(self.boxes) == 1:
-            return ()
-        return tuple(value for value, boxes in self.boxes.items() for _ in boxes)
+    def all_boxes_xyxy(self) -> tuple[Box, ...]:
+        """The boxes of all classes."""
+        return tuple(box for boxes_xyxy in self.boxes.values() for box in boxes_xyxy)
 
 
 @dataclass
 class Survey:
+    """The slices of all scans, and the values that occur in their masks."""
+
     slices: list[SurveyedSlice] = field(default_factory=list)
     mask_values: set[int] = field(default_factory=set)
 
 
-def survey_scans(
-    scans: Iterable[RawScan],
-    splits: dict[str, Split],
-    framing: Framing,
-    rules: BoxSimulation,
-    classes: Sequence[ObjectClass],
-) -> Survey:
-    """Read the header of every scan, and the masks of those that have no drawn boxes or are there to test on.
+@dataclass(frozen=True)
+class _SliceBoxes:
+    """The boxes of one slice, and how they agree with its mask."""
 
-    Where a test slice has a mask, its boxes are the mask's own, tight, whatever somebody drew: it is measured by them.
+    boxes: BoxesByClass
+    is_too_small: bool = False
+    overlaps: tuple[float, ...] = ()
 
-    Raises:
-      InputError: every scan and mask that is at fault, and slices of one name.
+
+class Surveyor:
+    """Surveys one scan after another.
+
+    A scan's masks are read if they are test masks, or if boxes must be derived from them.
     """
-    survey, errors = Survey(), ErrorCollector()
-    for scan in scans:
-        with errors.catch():
-            survey.slices += _survey_scan(survey, scan, splits[scan.name], framing, rules, classes)
-    for name, count in Counter(surveyed.name for surveyed in survey.slices).items():
-        if count > 1:
-            errors.add(
-                f"{name}: expected a name of its own for each image and slice, found {count}"
-            )
-    errors.raise_if_any()
-    return survey
 
+    def __init__(
+        self,
+        splits: Mapping[str, Split],
+        framing: Framing,
+        simulation: BoxSimulation,
+        classes: Classes,
+    ) -> None:
+        self._splits = splits
+        self._framing = framing
+        self._simulation = simulation
+        self._classes = classes
 
-def _survey_scan(
-    survey: Survey,
-    scan: RawScan,
-    split: Split,
-    framing: Framing,
-    rules: BoxSimulation,
-    classes: Sequence[ObjectClass],
-) -> list[SurveyedSlice]:
-    opened = scan.open()
-    spacing_mm = scan.spacing_mm or opened.spacing_mm
-    is_test_mask = split == "test" and scan.read_labels is not None
-    masks: np.ndarray | None = None  # (slices, H, W), uint8, the classes' values
-    if scan.read_labels is not None and (is_test_mask or scan.boxes is None):
-        raw = scan.read_labels()
-        survey.mask_values.update(np.unique(raw).tolist())
-        masks = label_mask(raw, classes)
-    drawn = scan.boxes or {}
-    slices = []
-    for number in range(opened.shape[0]) if masks is not None else sorted(drawn):
-        name = slice_name(scan.name, number) if opened.is_volume else scan.name
-        boxes, is_too_small = drawn.get(number, {}), False
-        overlaps: tuple[float, ...] = ()
-        if masks is not None:
-            labels = framing.frame_mask(masks[number], pixel_spacing_mm(spacing_mm))
-            objects = {of.value: labels == of.value for of in classes}
-            overlaps = tuple(
-                mask_box_iou(objects[value], drawn_xyxy)
-                for value, drawn_xyxy in boxes.items()
-                if drawn_xyxy or objects[value].any()
-            )
-            simulated = {value: rules.simulate(mask) for value, mask in objects.items()}
-            is_too_small = any(
-                mask.any() and not simulated[value] for value, mask in objects.items()
-            )
-            if split == "test":
-                boxes = {
-                    value: replace(rules, min_object_px=1).simulate(mask)
-                    for value, mask in objects.items()
-                }
+    def survey(self, scans: Iterable[RawScan]) -> Survey:
+        """Survey all scans.
+
+        The boxes of a test slice that has a mask are the tight boxes of the mask, because the model is
+        measured against them.
+
+        Raises:
+          InputError: every scan and mask with a fault, and slices with equal names.
+        """
+        survey, errors = Survey(), ErrorCollector()
+        for scan in scans:
+            with errors.catch():
+                slices, mask_values = self._survey_scan(scan)
+                survey.slices += slices
+                survey.mask_values |= mask_values
+        for name, count in Counter(surveyed.name for surveyed in survey.slices).items():
+            if count > 1:
+                errors.add(f"{name}: {count} images or slices have this name; rename all but one")
+        errors.raise_if_any()
+        return survey
+
+    def _survey_scan(self, scan: RawScan) -> tuple[list[SurveyedSlice], set[int]]:
+        """The slices of one scan, and the values that occur in its masks."""
+        opened = scan.open()
+        split = self._splits[scan.name]
+        spacing_mm = scan.spacing_mm or opened.spacing_mm
+        has_test_mask = split == "test" and scan.read_labels is not None
+        drawn = scan.boxes or {}
+        raw_masks = None
+        if scan.read_labels is not None and (has_test_mask or scan.boxes is None):
+            raw_masks = scan.read_labels()
+
+        labels: Mapping[int, np.ndarray] = {}
+        if raw_masks is not None:
+            labels = dict(enumerate(label_mask(raw_masks, self._classes)))
+        slices = []
+        for number in sorted(labels or drawn):
+            name = slice_name(scan.name, number) if opened.is_volume else scan.name
+            if number in labels:
+                framed = self._framing.frame_mask(labels[number], pixel_spacing_mm(spacing_mm))
+                found = self._boxes_of_mask(name, split, framed, drawn.get(number, {}))
             else:
-                boxes = _jitter(simulated, labels.shape, rules, name)
-        slices.append(
-            SurveyedSlice(
-                scan=scan,
-                split=split,
-                name=name,
-                number=number,
-                is_volume=opened.is_volume,
-                plane=opened.slicing.plane if opened.slicing and opened.is_volume else None,
-                image_size=opened.shape[1:],
-                spacing_mm=spacing_mm,
-                boxes=boxes,
-                is_too_small=is_too_small,
-                has_mask=is_test_mask,
-                overlaps=overlaps,
+                found = _SliceBoxes(drawn[number])
+            slices.append(
+                SurveyedSlice(
+                    scan=scan,
+                    split=split,
+                    name=name,
+                    number=number,
+                    is_volume=opened.is_volume,
+                    plane=_plane(opened),
+                    image_size=opened.shape[1:],
+                    spacing_mm=spacing_mm,
+                    boxes=found.boxes,
+                    is_too_small=found.is_too_small,
+                    has_mask=has_test_mask,
+                    overlaps=found.overlaps,
+                )
             )
-        )
-    return slices
+        return slices, set() if raw_masks is None else set(np.unique(raw_masks).tolist())
+
+    def _boxes_of_mask(
+        self, name: str, split: Split, labels: np.ndarray, drawn: BoxesByClass
+    ) -> _SliceBoxes:
+        """Derive the boxes of one slice from its label mask (H, W), in the frame of the slice."""
+        objects = {cls: labels == cls.value for cls in self._classes}
+        simulated = {cls: self._simulation.simulate(mask) for cls, mask in objects.items()}
+        is_too_small = any(mask.any() and not simulated[cls] for cls, mask in objects.items())
+        overlaps = [
+            mask_box_iou(objects[cls], drawn[cls.value])
+            for cls in self._classes
+            if drawn and (drawn[cls.value] or objects[cls].any())
+        ]
+        if split == "test":  # measured against the tight boxes of all objects
+            exact = replace(self._simulation, min_object_px=1)
+            boxes = {cls.value: exact.simulate(mask) for cls, mask in objects.items()}
+        else:
+            boxes = {
+                cls.value: self._simulation.jitter(
+                    boxes_xyxy, labels.shape, self._classes.key_of(name, cls)
+                )
+                for cls, boxes_xyxy in simulated.items()
+            }
+        return _SliceBoxes(boxes, is_too_small, tuple(overlaps))
 
 
-def _jitter(
-    simulated: BoxesByClass, image_size: tuple[int, ...], rules: BoxSimulation, name: str
-) -> BoxesByClass:
-    """Each class's boxes as a less careful person draws them, each class by a chance of its own."""
-    by_chance = {value: name if len(simulated) == 1 else f"{name}/{value}" for value in simulated}
-    return {
-        value: rules.jitter(boxes, image_size, by_chance[value])
-        for value, boxes in simulated.items()
-    }
+def _plane(scan: Scan) -> str | None:
+    return scan.slicing.plane if scan.slicing and scan.is_volume else None

@@ -1,36 +1,35 @@
-"""The prepared data set on disk: images, masks to test on, and the lines of the index."""
+"""The prepared data set on disk: images, test masks and the cases of the index."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from automedsam.cases.case import Case
-from automedsam.cases.classes import ObjectClass, label_mask
+from automedsam.cases.classes import Classes, label_mask
 from automedsam.preparation.survey import SurveyedSlice
 from automedsam.runtime.errors import ErrorCollector
 from automedsam.runtime.image_files import write_image
-from automedsam.runtime.paths import IMAGES, TEST_MASKS
+from automedsam.runtime.paths import IMAGES, TEST_MASKS, image_path
+from automedsam.runtime.script import progress_bar
 from automedsam.scans.prepared_scan import Preparation, PreparedScan, pixel_spacing_mm
 
 
 def write_cases(
-    chosen: list[SurveyedSlice],
-    preparation: Preparation,
-    classes: Sequence[ObjectClass],
-    folder: Path,
+    chosen: Sequence[SurveyedSlice], preparation: Preparation, classes: Classes, folder: Path
 ) -> list[Case]:
-    """Write the images and the masks to test on, each scan read once, and return the cases.
+    """Write images and test masks into the folder; each scan is read once.
+
+    Returns:
+      The cases.
 
     Raises:
-      InputError: every file that is at fault.
+      InputError: every file with a fault.
     """
-    slices_of: dict[str, list[SurveyedSlice]] = {}
+    slices_by_scan: dict[str, list[SurveyedSlice]] = {}
     for surveyed in chosen:
-        slices_of.setdefault(surveyed.scan.name, []).append(surveyed)
-    (folder / TEST_MASKS.name).mkdir()  # DVC wants it, be there masks or not
+        slices_by_scan.setdefault(surveyed.scan.name, []).append(surveyed)
+    (folder / TEST_MASKS.name).mkdir()  # an output of the stage, even if there are no masks
     cases, errors = [], ErrorCollector()
-    for slices in tqdm(slices_of.values(), "prepare", unit="scan"):
+    for slices in progress_bar(slices_by_scan.values(), "prepare", "scan"):
         with errors.catch():
             cases += _write_scan(slices, preparation, classes, folder)
     errors.raise_if_any()
@@ -38,26 +37,22 @@ def write_cases(
 
 
 def _write_scan(
-    slices: list[SurveyedSlice],
-    preparation: Preparation,
-    classes: Sequence[ObjectClass],
-    folder: Path,
+    slices: Sequence[SurveyedSlice], preparation: Preparation, classes: Classes, folder: Path
 ) -> list[Case]:
     raw = slices[0].scan
     scan = raw.open()
     prepared = PreparedScan(scan, preparation, slices[0].spacing_mm)
-    masks = (
-        label_mask(raw.read_labels(), classes) if slices[0].has_mask and raw.read_labels else None
-    )
+    masks = None
+    if slices[0].has_mask and raw.read_labels:
+        masks = label_mask(raw.read_labels(), classes)
     cases = []
     for surveyed in slices:
         image = prepared.slice(surveyed.number)
-        write_image(folder / IMAGES.name / f"{surveyed.name}.png", image)
+        write_image(image_path(folder / IMAGES.name, surveyed.name), image)
         if masks is not None:
-            mask = preparation.framing.frame_mask(
-                masks[surveyed.number], pixel_spacing_mm(surveyed.spacing_mm)
-            )
-            write_image(folder / TEST_MASKS.name / f"{surveyed.name}.png", mask)
+            pixel_mm = pixel_spacing_mm(surveyed.spacing_mm)
+            mask = preparation.framing.frame_mask(masks[surveyed.number], pixel_mm)
+            write_image(image_path(folder / TEST_MASKS.name, surveyed.name), mask)
         cases.append(
             Case(
                 name=surveyed.name,
@@ -65,14 +60,13 @@ def _write_scan(
                 split=surveyed.split,
                 height=image.shape[0],
                 width=image.shape[1],
-                boxes_xyxy=surveyed.boxes_xyxy,
+                boxes=surveyed.boxes,
                 volume=raw.name if scan.is_volume else None,
                 slice=surveyed.number if scan.is_volume else None,
                 volume_slices=scan.shape[0] if scan.is_volume else None,
                 has_mask=masks is not None,
                 spacing_mm=prepared.spacing_mm,
                 value_range=prepared.value_range,
-                box_classes=surveyed.box_classes,
             )
         )
     return cases

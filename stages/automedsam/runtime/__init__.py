@@ -1,1 +1,1 @@
-"""TODO runtime"""
+"""Infrastructure that needs no images: parameters, paths, files, downloads, devices and errors."""

@@ -1,4 +1,4 @@
-"""Which device and which precision a run uses, decided in one place and said once."""
+"""Choice of the device and the precision of a run."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,27 @@ from automedsam.runtime.errors import InputError
 
 @dataclass(frozen=True)
 class Compute:
-    """A device and the type that mixed precision computes in (float32: none)."""
+    """A device and a precision.
+
+    Attributes:
+      device: Device for all computations.
+      dtype: Type for mixed precision; float32 disables mixed precision.
+    """
 
     device: torch.device
     dtype: torch.dtype
 
     def autocast(self) -> torch.autocast:
-        """The context to run a frozen network in."""
+        """Return the autocast context in which to run a frozen network."""
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
     def scaler(self) -> torch.amp.GradScaler:
-        """Scales gradients where fp16 would lose the small ones; elsewhere it does nothing."""
+        """Return a scaler that protects small fp16 gradients; with other types it does nothing."""
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
     @property
     def precision(self) -> str:
-        """The type's name: float32, bfloat16 or float16."""
+        """Name of the type: float32, bfloat16 or float16."""
         return str(self.dtype).removeprefix("torch.")
 
     def __str__(self) -> str:
@@ -32,38 +37,42 @@ class Compute:
 
 
 def choose_compute(device: str, use_amp: bool) -> Compute:
-    """Resolve `auto`, and pick bf16 where the hardware has it, else fp16 (cuda) or fp32.
+    """Choose the device and the precision of a run.
+
+    Args:
+      device: cpu, cuda or mps; auto takes cuda if available, then mps, then cpu.
+      use_amp: Use bf16 if the hardware supports it, otherwise fp16 on cuda and fp32 elsewhere.
+        If False, use fp32.
 
     Raises:
-      InputError: a device is asked for that this machine lacks.
+      InputError: If the device is not available.
     """
-    present = {
+    is_available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
     if device == "auto":
-        device = next(name for name in ("cuda", "mps", "cpu") if present[name])
-    if not present[device]:
-        found = ", ".join(name for name, there in present.items() if there)
-        raise InputError(f"device: expected {device}, found only {found}")
-    return Compute(torch.device(device), _amp_dtype(device) if use_amp else torch.float32)
+        device = next(name for name in ("cuda", "mps", "cpu") if is_available[name])
+    if not is_available[device]:
+        available = ", ".join(name for name, is_there in is_available.items() if is_there)
+        raise InputError(f"device: {device} is not available; choose auto or one of: {available}")
+    dtype = _mixed_precision_dtype(device) if use_amp else torch.float32
+    return Compute(torch.device(device), dtype)
 
 
 def be_deterministic(seed: int) -> None:
-    """Seed torch, and have it take only algorithms that give the same result each time."""
+    """Seed torch and make it use deterministic algorithms only."""
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # all is written before it is read
+    # No memory is read before it is written, so filling it would only cost time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def _amp_dtype(device: str) -> torch.dtype:
+def _mixed_precision_dtype(device: str) -> torch.dtype:
     if device == "cuda":
-        return (
-            torch.bfloat16
-            if torch.cuda.is_bf16_supported(including_emulation=False)
-            else torch.float16
-        )
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if has_bf16 else torch.float16
     if device == "cpu":
         features = torch.cpu.get_capabilities()
         if features.get("avx512_bf16") or features.get("amx_bf16"):

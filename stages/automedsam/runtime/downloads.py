@@ -1,4 +1,4 @@
-"""Files from the internet, checked, wholly or not at all; one that was cut off is gone on with the next time."""
+"""Verified, atomic, resumable downloads."""
 
 import os
 import sys
@@ -17,166 +17,181 @@ from tqdm import tqdm
 
 from automedsam.runtime.errors import InputError
 
+RANGE_NOT_SATISFIABLE = 416  # HTTP status
+
 
 @dataclass(frozen=True)
 class Source:
-    """Where a file is to be had, and how to know it; None: not known to us."""
+    """The official addresses of a file, and how to verify the file.
+
+    Attributes:
+      url: First address to try. Its path ends in the name of the file.
+      sha256: Hash of the file; None if it is not known.
+      size_bytes: Size of the file; None if it is not known.
+      licence: Licence and authors, printed before the download.
+      mirrors: Further addresses of the same file, tried in this order.
+      download_page: Web page for a download in a browser, named if all addresses fail.
+    """
 
     url: str
     sha256: str | None
     size_bytes: int | None
     licence: str
-    mirrors: tuple[str, ...] = ()  # more addresses of the same file, tried in this order
-    by_hand: str | None = None  # a page to get it from with a browser
+    mirrors: tuple[str, ...] = ()
+    download_page: str | None = None
 
     @property
     def name(self) -> str:
-        """The file's own."""
+        """Name of the file."""
         return Path(urlsplit(self.url).path).name
 
 
 def fetch(source: Source, folder: Path) -> Path:
-    """Download a file into a folder, unless it is there already and, as far as is known, right.
+    """Download a file into a folder, unless a valid copy is already there.
 
-    What has come before a cut, ctrl-C or a kill stays in NAME.part, if the hash of the whole is known, for the next
-    call to go on with. Of two processes the second waits, and takes what the first one fetched.
+    An interrupted download is kept as NAME.part and resumed by the next call, provided that the
+    hash of the file is known. If two processes need the same file, one downloads it and the other
+    waits.
+
+    Returns:
+      The path of the file.
 
     Raises:
-      InputError: no file to be had, another one than expected, or a folder that cannot be written to. What was there
-        before is there still.
+      InputError: If all addresses fail, the content does not match the source, or the folder
+        cannot be written to. A previous file of this name is left unchanged.
     """
     path = folder / source.name
     try:
-        if not _is_right(source, path):
+        if not _is_valid(source, path):
             folder.mkdir(parents=True, exist_ok=True)
-            with _alone(path):
-                if not _is_right(source, path):
+            with _exclusive_access(path):
+                # Another process may have downloaded it during the wait.
+                if not _is_valid(source, path):
                     _fetch(source, path)
     except OSError as error:
-        raise InputError(
-            f"{path}: expected to write it there, found: {_in_a_line(error)}"
-        ) from error
+        raise InputError(f"{path}: cannot write the file: {_one_line(error)}") from error
     return path
 
 
 def _fetch(source: Source, path: Path) -> None:
     partial = path.with_name(f"{path.name}.part")
-    faults = [f"{path}: {_find_fault(source, path)}"] if path.exists() else []
+    faults = [f"{path}: {_find_mismatch(source, path)}"] if path.exists() else []
     try:
         for url in [source.url, *source.mirrors]:
-            _discard_useless(source, partial)
+            _discard_unusable(source, partial)
             _announce(source, url, path, partial)
-            resumed = partial.exists()
+            is_resumed = partial.exists()
             fault = _download(source, url, partial)
-            if (
-                fault and resumed and not partial.exists()
-            ):  # the beginning may have been what was wrong
+            if fault and is_resumed and not partial.exists():
+                # The partial file may have been the faulty part: try once more from the start.
                 fault = _download(source, url, partial)
             if fault is None:
                 os.replace(partial, path)
                 return
             faults.append(f"{url}: {fault}")
     finally:
-        _discard_useless(source, partial)
-    page = f"; by hand it is to be had from {source.by_hand}" if source.by_hand else ""
-    raise InputError(f"{'; '.join(faults)}{page}; a file from elsewhere may be put at {path}")
+        _discard_unusable(source, partial)
+    page = f" from {source.download_page}" if source.download_page else ""
+    raise InputError(f"{'; '.join(faults)}; download the file by hand{page} and save it as {path}")
 
 
 def _download(source: Source, url: str, partial: Path) -> str | None:
-    """Go on from what is there, or start; returns what is wrong with the outcome, if anything."""
-    if not _is_right(source, partial):  # else it was stopped between its last byte and its name
+    """Start or resume a download, and return what is wrong with the result, if anything."""
+    # A valid partial file was interrupted between its last byte and its renaming.
+    if not _is_valid(source, partial):
         try:
             with partial.open("ab") as file:
-                _append(url, file, source.name)
+                _append_rest(url, file, source.name)
                 file.flush()
-                os.fsync(file.fileno())  # or a power cut may leave the name without the content
+                # Otherwise a power cut may leave the name without the content.
+                os.fsync(file.fileno())
         except RequestException as error:
-            if (
-                getattr(error.response, "status_code", None) == 416
-            ):  # there is no rest: it is longer than the file
-                partial.unlink()
-            return f"expected to download it, found: {_in_a_line(error)}"
-    if fault := _find_fault(source, partial):
+            if getattr(error.response, "status_code", None) == RANGE_NOT_SATISFIABLE:
+                partial.unlink()  # it is longer than the file
+            return f"download failed: {_one_line(error)}"
+    if mismatch := _find_mismatch(source, partial):
         partial.unlink()
-        return fault
+        return mismatch
     return None
 
 
-def _append(url: str, file: BufferedWriter, name: str) -> None:
-    """Ask for what a file lacks, and write that to its end."""
+def _append_rest(url: str, file: BufferedWriter, name: str) -> None:
+    """Request the bytes that a file lacks, and append them to it."""
 
-    def begin(response: Response, **_: Any) -> None:
-        if response.status_code in (200, 206) and "html" in response.headers.get(
-            "Content-Type", ""
-        ):
-            raise RequestException(
-                "a web page"
-            )  # of a portal or a quota: it must not cost what is there already
-        if response.status_code == 200:  # the whole, whatever was asked for
+    def check_response(response: Response, **_: Any) -> None:
+        is_html = "html" in response.headers.get("Content-Type", "")
+        if response.status_code in (200, 206) and is_html:
+            # The page of a portal or a quota must not replace the bytes that are already here.
+            raise RequestException("the server sent a web page instead of the file")
+        if response.status_code == 200:  # the server ignored the range and sends the whole file
             file.truncate(0)
 
-    # Zenodo slows requests' own name; in another encoding than its own the file has no place to go on from.
-    headers = {"User-Agent": f"pooch/{pooch.__version__}", "Accept-Encoding": "identity"}
+    headers = {
+        # Zenodo throttles the default user agent of requests.
+        "User-Agent": f"pooch/{pooch.__version__}",
+        # Byte positions of a compressed transfer would not be positions in the file.
+        "Accept-Encoding": "identity",
+    }
     if length := file.tell():
         headers["Range"] = f"bytes={length}-"
     with tqdm(desc=name, total=1, unit="B", unit_scale=True) as progress:  # pooch sets the total
         download = pooch.HTTPDownloader(
-            progress, chunk_size=2**16, headers=headers, hooks={"response": begin}
+            progress, chunk_size=2**16, headers=headers, hooks={"response": check_response}
         )
         download(url, file, None)
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """No other process is in here for this file; the system itself ends the lock of one that dies."""
+def _exclusive_access(path: Path) -> Iterator[None]:
+    """Wait until no other process downloads this file; a process that dies releases its lock."""
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        print(f"{path}: another process is fetching it, waiting", file=sys.stderr)
+        print(f"{path}: waiting for another process that is downloading it", file=sys.stderr)
         lock.acquire()
     try:
         yield
     finally:
-        with suppress(
-            OSError
-        ):  # while it is held, so that who waits for it finds out; Windows removes it by itself
+        # Removed before the release, so that a waiting process notices; Windows removes it itself.
+        with suppress(OSError):
             Path(lock.lock_file).unlink()
         lock.release()
 
 
-def _discard_useless(source: Source, partial: Path) -> None:
-    """Remove a beginning that nothing can be added to, or whose whole nothing could prove right."""
+def _discard_unusable(source: Source, partial: Path) -> None:
+    """Remove a partial file that cannot be completed or could not be verified."""
     if partial.exists():
         size = partial.stat().st_size
-        whole = source.size_bytes is not None and size >= source.size_bytes
-        if source.sha256 is None or size == 0 or (whole and not _is_right(source, partial)):
+        is_full_size = source.size_bytes is not None and size >= source.size_bytes
+        is_wrong = is_full_size and not _is_valid(source, partial)
+        if source.sha256 is None or size == 0 or is_wrong:
             partial.unlink()
 
 
 def _announce(source: Source, url: str, path: Path, partial: Path) -> None:
     size = "of unknown size" if source.size_bytes is None else f"{source.size_bytes / 1e6:.0f} MB"
-    done = f", {partial.stat().st_size / 1e6:.0f} MB of it are here" if partial.exists() else ""
-    place = urlsplit(url).netloc
+    done = f", {partial.stat().st_size / 1e6:.0f} MB already here" if partial.exists() else ""
+    host = urlsplit(url).netloc
     print(
-        f"downloading {source.name}, {size}{done}, from {place} to {path}; {source.licence}",
+        f"downloading {source.name}, {size}{done}, from {host} to {path}; {source.licence}",
         file=sys.stderr,
     )
 
 
-def _is_right(source: Source, path: Path) -> bool:
-    return path.is_file() and _find_fault(source, path) is None
+def _is_valid(source: Source, path: Path) -> bool:
+    return path.is_file() and _find_mismatch(source, path) is None
 
 
-def _find_fault(source: Source, path: Path) -> str | None:
-    """What is wrong with a file, if anything."""
+def _find_mismatch(source: Source, path: Path) -> str | None:
+    """Return how the size or the hash of a file differs from the source, or None."""
     size = path.stat().st_size
     if source.size_bytes not in (None, size):
         return f"expected {source.size_bytes} bytes, found {size}"
-    if source.sha256 and (found := pooch.file_hash(str(path))) != source.sha256:
-        return f"expected sha256 {source.sha256}, found {found}"
+    if source.sha256 and (sha256 := pooch.file_hash(str(path))) != source.sha256:
+        return f"expected sha256 {source.sha256}, found {sha256}"
     return None
 
 
-def _in_a_line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())

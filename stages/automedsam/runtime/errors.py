@@ -1,38 +1,42 @@
-"""The one exception that means: the input is at fault, and here is what to change."""
+"""The exception for faults in the input, and the collection of several such faults."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """Bad input, told in a line that names the file or key, what was expected and what was found."""
+    """Invalid input; the message is one line that names the file or key, and the fault."""
 
 
 class ErrorCollector:
-    """Gathers what is wrong, so that one error tells it all."""
+    """Collects faults, so that one error reports all of them.
+
+    Attributes:
+      found: Messages of the faults, in their order.
+    """
 
     def __init__(self) -> None:
         self.found: list[str] = []
 
     @contextmanager
     def catch(self) -> Iterator[None]:
-        """Keep an InputError for later; the block ends at it."""
+        """Record an InputError that the block raises, and continue after the block."""
         try:
             yield
         except InputError as error:
             self.add(str(error))
 
     def add(self, fault: str) -> None:
-        """Keep a line for later."""
+        """Record a fault."""
         self.found.append(fault)
 
     def raise_if_any(self) -> None:
-        """Raise one InputError for all that was gathered, if anything was."""
+        """Raise one InputError with all recorded faults, if there are any."""
         if self.found:
             raise InputError("; ".join(self.found))
 
 
 def name_some(names: Sequence[str]) -> str:
-    """The first three, and how many more there are."""
+    """Return the first three names and the number of the others, such as "a, b, c and 2 more"."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more

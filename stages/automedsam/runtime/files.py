@@ -1,4 +1,4 @@
-"""Writing that is done wholly or not at all, and never with a number that is none."""
+"""Atomic file writing that rejects NaN and infinity."""
 
 import json
 import math
@@ -16,48 +16,55 @@ from automedsam.runtime.errors import InputError
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A new, empty folder to fill, which takes the place of `path` when the block ends well, and else vanishes."""
-    building, former = (
-        path.with_name(f".{path.name}.{os.getpid()}.{kind}.tmp") for kind in ("new", "old")
-    )
+    """Yield a new, empty folder that replaces `path` if the block succeeds.
+
+    If the block raises, the new folder is removed and `path` stays as it was.
+    """
+    building = path.with_name(f".{path.name}.{os.getpid()}.new.tmp")
+    previous = path.with_name(f".{path.name}.{os.getpid()}.old.tmp")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     try:
         yield building
         if path.exists():
-            path.rename(former)
+            path.rename(previous)
         building.rename(path)
     finally:
-        if former.exists() and not path.exists():
-            former.rename(path)
-        shutil.rmtree(former, ignore_errors=True)
+        if previous.exists() and not path.exists():
+            previous.rename(path)
+        shutil.rmtree(previous, ignore_errors=True)
         shutil.rmtree(building, ignore_errors=True)
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A name to write to, which takes the place of `path` when the block ends well, and else vanishes."""
+    """Yield a path to write to; the file replaces `path` if the block succeeds.
+
+    If the block raises, the new file is removed and `path` stays as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield building
         with building.open("rb+") as file:
-            os.fsync(file.fileno())  # or a power cut may leave the name without the content
+            os.fsync(file.fileno())  # otherwise a power cut may leave the name without the content
         os.replace(building, path)
     finally:
         building.unlink(missing_ok=True)
 
 
 def write_metrics(path: Path, metrics: Mapping[str, float | int]) -> None:
-    """Write a JSON of numbers. DVC says nothing of a NaN or a gap: neither may get there.
+    """Write numbers as JSON, with six significant digits.
+
+    DVC accepts NaN and missing metrics without a warning, so they are rejected here.
 
     Raises:
-      InputError: naming the numbers that are not finite.
+      InputError: If a number is not finite; the message names it.
     """
     _check_finite(path, [metrics])
     with atomic_file(path) as building:
         building.write_text(
-            json.dumps(_rounded(metrics), indent=2) + "\n", encoding="utf-8", newline="\n"
+            json.dumps(_round_row(metrics), indent=2) + "\n", encoding="utf-8", newline="\n"
         )
 
 
@@ -66,38 +73,43 @@ def write_table(
     rows: Sequence[Mapping[str, float | int | str | None]],
     columns: Sequence[str] | None = None,
 ) -> None:
-    """Write a CSV, a row a mapping; None, or a column that a row lacks, is an empty field.
+    """Write a CSV table, one row per mapping, with six significant digits.
 
     Args:
-      columns: None takes those of the rows, as they come.
+      path: File to write.
+      rows: Values by column. None, and a column that a row lacks, become an empty field.
+      columns: Columns to write, in this order; None writes the columns of the rows.
 
     Raises:
-      InputError: naming the row and the number that is not finite.
+      InputError: If a number is not finite; the message names its row and column.
     """
     _check_finite(path, rows)
     with atomic_file(path) as building:
-        # As objects: a whole number stays one also beside an empty field.
-        table = pd.DataFrame([_rounded(row) for row in rows], columns=columns, dtype=object)
+        # With dtype object a column of integers with an empty field is not converted to floats.
+        table = pd.DataFrame([_round_row(row) for row in rows], columns=columns, dtype=object)
         table.to_csv(building, index=False, lineterminator="\n")
 
 
 def _check_finite(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    bad = [
+    faults = [
         f"row {number}, {key}: {value}"
         for number, row in enumerate(rows, start=1)
         for key, value in row.items()
         if isinstance(value, Real) and not math.isfinite(value)
     ]
-    if bad:
-        raise InputError(f"{path}: expected finite numbers, found {'; '.join(bad)}")
+    if faults:
+        raise InputError(f"{path}: numbers must be finite, found {'; '.join(faults)}")
 
 
-def _rounded(row: Mapping[str, object]) -> dict[str, object]:
-    return {key: _plain(value) for key, value in row.items()}
+def _round_row(row: Mapping[str, object]) -> dict[str, object]:
+    return {key: _round_value(value) for key, value in row.items()}
 
 
-def _plain(value: object) -> object:
-    """Numbers as Python's own, of six significant digits if they are no whole ones: more than any of these means."""
+def _round_value(value: object) -> object:
+    """Convert a number to Python's int, or to a float of six significant digits.
+
+    Six digits exceed the accuracy of every score.
+    """
     if isinstance(value, Integral):
         return int(value)
     return float(f"{value:.6g}") if isinstance(value, Real) else value

@@ -1,4 +1,4 @@
-"""TODO"""
+"""Read and write the 8-bit images of this pipeline, and open PNG and JPEG files."""
 
 import struct
 from collections.abc import Iterator
@@ -10,42 +10,60 @@ from PIL import Image
 
 from automedsam.runtime.errors import InputError
 
-# What Pillow's and imagecodecs' decoders raise on broken files.
-UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, RuntimeError,
-              Image.DecompressionBombError)  # fmt: skip
+# What the decoders of Pillow and imagecodecs raise on damaged files.
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    struct.error,
+    RuntimeError,
+    Image.DecompressionBombError,
+)
 
 
 def write_image(path: Path, values: np.ndarray) -> None:
-    """Write (H, W) or (H, W, 3) uint8, or (H, W) bool as 0 and 255, in the format that the name ends in."""
+    """Write an image in the format of the path's suffix.
+
+    Args:
+      path: File to write; missing parent folders are created.
+      values: (H, W) or (H, W, 3) uint8, or (H, W) bool, which is written as 0 and 255.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(as_grey(values)).save(path)
 
 
 def read_image(path: Path) -> np.ndarray:
-    """An 8-bit image that this pipeline wrote, as it is: (H, W) or (H, W, 3), uint8."""
+    """Return an image that this pipeline wrote: (H, W) or (H, W, 3), uint8.
+
+    Raises:
+      InputError: If the file is missing or cannot be read.
+    """
     with open_image(path) as image:
         return np.asarray(image)
 
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
-    """The image, closed again; whatever goes wrong with it names the file."""
+    """Yield an open PNG or JPEG, and close it afterwards.
+
+    Raises:
+      InputError: If the file is missing or not an image, or if reading it in the block fails.
+    """
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             yield image
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{path}: expected an image, found no such file") from None
+        raise InputError(f"{path}: file not found") from None
     except UNREADABLE as error:
-        raise InputError(
-            f"{path}: expected an image, found a file that cannot be read ({error})"
-        ) from error
-
-
-"""TODO"""
+        raise InputError(f"{path}: cannot read the image ({error})") from error
 
 
 def as_grey(values: np.ndarray) -> np.ndarray:
-    """False and True as 0 and 255, uint8; other values as they are."""
+    """Return bool values as 0 and 255, uint8, and other values unchanged."""
     return values * np.uint8(255) if values.dtype == bool else values

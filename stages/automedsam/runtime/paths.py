@@ -1,4 +1,4 @@
-"""Where each artifact lies, from the folder that dvc.yaml is in; dvc.yaml names the same places."""
+"""Paths of all artifacts, relative to the folder of dvc.yaml, which declares the same paths."""
 
 import os
 from pathlib import Path
@@ -34,15 +34,39 @@ PROGRESS_STRIP = Path("plots/progress.png")
 SNAPSHOTS = Path("plots/snapshots")
 
 
+def image_path(folder: Path, case: str) -> Path:
+    """Return the path of a case's image, mask or pseudo-label in its folder."""
+    return folder / f"{case}.png"
+
+
+def project_folder() -> Path:
+    """Return the repository that this package belongs to, or the working directory if it has none.
+
+    A package that was installed with pip lies outside of any project.
+    """
+    repository = Path(__file__).resolve().parents[3]
+    return repository if (repository / "dvc.yaml").is_file() else Path()
+
+
 def cache_folder() -> Path:
-    """Work that outlives a run, shared with DVC's temporary workspaces: they are told where the project lies."""
+    """Return the cache that outlives a run, `.cache` in the project.
+
+    DVC runs some experiments in temporary workspaces, and passes the project's folder in DVC_ROOT,
+    so that all of them share one cache.
+    """
     return Path(os.environ.get("DVC_ROOT", ".")) / ".cache"
 
 
 def weights_folder() -> Path:
-    """Downloaded weights, one copy for all runs; unlike the stages, `predict` and Python may start in any folder."""
+    """Return the folder of downloaded weights, shared by all runs.
+
+    It does not depend on the working directory: prediction and the Python interface, unlike the
+    stages, may be started anywhere. A package that was installed with pip, outside the project,
+    uses `~/.cache/automedsam/weights`.
+    """
     if "DVC_ROOT" in os.environ:
         return cache_folder() / "weights"
     project = Path(__file__).resolve().parents[3]
-    installed = not (project / "dvc.yaml").is_file()  # by pip, far from any project
-    return (Path.home() / ".cache" / "automedsam" if installed else project / ".cache") / "weights"
+    is_installed = not (project / "dvc.yaml").is_file()
+    cache = Path.home() / ".cache" / "automedsam" if is_installed else project / ".cache"
+    return cache / "weights"

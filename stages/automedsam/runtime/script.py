@@ -1,22 +1,26 @@
-"""How a script ends: well, with one line about the input and status 1, or stopped by hand with status 130."""
+"""Running a script: arguments, logging, and exit codes for people and for DVC.
+
+The exit code is 1 after bad input, with a message of one line, and 130 after Ctrl-C, because DVC takes
+0 for a stage that is done.
+"""
 
 import argparse
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
 
 from automedsam.runtime.errors import InputError
 
+T = TypeVar("T")
+logger = logging.getLogger("automedsam")
 
-def run(main: Callable[[], None], about: str | None = None) -> None:
-    """Run a script's `main`; status 130 after ctrl-C, as DVC takes a 0 for a stage that is done.
 
-    Args:
-      about: what --help says of a script without arguments; None: `main` reads its own.
-    """
-    if about is not None:
-        form = argparse.RawDescriptionHelpFormatter
-        argparse.ArgumentParser(description=about, formatter_class=form).parse_args()
+def run(main: Callable[[], None]) -> None:
+    """Run the `main` of a script, and exit with 1 after an InputError and with 130 after Ctrl-C."""
     name = Path(sys.argv[0]).stem
     try:
         main()
@@ -26,3 +30,49 @@ def run(main: Callable[[], None], about: str | None = None) -> None:
     except KeyboardInterrupt:
         print(f"{name}: stopped by hand", file=sys.stderr)
         sys.exit(130)
+
+
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the options that all scripts share: `--quiet` and `--verbose`."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    volume = parser.add_mutually_exclusive_group()
+    volume.add_argument("-q", "--quiet", action="store_true", help="print warnings and errors only")
+    volume.add_argument("-v", "--verbose", action="store_true", help="print details")
+    return parser
+
+
+def parse(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None
+) -> argparse.Namespace:
+    """Parse the command line, and set up logging as `--quiet` and `--verbose` ask for."""
+    parsed = parser.parse_args(arguments)
+    set_up_logging(
+        logging.WARNING if parsed.quiet else logging.DEBUG if parsed.verbose else logging.INFO
+    )
+    return parsed
+
+
+def set_up_logging(level: int = logging.INFO) -> None:
+    """Print messages of this level and above: warnings to stderr, all others to stdout."""
+    logger.setLevel(level)
+    logger.propagate = False
+    logger.handlers = [_ConsoleHandler()]
+
+
+def progress_bar(
+    items: Iterable[T], description: str, unit: str, total: int | None = None, initial: int = 0
+) -> "tqdm[T]":
+    """Iterate over the items with a progress bar on stderr, which `--quiet` hides."""
+    hidden = not logger.isEnabledFor(logging.INFO)
+    return tqdm(items, description, total, unit=unit, initial=initial, disable=hidden)
+
+
+class _ConsoleHandler(logging.Handler):
+    """Writes through `tqdm`, so that a message does not tear a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        is_warning = record.levelno >= logging.WARNING
+        text = f"warning: {record.getMessage()}" if is_warning else record.getMessage()
+        tqdm.write(text, file=sys.stderr if is_warning else sys.stdout)

@@ -1,4 +1,4 @@
-"""Tensors on disk: safetensors (no pickle), written whole, with a header that says what made them."""
+"""Tensors on disk, as safetensors files (no pickle) with a header that describes their origin."""
 
 import json
 from collections.abc import Mapping
@@ -11,35 +11,34 @@ from torch import Tensor
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.files import atomic_file
 
-# One entry that holds them all: safetensors writes several in an order that changes from run to run.
-ENTRY = "made_from"
+# All of the header is stored under one metadata key: safetensors writes several keys in an order
+# that changes from run to run, and files must be byte-equal.
+HEADER_KEY = "made_from"
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], header: Mapping[str, str]) -> None:
-    """Write named tensors; the same input gives the same bytes."""
+    """Write named tensors and a header; the same input gives the same bytes."""
     with atomic_file(path) as building:
-        save_file(tensors, building, metadata={ENTRY: json.dumps(header, sort_keys=True)})
+        save_file(tensors, building, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
 
 
 def load_header(path: Path) -> dict[str, str]:
-    """What `save_tensors` was told of the file, without reading its tensors.
+    """Return the header that `save_tensors` wrote, without reading the tensors.
 
     Raises:
-      InputError: no such file, or not one of ours.
+      InputError: If the file is missing, damaged, or not written by `save_tensors`.
     """
     try:
         with safe_open(path, "pt") as file:
-            return json.loads(file.metadata()[ENTRY])
+            return json.loads(file.metadata()[HEADER_KEY])
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: expected a file that this pipeline wrote, found no such file; run `dvc repro`"
-        ) from None
+        raise InputError(f"{path}: file not found; run `dvc repro`") from None
     except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise InputError(
-            f"{path}: expected a file that this pipeline wrote, found {error!r}; run `dvc repro`"
+            f"{path}: not a file that this pipeline wrote ({error!r}); run `dvc repro`"
         ) from error
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """The named tensors, on the CPU."""
-    return load(path.read_bytes())  # not mapped: Windows lets nobody replace a mapped file
+    """Return the named tensors of a safetensors file, on the CPU."""
+    return load(path.read_bytes())  # not memory-mapped: on Windows such a file cannot be replaced

@@ -1,4 +1,4 @@
-"""From a slice's own pixels to the frame that a data set is prepared in, and back."""
+"""Resample, crop and pad slices to a common frame, and bring masks back to the original pixels."""
 
 from dataclasses import dataclass
 
@@ -11,59 +11,76 @@ from torch.nn import functional as F
 from automedsam.cases.boxes import Size
 from automedsam.runtime.errors import InputError
 
-NO_OBJECT = -20.0  # logit of what was cropped away
+NO_OBJECT = -20.0  # logit of pixels that were cropped away
 
 
 @dataclass(frozen=True)
 class Framing:
-    """Resample to square pixels of `pixel_mm`, then crop or pad about the centre to `canvas_px`; None leaves it out."""
+    """Resampling to square pixels, then cropping or padding around the centre.
+
+    Attributes:
+      pixel_mm: Size of the resampled pixels in mm; None: no resampling.
+      canvas_px: Height and width of the frame in px; None: no cropping or padding.
+    """
 
     pixel_mm: float | None = None
     canvas_px: int | None = None
 
     def resampled_size(self, size: Size, pixel_spacing_mm: tuple[float, float] | None) -> Size:
-        """Size after the resampling.
+        """Size (height, width) after resampling, at least 1 px.
+
+        Args:
+          size: Height and width of the original slice, in px.
+          pixel_spacing_mm: Distance between its rows and between its columns; None if unknown.
 
         Raises:
-          InputError: to be resampled, but of unknown spacing.
+          InputError: If resampling is requested and the spacing is unknown.
         """
         if self.pixel_mm is None:
             return size
         if pixel_spacing_mm is None:
             raise InputError(
-                f"expected a known spacing, to resample to {self.pixel_mm} mm, found none"
+                f"cannot resample to {self.pixel_mm} mm, because the pixel spacing is unknown"
             )
         height, width = (
-            max(round(n * mm / self.pixel_mm), 1)
-            for n, mm in zip(size, pixel_spacing_mm, strict=True)
+            max(round(length * mm / self.pixel_mm), 1)
+            for length, mm in zip(size, pixel_spacing_mm, strict=True)
         )
         return height, width
 
     def frame_image(
         self, image: np.ndarray, pixel_spacing_mm: tuple[float, float] | None
     ) -> np.ndarray:
-        """Image (H, W) or (H, W, 3), uint8, to its frame; what is padded is black."""
+        """Frame an image (H, W) or (H, W, 3), uint8: bilinear resampling, black padding."""
         return self._frame(image, pixel_spacing_mm, Image.Resampling.BILINEAR)
 
     def frame_mask(
         self, mask: np.ndarray, pixel_spacing_mm: tuple[float, float] | None
     ) -> np.ndarray:
-        """Mask (H, W), bool, or labels, uint8, to the image's frame, by nearest neighbour."""
-        return self._frame(
-            mask.astype(np.uint8), pixel_spacing_mm, Image.Resampling.NEAREST
-        ).astype(mask.dtype)
+        """Frame a mask (H, W), bool, or labels, uint8: nearest neighbour, zero padding."""
+        framed = self._frame(mask.astype(np.uint8), pixel_spacing_mm, Image.Resampling.NEAREST)
+        return framed.astype(mask.dtype)
 
     def unframe(
         self, logits: Tensor, size: Size, pixel_spacing_mm: tuple[float, float] | None
     ) -> Tensor:
-        """Mask logits (1, K, h, w) of the frame back to (1, K, height, width); what had been cropped is no object."""
-        between = self.resampled_size(size, pixel_spacing_mm)
+        """Map mask logits from the frame back to the original slice.
+
+        Args:
+          logits: (1, K, h, w), in the frame.
+          size: Height and width of the original slice, in px.
+          pixel_spacing_mm: Distance between its rows and between its columns; None if unknown.
+
+        Returns:
+          (1, K, height, width). Pixels that were cropped away are NO_OBJECT before the resampling.
+        """
+        resampled = self.resampled_size(size, pixel_spacing_mm)
         if self.canvas_px is not None:
-            top, left = self._offsets(between)
+            top, left = self._offsets(resampled)
             framed = logits[0].permute(1, 2, 0).float().cpu().numpy()  # (h, w, K)
-            placed = torch.from_numpy(_place(framed, between, (-top, -left), NO_OBJECT))
+            placed = torch.from_numpy(_place(framed, resampled, (-top, -left), NO_OBJECT))
             logits = placed.permute(2, 0, 1)[None].to(logits.device)
-        if between != size:
+        if resampled != size:
             logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)
         return logits
 
@@ -77,24 +94,24 @@ class Framing:
         if (height, width) != pixels.shape[:2]:
             pixels = np.asarray(Image.fromarray(pixels).resize((width, height), resampling))
         if self.canvas_px is not None:
-            pixels = _place(
-                pixels, (self.canvas_px, self.canvas_px), self._offsets((height, width)), 0
-            )
+            canvas_size = self.canvas_px, self.canvas_px
+            pixels = _place(pixels, canvas_size, self._offsets((height, width)), 0)
         return pixels
 
     def _offsets(self, size: Size) -> Size:
-        """Where the first row and column come to lie on the canvas; negative where they are cropped."""
+        """Row and column of the canvas at which a slice begins; negative if it is cropped."""
         canvas = self.canvas_px or 0
         return (canvas - size[0]) // 2, (canvas - size[1]) // 2
 
 
 def _place(pixels: np.ndarray, size: Size, offsets: Size, fill: float) -> np.ndarray:
-    """A canvas of `size` with the pixels on it, their first one at `offsets`; what lies beyond the canvas is lost."""
+    """Copy pixels onto a canvas of `size`, starting at `offsets`; pixels outside are dropped."""
     canvas = np.full((*size, *pixels.shape[2:]), fill, pixels.dtype)
-    to, source = [], []
+    on_canvas, in_pixels = [], []
     for extent, length, offset in zip(size, pixels.shape, offsets, strict=False):
-        start, stop = max(offset, 0), min(offset + length, extent)
-        to.append(slice(start, max(stop, start)))
-        source.append(slice(start - offset, max(stop, start) - offset))
-    canvas[tuple(to)] = pixels[tuple(source)]
+        start = max(offset, 0)
+        stop = max(min(offset + length, extent), start)
+        on_canvas.append(slice(start, stop))
+        in_pixels.append(slice(start - offset, stop - offset))
+    canvas[tuple(on_canvas)] = pixels[tuple(in_pixels)]
     return canvas

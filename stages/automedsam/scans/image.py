@@ -1,4 +1,4 @@
-"""PNG and JPEG files of any bit depth, and this pipeline's own PNGs."""
+"""PNG and JPEG files of any bit depth as scans of one slice."""
 
 from pathlib import Path
 
@@ -18,21 +18,23 @@ from automedsam.scans.pixels import (
 )
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-
-ORIENTATION = 274  # EXIF's tag
+ORIENTATION_TAG = 274
 
 
 class ImageScan:
-    """An image file as a stack of one slice, turned as its EXIF orientation says.
+    """An image file as a stack of one slice, rotated as its EXIF orientation specifies.
 
-    Of the several pictures that a phone puts into one JPEG, the first.
+    If a JPEG contains several pictures, as those of phones do, the first is read.
+
+    Args:
+      path: A PNG or JPEG file.
 
     Raises:
-      InputError: no PNG or JPEG, or one of several frames.
+      InputError: If the file is neither PNG nor JPEG, or has several frames.
     """
 
     slicing = None
-    spacing_mm = None  # the resolution in these files is that of a print, if anything
+    spacing_mm = None  # the resolution in these files describes printing
     is_volume = False
 
     def __init__(self, path: Path) -> None:
@@ -40,57 +42,66 @@ class ImageScan:
         with open_image(path) as image:
             frames = getattr(image, "n_frames", 1)
             if frames > 1 and image.format != "MPO":
-                raise InputError(f"{path}: expected one image, found {frames} frames")
-            height, width = image.size if _orientation(image) > 4 else image.size[::-1]
+                raise InputError(
+                    f"{path}: the file contains {frames} frames; save each as a file of its own"
+                )
+            width, height = image.size
+            if _orientation(image) > 4:
+                width, height = height, width
             self._resolution = {"dpi": image.info["dpi"]} if "dpi" in image.info else {}
         self.shape = (1, height, width)
 
     def read_values(self) -> np.ndarray:
-        """(1, H, W) if grey or (1, H, W, 3) if colour, in the file's own type.
+        """Pixel values in the type of the file; palettes become colours, transparency is dropped.
 
-        Palettes become colours; transparency is dropped.
+        Returns:
+          (1, H, W) for a grey image, (1, H, W, 3) for a colour image.
 
         Raises:
-          InputError: pixels that cannot be read.
+          InputError: If the pixels cannot be read.
         """
         with open_image(self.path) as image:
-            kind = {"P": "RGBA", "CMYK": "RGB"}.get(image.mode, image.mode)
-            values = _read_upright(self.path, image if kind == image.mode else image.convert(kind))
+            mode = {"P": "RGBA", "CMYK": "RGB"}.get(image.mode, image.mode)
+            converted = image if mode == image.mode else image.convert(mode)
+            values = _read_upright(self.path, converted)
         return check_finite(self.path, drop_transparency(as_grey(values))[None])
 
     def read_labels(self) -> np.ndarray:
-        """(1, H, W), the values of a mask as they are stored: indices of a palette, not its colours.
+        """Mask values as they are stored, (1, H, W); those of a palette are its indices.
 
         Raises:
-          InputError: a JPEG, or channels that differ.
+          InputError: If the file is a JPEG, or its channels differ.
         """
         with open_image(self.path) as image:
             if image.format != "PNG":
                 raise InputError(
-                    f"{self.path}: expected a mask as PNG or TIFF, found a JPEG, whose values are blurred"
+                    f"{self.path}: a mask cannot be a JPEG, which blurs its values; use PNG or TIFF"
                 )
             values = _read_upright(self.path, image)
         return check_labels(self.path, one_channel(self.path, drop_transparency(values))[None])
 
     def write(self, path: Path, stack: np.ndarray) -> None:
-        """A mask (1, H, W), bool, as 0 and 255, or uint8 as it is: a PNG in the image's resolution.
+        """Write a mask as a PNG with the resolution of the image, so that viewers can overlay it.
 
-        A viewer lays it over the image.
+        Args:
+          path: The file to write.
+          stack: (1, H, W); bool is stored as 0 and 255, uint8 as it is.
         """
         with atomic_file(path) as building:
             Image.fromarray(as_grey(stack[0])).save(building, "PNG", **self._resolution)
 
-    write_soft = write  # a PNG cannot tell that 255 is 1
+    write_soft = write  # PNG has no scale factor: probabilities remain 0 to 255
 
 
 def _read_upright(path: Path, image: Image.Image) -> np.ndarray:
-    """(H, W) or (H, W, channels) as stored; several channels of 16 bits too, which Pillow would cut to 8."""
+    """Displayed pixels, (H, W) or (H, W, channels), with the stored values."""
+    # Pillow would reduce several channels of 16 bits to 8.
     is_deep = len(image.getbands()) > 1 and ";16" in str(getattr(image, "tile", ""))
     values = imagecodecs.png_decode(path.read_bytes()) if is_deep else np.asarray(image)
     return turn_upright(values, _orientation(image))
 
 
 def _orientation(image: Image.Image) -> int:
-    """1 to 8, as EXIF counts them; from 5 on, rows are columns."""
-    orientation = image.getexif().get(ORIENTATION, 1)
+    """EXIF orientation, 1 to 8; from 5 on, rows and columns are swapped."""
+    orientation = image.getexif().get(ORIENTATION_TAG, 1)
     return orientation if orientation in range(1, 9) else 1

@@ -1,4 +1,4 @@
-"""NIfTI files as stacks of slices, and masks in the same voxels, affine and header."""
+"""NIfTI files as stacks of slices, and masks with the same voxels, affine and header."""
 
 import gzip
 import zlib
@@ -10,6 +10,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
+from automedsam.cases.boxes import Spacing
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.files import atomic_file
 from automedsam.runtime.options import SliceAxis
@@ -17,91 +18,111 @@ from automedsam.scans.pixels import check_finite, check_labels
 from automedsam.scans.slicing import Slicing
 
 SUFFIXES = (".nii", ".nii.gz")
-UNREADABLE = (OSError, EOFError, ValueError, TypeError, OverflowError, MemoryError, zlib.error, ImageFileError,
-              HeaderDataError)  # fmt: skip
-PROBABILITY = 1 / 255  # a step of one that is kept in 8 bits
-TO_MM = {
-    1: 1000.0,
-    3: 0.001,
-}  # codes of metres and micrometres; anything else is mm, as nearly every file means it
+# Exceptions that nibabel raises on broken files.
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    zlib.error,
+    ImageFileError,
+    HeaderDataError,
+)
+PROBABILITY_STEP = 1 / 255  # of probabilities that are stored in 8 bits
+# Unit codes of metres and micrometres. All others are read as mm, which nearly every file means.
+UNIT_MM = {1: 1000.0, 3: 0.001}
 
 
 class NiftiScan:
     """A NIfTI image of two or three dimensions.
 
+    Args:
+      path: The file.
+      slice_axis: The axis along which a volume is cut into slices.
+
     Raises:
-      InputError: a file that cannot be read, 4-D or colour data, or an affine that gives no place.
+      InputError: If the file cannot be read, is 4-D or in colour, or its affine cannot be inverted.
     """
 
     def __init__(self, path: Path, slice_axis: SliceAxis) -> None:
         self.path = path
         try:
-            self._image = cast(Any, nib.load(path))  # nibabel tells less of it than is true
-            if not issubclass(found := type(self._image), nib.Nifti1Image):
-                raise ValueError(f"{found.__name__}, which is no grid of voxels")
+            # nibabel annotates only a base class of the images that it returns.
+            self._image = cast(Any, nib.load(path))
+            image_type = type(self._image)
+            if not issubclass(image_type, nib.Nifti1Image):
+                raise ValueError(f"{image_type.__name__} is not a grid of voxels")
             self._shape = self._image.shape
-            kind = self._image.get_data_dtype().kind
+            dtype = self._image.get_data_dtype()
             affine = self._image.affine
         except FileNotFoundError:
-            raise InputError(f"{path}: expected a NIfTI file, found no such file") from None
+            raise InputError(f"{path}: file not found") from None
         except UNREADABLE as error:
+            raise InputError(f"{path}: cannot read the NIfTI file ({error})") from error
+        if dtype.kind not in "iuf":
+            raise InputError(f"{path}: voxels must be real numbers, found {dtype}")
+        is_4d = any(length != 1 for length in self._shape[3:])
+        if len(self._shape) < 2 or is_4d or 0 in self._shape:
             raise InputError(
-                f"{path}: expected a NIfTI file, found one that cannot be read ({error})"
-            ) from error
-        if kind not in "iuf":
-            raise InputError(
-                f"{path}: expected one real number a voxel, found {self._image.get_data_dtype()}"
-            )
-        if (
-            len(self._shape) < 2
-            or any(length != 1 for length in self._shape[3:])
-            or 0 in self._shape
-        ):
-            raise InputError(
-                f"{path}: expected two or three dimensions, found {' x '.join(map(str, self._shape))}; "
-                "save each volume of a series as a file of its own"
+                f"{path}: a NIfTI image must have two or three dimensions, "
+                f"found {' x '.join(map(str, self._shape))}; save each volume as a file of its own"
             )
         try:
             self.slicing = Slicing((*self._shape, 1)[:3], affine, slice_axis)
-        except InputError as fault:
-            raise InputError(f"{path}: {fault}") from None
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
         self.shape = self.slicing.shape
         self.is_volume = self.shape[0] > 1
 
     @property
-    def spacing_mm(self) -> tuple[float, float, float]:
-        factor = TO_MM.get(int(self._image.header["xyzt_units"]) % 8, 1.0)
+    def spacing_mm(self) -> Spacing:
+        """Distance between slices, rows and columns in mm."""
+        factor = UNIT_MM.get(int(self._image.header["xyzt_units"]) % 8, 1.0)
         slice_mm, row_mm, column_mm = self.slicing.spacing_mm
         return slice_mm * factor, row_mm * factor, column_mm * factor
 
     def read_values(self) -> np.ndarray:
-        """(slices, height, width), float32, scaled as the header says."""
+        """Voxel values (slices, height, width), float32, scaled as the header specifies.
+
+        Raises:
+          InputError: If the voxels cannot be read or are not finite.
+        """
         return check_finite(self.path, self._stack(self._read(np.float32)))
 
     def read_labels(self) -> np.ndarray:
-        """(slices, height, width), whole numbers, of a mask."""
+        """Mask values (slices, height, width), int64.
+
+        Raises:
+          InputError: If the voxels cannot be read or are not whole numbers.
+        """
         return check_labels(self.path, self._stack(self._read(np.float64)))
 
     def write(self, path: Path, stack: np.ndarray) -> None:
-        """A mask (slices, height, width), bool, as 0 and 1, or labels, uint8.
+        """Write a mask with the dimensions, affine, codes and units of this image.
 
-        Dimensions, affine, codes and units are this image's own.
+        Args:
+          path: The file to write, `.nii` or `.nii.gz`.
+          stack: (slices, height, width); bool is stored as 0 and 1, uint8 labels as they are.
         """
         write_mask(path, self._unstack(stack), type(self._image), self._image.header.copy())
 
     def write_soft(self, path: Path, stack: np.ndarray) -> None:
-        """Probabilities (slices, height, width) of 0 to 255, uint8, scaled to 0 to 1."""
-        write_mask(
-            path, self._unstack(stack), type(self._image), self._image.header.copy(), PROBABILITY
-        )
+        """Write probabilities with the dimensions, affine, codes and units of this image.
 
-    def _read(self, kind: type) -> np.ndarray:
+        Args:
+          path: The file to write, `.nii` or `.nii.gz`.
+          stack: (slices, height, width), uint8; 0 to 255 is stored as 0 to 1.
+        """
+        volume, header = self._unstack(stack), self._image.header.copy()
+        write_mask(path, volume, type(self._image), header, PROBABILITY_STEP)
+
+    def _read(self, dtype: type) -> np.ndarray:
         try:
-            return self._image.get_fdata(caching="unchanged", dtype=kind)
+            return self._image.get_fdata(caching="unchanged", dtype=dtype)
         except UNREADABLE as error:
-            raise InputError(
-                f"{self.path}: expected voxels, found data that cannot be read ({error})"
-            ) from error
+            raise InputError(f"{self.path}: cannot read the voxels ({error})") from error
 
     def _unstack(self, stack: np.ndarray) -> np.ndarray:
         return self.slicing.from_stack(stack).reshape(self._shape)
@@ -113,20 +134,28 @@ class NiftiScan:
 def write_mask(
     path: Path,
     volume: np.ndarray,
-    kind: type[nib.Nifti1Image],
+    image_type: type[nib.Nifti1Image],
     header: nib.Nifti1Header,
     slope: float = 1,
 ) -> None:
-    """A mask, bool, as 0 and 1, or uint8, as it is or with what a step of it means; all else as the header says."""
+    """Write a mask as uint8, compressed if the file name ends in `.gz`.
+
+    Args:
+      path: The file to write.
+      volume: Voxels, bool or uint8, in the shape of the image.
+      image_type: NIfTI-1 or NIfTI-2.
+      header: The header to write; its type, display range and scaling are replaced.
+      slope: The value that one step of a stored uint8 represents.
+    """
     header.set_data_dtype(np.uint8)
-    header["cal_min"], header["cal_max"] = (
-        0,
-        max(slope * volume.max(), 1),
-    )  # what a viewer shows black and white
-    written = kind(volume.astype(np.uint8), None, header)
-    written.header.set_slope_inter(slope, 0)  # the data themselves stay as they are
-    content = written.to_bytes()
+    # The values that viewers show as black and white.
+    header["cal_min"] = 0
+    header["cal_max"] = max(slope * volume.max(), 1)
+    image = image_type(volume.astype(np.uint8), None, header)
+    # Set after the image was made, because nibabel would otherwise rescale the stored values.
+    image.header.set_slope_inter(slope, 0)
+    content = image.to_bytes()
+    if path.suffix.lower() == ".gz":
+        content = gzip.compress(content, mtime=0)
     with atomic_file(path) as building:
-        building.write_bytes(
-            gzip.compress(content, mtime=0) if path.suffix.lower() == ".gz" else content
-        )
+        building.write_bytes(content)

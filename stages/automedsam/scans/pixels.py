@@ -1,4 +1,4 @@
-"""What several image formats have in common: channels, transparency, which way is up."""
+"""Channels, transparency, orientation and valid values, for all image formats."""
 
 from pathlib import Path
 
@@ -8,58 +8,65 @@ from automedsam.runtime.errors import InputError
 
 
 def drop_transparency(values: np.ndarray) -> np.ndarray:
-    """(H, W) if grey or (H, W, 3) if colour, of (H, W) or whatever number of channels."""
+    """Reduce (H, W) or (H, W, channels) to grey (H, W) or colour (H, W, 3).
+
+    One or two channels are grey, three or more are colour; all further channels are dropped.
+    """
     if values.ndim == 2:
         return values
     return values[..., :3] if values.shape[2] > 2 else values[..., 0]
 
 
 def one_channel(path: Path, values: np.ndarray) -> np.ndarray:
-    """(H, W) of a mask that may have been saved in colour, (H, W, 3).
+    """Reduce a mask that may have been saved in colour, (H, W) or (H, W, 3), to (H, W).
 
     Raises:
-      InputError: naming the file, if the channels differ.
+      InputError: If the channels differ; the message names the file.
     """
     if values.ndim == 2:
         return values
     if (values != values[..., :1]).any():
-        raise InputError(f"{path}: expected a mask with one value a pixel, found a colour image")
+        raise InputError(f"{path}: a mask must have one value per pixel, found a colour image")
     return values[..., 0]
 
 
 def turn_upright(values: np.ndarray, orientation: int) -> np.ndarray:
-    """Rows and columns as they are to be seen, from those that are stored: the orientation is EXIF's, 1 to 8."""
+    """Rotate and mirror stored pixels (H, W, ...) to the orientation in which they are displayed.
+
+    Args:
+      values: Pixels in stored order.
+      orientation: The EXIF orientation, 1 to 8; from 5 on, rows and columns are swapped.
+    """
     if orientation > 4:
         values = np.swapaxes(values, 0, 1)
-    return values[
-        :: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1
-    ]
-
-
-"""What the values of an image and of a mask must be, whatever the file's format, and which of them are the object."""
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return values
 
 
 def check_finite(path: Path, values: np.ndarray) -> np.ndarray:
-    """An image's values as they are.
+    """Return the values of an image unchanged.
 
     Raises:
-      InputError: NaN or infinity among them.
+      InputError: If a value is NaN or infinite.
     """
     if not np.isfinite(values).all():
-        raise InputError(f"{path}: expected finite values, found NaN or infinity")
+        raise InputError(f"{path}: pixel values must be finite, found NaN or infinity")
     return values
 
 
 def check_labels(path: Path, values: np.ndarray) -> np.ndarray:
-    """A mask's values as whole numbers.
+    """Return the values of a mask as integers; bool and float become int64.
 
     Raises:
-      InputError: values that are not.
+      InputError: If a value is not a whole number.
     """
     if values.dtype.kind in "iu":
         return values
     if not np.isfinite(values).all() or (values != np.floor(values)).any():
         raise InputError(
-            f"{path}: expected a mask of whole numbers, found fractions, NaN or infinity"
+            f"{path}: mask values must be whole numbers, found fractions, NaN or infinity"
         )
     return values.astype(np.int64)

@@ -1,4 +1,4 @@
-"""From a scan's raw values to the 8-bit slices that the encoder sees: one way, for `prepare` and `predict` alike."""
+"""8-bit slices of a scan, prepared in the same way for `prepare` and `predict`."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from torch import Tensor
 
-from automedsam.cases.boxes import Size
+from automedsam.cases.boxes import Size, Spacing
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans.framing import Framing
@@ -16,73 +16,80 @@ from automedsam.scans.scan import Scan
 
 @dataclass(frozen=True)
 class Preparation:
-    """How volumes are cut, values scaled and slices framed; a trained model carries it along."""
+    """How scans are prepared; it is stored with the trained model.
+
+    Attributes:
+      slice_axis: The axis along which volumes are cut into slices.
+      intensity: How raw values become 8 bits.
+      framing: How slices are resampled, cropped and padded.
+    """
 
     slice_axis: SliceAxis = "auto"
     intensity: Intensity = field(default_factory=Intensity)
     framing: Framing = field(default_factory=Framing)
 
     def to_json(self) -> str:
-        """For file headers."""
+        """Serialize for the header of a model file."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Preparation":
-        """What `to_json` wrote."""
+        """Restore from the output of `to_json`."""
         parts = json.loads(text)
         window = parts["intensity"]["window"]
-        return cls(
-            parts["slice_axis"], Intensity(window and tuple(window)), Framing(**parts["framing"])
-        )
+        intensity = Intensity(None if window is None else tuple(window))
+        return cls(parts["slice_axis"], intensity, Framing(**parts["framing"]))
 
 
 class PreparedScan:
-    """The 8-bit slices of one scan, made one by one, and the way back to its own pixels."""
+    """The prepared slices of one scan, created on demand, and the mapping back to its own pixels.
+
+    Args:
+      scan: The scan; its values are read at once.
+      preparation: How to prepare it.
+      spacing_mm: Spacing from another source, for files that do not store it; None: that of the
+        scan.
+
+    Raises:
+      InputError: If the values cannot be read, or if resampling needs a spacing that is unknown.
+    """
 
     def __init__(
-        self,
-        scan: Scan,
-        preparation: Preparation,
-        spacing_mm: tuple[float, float, float] | None = None,
+        self, scan: Scan, preparation: Preparation, spacing_mm: Spacing | None = None
     ) -> None:
-        """Read the scan's values; `spacing_mm` is that of a data set whose files do not hold it.
-
-        Raises:
-          InputError: values that cannot be read, or an unknown spacing that is needed.
-        """
         self._framing = preparation.framing
         self._size: Size = scan.shape[1:]
         self._spacing_mm = spacing_mm or scan.spacing_mm
         self._pixel_mm = pixel_spacing_mm(self._spacing_mm)
         try:
             self._resampled = self._framing.resampled_size(self._size, self._pixel_mm)
-        except InputError as fault:
-            raise InputError(f"{scan.path}: {fault}") from None
+        except InputError as error:
+            raise InputError(f"{scan.path}: {error}") from None
         self._values = scan.read_values()
         self.value_range = preparation.intensity.value_range(self._values)
 
     @property
-    def spacing_mm(self) -> tuple[float, float, float] | None:
-        """Of the prepared slices."""
+    def spacing_mm(self) -> Spacing | None:
+        """Distance between slices, rows and columns after resampling, in mm; None if unknown."""
         if self._spacing_mm is None:
             return None
-        apart_mm, row_mm, column_mm = self._spacing_mm
+        slice_mm, row_mm, column_mm = self._spacing_mm
         (height, width), (new_height, new_width) = self._size, self._resampled
-        return apart_mm, row_mm * height / new_height, column_mm * width / new_width
+        return slice_mm, row_mm * height / new_height, column_mm * width / new_width
 
     def picture(self, number: int) -> np.ndarray:
         """One slice in the scan's own pixels, (H, W) or (H, W, 3), uint8."""
         return to_8_bits(self._values[number], self.value_range)
 
     def slice(self, number: int) -> np.ndarray:
-        """One slice in its frame, (h, w) or (h, w, 3), uint8: what the encoder is to see."""
+        """One slice in its frame, (h, w) or (h, w, 3), uint8: the input of the encoder."""
         return self._framing.frame_image(self.picture(number), self._pixel_mm)
 
     def unframe(self, logits: Tensor) -> Tensor:
-        """Mask logits (1, 1, h, w) of a slice's frame to (1, 1, H, W) of the scan's own pixels."""
+        """Map mask logits (1, K, h, w) from the frame of a slice to (1, K, H, W) of the scan."""
         return self._framing.unframe(logits, self._size, self._pixel_mm)
 
 
-def pixel_spacing_mm(spacing_mm: tuple[float, float, float] | None) -> tuple[float, float] | None:
-    """From row to row and column to column, of a scan's spacing."""
+def pixel_spacing_mm(spacing_mm: Spacing | None) -> tuple[float, float] | None:
+    """Distance between rows and between columns, from the spacing of a scan; None if unknown."""
     return None if spacing_mm is None else spacing_mm[1:]

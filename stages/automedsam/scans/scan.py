@@ -1,4 +1,4 @@
-"""Whatever holds pixels, as a stack of slices: an image is a stack of one."""
+"""Scans of all file formats as stacks of slices; a single image is a stack of one."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -7,9 +7,10 @@ from unicodedata import normalize
 
 import numpy as np
 
+from automedsam.cases.boxes import Spacing
 from automedsam.runtime.errors import ErrorCollector, InputError
 from automedsam.runtime.options import SliceAxis
-from automedsam.scans import dicom, nifti, tiff
+from automedsam.scans import dicom_series, nifti, tiff
 from automedsam.scans import image as images
 from automedsam.scans.dicom import DicomScan
 from automedsam.scans.image import ImageScan
@@ -17,145 +18,168 @@ from automedsam.scans.nifti import NiftiScan
 from automedsam.scans.slicing import Slicing
 from automedsam.scans.tiff import TiffScan
 
-SUFFIXES = (*images.SUFFIXES, *tiff.SUFFIXES, *nifti.SUFFIXES, *dicom.SUFFIXES)
-SAME_PLACE_VOXELS = 0.1  # affines of one scan differ in their last digits from tool to tool
+SUFFIXES = (*images.SUFFIXES, *tiff.SUFFIXES, *nifti.SUFFIXES, *dicom_series.SUFFIXES)
+SAME_PLACE_VOXELS = 0.1  # affines of one scan differ in their last digits between tools
 
 
 class Scan(Protocol):
-    """An image or a volume, known by its header until its values are read."""
+    """An image or a volume; opening it reads the header only.
+
+    Attributes:
+      path: The file, or the folder of a DICOM series.
+      shape: Number of slices, height and width in px.
+      is_volume: Whether there are several slices.
+    """
 
     path: Path
-    shape: tuple[int, int, int]  # slices, height, width in px
+    shape: tuple[int, int, int]
     is_volume: bool
 
     @property
     def slicing(self) -> Slicing | None:
-        """How a scan that lies in space was cut."""
+        """How the voxel array was cut; None if the scan has no position in space."""
 
     @property
-    def spacing_mm(self) -> tuple[float, float, float] | None:
-        """From slice to slice, row to row and column to column; None: unknown."""
+    def spacing_mm(self) -> Spacing | None:
+        """Distance between slices, rows and columns in mm; None if unknown."""
 
     def read_values(self) -> np.ndarray:
-        """(slices, height, width), or (slices, height, width, 3) if colour, of any type, finite."""
+        """Finite values of any type: (slices, height, width), with a last axis of 3 if colour."""
 
 
 class ScanFile(Scan, Protocol):
-    """A scan in a file, or in a folder if it is a DICOM series, whose masks can be read and written."""
+    """A scan on disk, which can be read as a mask and whose masks can be written."""
 
     def read_labels(self) -> np.ndarray:
-        """(slices, height, width), whole numbers: the file as a mask."""
+        """The file as a mask: (slices, height, width), whole numbers."""
 
     def write(self, path: Path, stack: np.ndarray) -> None:
-        """A mask (slices, height, width), bool, or labels, uint8, in this scan's own geometry."""
+        """Write a mask (slices, height, width), bool or uint8, in the geometry of this scan."""
 
     def write_soft(self, path: Path, stack: np.ndarray) -> None:
-        """Probabilities of 0 to 255, uint8, in the same."""
+        """Write probabilities (slices, height, width), uint8, in the geometry of this scan."""
 
 
 def open_scan(path: Path, slice_axis: SliceAxis) -> ScanFile:
-    """Read the header of a file, or of the DICOM files of a folder.
+    """Open a file, or a folder as a DICOM series, and read its header.
+
+    Args:
+      path: The file or folder; the suffix selects the format.
+      slice_axis: The axis along which NIfTI and DICOM volumes are cut into slices.
 
     Raises:
-      InputError: no such path, or one that is no scan.
+      InputError: If the path does not exist or cannot be read as a scan.
     """
     if not path.exists():
-        raise InputError(f"{path}: expected an image, found no such file")
-    if path.is_dir() or path.name.lower().endswith(dicom.SUFFIXES):
+        raise InputError(f"{path}: file not found")
+    name = path.name.lower()
+    if path.is_dir() or name.endswith(dicom_series.SUFFIXES):
         return DicomScan(path, slice_axis)
-    if path.name.lower().endswith(nifti.SUFFIXES):
+    if name.endswith(nifti.SUFFIXES):
         return NiftiScan(path, slice_axis)
-    return TiffScan(path) if path.name.lower().endswith(tiff.SUFFIXES) else ImageScan(path)
+    if name.endswith(tiff.SUFFIXES):
+        return TiffScan(path)
+    return ImageScan(path)
 
 
 def find_scans(folder: Path) -> list[Path]:
-    """The files below a folder that are scans by their names, and the folders that are DICOM series; nothing hidden."""
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.name.lower().endswith(SUFFIXES)
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
-    of_dicom = {path for path in files if path.name.lower().endswith(dicom.SUFFIXES)}
-    return sorted(
-        [*(path for path in files if path not in of_dicom), *dicom.find_series(sorted(of_dicom))]
-    )
+    """All scans below a folder, sorted: files with a known suffix, and folders of DICOM series.
+
+    Hidden files and folders are ignored.
+    """
+    files: list[Path] = []
+    dicom_files: list[Path] = []
+    for path in sorted(folder.rglob("*")):
+        name = path.name.lower()
+        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if name.endswith(SUFFIXES) and path.is_file() and not is_hidden:
+            (dicom_files if name.endswith(dicom_series.SUFFIXES) else files).append(path)
+    return sorted([*files, *dicom_series.find_series(dicom_files)])
 
 
 def name_scans(folder: Path) -> dict[str, Path]:
-    """Scan name (path below the folder, no suffix, `__` for the separators) to path, sorted by name.
+    """Map scan names to paths, sorted by name.
+
+    A name is the path below the folder without suffix, with `__` as separator.
 
     Raises:
-      InputError: no scan, or two of one name.
+      InputError: If there is no scan, or if several have the same name.
     """
-    found = defaultdict(list)
+    paths_by_name = defaultdict(list)
     for path in find_scans(folder):
         name = "__".join((*path.relative_to(folder).parent.parts, stem(path)))
-        found[normalize("NFC", name)].append(
-            path
-        )  # macOS spells accents in two characters, others in one
-    if not found:
+        # macOS stores an accented letter as two characters, other systems as one.
+        paths_by_name[normalize("NFC", name)].append(path)
+    if not paths_by_name:
         raise InputError(
-            f"{folder}: expected {', '.join(SUFFIXES)} files, found none; see dataset, data_dir and annotations"
+            f"{folder}: no {', '.join(SUFFIXES)} files; check dataset, data_dir and annotations"
         )
     errors = ErrorCollector()
-    for paths in found.values():
+    for paths in paths_by_name.values():
         if len(paths) > 1:
-            errors.add(f"{', '.join(map(str, paths))}: expected one file a scan")
+            errors.add(f"{', '.join(map(str, paths))}: scans must have different names")
     errors.raise_if_any()
-    return {name: paths[0] for name, paths in sorted(found.items())}
+    return {name: paths[0] for name, paths in sorted(paths_by_name.items())}
 
 
 def mask_path(path: Path, folder: Path) -> Path:
-    """Where the mask of a scan below the folder belongs: under the same name and format.
+    """Relative path of the mask of a scan: its own path below the folder, in its own format.
 
-    A JPEG's, which would be blurred, is a PNG, and one of DICOM images is NIfTI.
+    A JPEG has a PNG mask, because JPEG blurs values. A DICOM scan has a NIfTI mask.
     """
-    place = path.relative_to(folder).parent / path.name
-    if path.is_dir() or path.name.lower().endswith(dicom.SUFFIXES):
-        return place.with_name(f"{stem(path)}.nii.gz")
-    return place.with_suffix(".png") if path.suffix.lower() in (".jpg", ".jpeg") else place
+    relative = path.relative_to(folder).parent / path.name
+    if path.is_dir() or path.name.lower().endswith(dicom_series.SUFFIXES):
+        return relative.with_name(f"{stem(path)}.nii.gz")
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        return relative.with_suffix(".png")
+    return relative
 
 
 def stem(path: Path) -> str:
-    """A scan's name without its suffix, `.nii.gz` being one; a folder's as it is."""
-    suffix = max(
-        (suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), key=len, default=""
-    )
-    return path.name[: len(path.name) - len(suffix)]
+    """File name without the suffix of its format; `.nii.gz` is one suffix, folders have none."""
+    name = path.name.lower()
+    suffixes = [suffix for suffix in SUFFIXES if name.endswith(suffix)]
+    return path.name[: len(path.name) - len(max(suffixes, key=len, default=""))]
 
 
 def slice_name(scan_name: str, number: int) -> str:
-    """What one slice of a volume is called, as a case and as a picture to draw boxes on."""
+    """Name of one slice of a volume, for cases and for pictures to draw boxes on."""
     return f"{scan_name}_s{number:03d}"
 
 
 def read_mask(scan_path: Path, mask_path: Path, slice_axis: SliceAxis) -> np.ndarray:
-    """(slices, height, width), whole numbers: a scan's mask, from a file of its own.
+    """Read the mask of a scan from a file of its own.
+
+    Args:
+      scan_path: The scan.
+      mask_path: The mask.
+      slice_axis: The axis along which the scan is cut into slices; the mask is cut alike.
+
+    Returns:
+      (slices, height, width), whole numbers.
 
     Raises:
-      InputError: a mask of another size, in another place, or of a NIfTI image in a format that tells no place.
+      InputError: If the mask differs from the scan in size or position, or if the scan is NIfTI
+        and the mask has no position.
     """
     scan = open_scan(scan_path, slice_axis)
     mask = open_scan(mask_path, scan.slicing.plane if scan.slicing else "auto")
     if mask.shape != scan.shape:
-        expected, found = (" x ".join(map(str, shape)) for shape in (scan.shape, mask.shape))
+        scan_size, mask_size = (" x ".join(map(str, shape)) for shape in (scan.shape, mask.shape))
         raise InputError(
-            f"{mask_path}: expected the size of {scan_path}, {expected} (slices, rows, columns), found {found}"
+            f"{mask_path}: the size {mask_size} (slices, rows, columns) must equal {scan_size} of "
+            f"{scan_path}"
         )
-    if (
-        isinstance(scan, NiftiScan) and not mask.slicing
-    ):  # its slices may have been turned, and nobody could tell
+    # The slices of a NIfTI image may be rotated, and such a mask does not record how.
+    if isinstance(scan, NiftiScan) and not mask.slicing:
         raise InputError(
-            f"{mask_path}: expected the mask of a NIfTI image as NIfTI, found one that lies nowhere"
+            f"{mask_path}: a NIfTI image needs a NIfTI mask; this one has no spatial information"
         )
-    if (
-        scan.slicing
-        and mask.slicing
-        and (offset := scan.slicing.offset_voxels(mask.slicing)) > SAME_PLACE_VOXELS
-    ):
-        raise InputError(
-            f"{mask_path}: expected the affine of {scan_path}, found voxels up to {offset:.3g} voxels off"
-        )
+    if scan.slicing and mask.slicing:
+        offset = scan.slicing.offset_voxels(mask.slicing)
+        if offset > SAME_PLACE_VOXELS:
+            raise InputError(
+                f"{mask_path}: the affine must equal that of {scan_path}, "
+                f"found voxels up to {offset:.3g} voxels off"
+            )
     return mask.read_labels()

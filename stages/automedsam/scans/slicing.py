@@ -1,4 +1,4 @@
-"""How a volume is cut into slices: along an anatomical axis, each slice the way a radiologist looks at it."""
+"""Cut volumes into slices along an anatomical axis, each in radiological orientation."""
 
 import numpy as np
 from nibabel.affines import apply_affine, voxel_sizes
@@ -10,75 +10,86 @@ from nibabel.orientations import (
     ornt_transform,
 )
 
+from automedsam.cases.boxes import Spacing
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.options import SliceAxis
 
-# Where slice number, row and column point to: Superior, Posterior, Left ... Patients are seen from their feet and
-# their front, as everywhere in radiology: their right side is on the picture's left.
+# Directions of increasing slice number, row and column: Superior, Posterior, Left and so on. In
+# radiological orientation, patients are viewed from the feet and from the front, so their right
+# side is on the left.
 PLANES: dict[SliceAxis, str] = {"axial": "SPL", "coronal": "PIL", "sagittal": "LIP"}
-THICK_SLICE_RATIO = (
-    1.5  # times longer than along the other axes: the axis that the scanner sliced along
-)
-MIN_VOXEL_VOLUME = (
-    1e-6  # volume of a voxel with edges of length 1, whatever the unit, below which it has none
-)
+# Voxels that are longer along one axis by this factor belong to thick slices across that axis.
+THICK_SLICE_RATIO = 1.5
+MIN_DETERMINANT = 1e-6  # of the directions of a voxel's edges; below it, the voxel is flat
 
 
 class Slicing:
-    """Turns one volume's array (X, Y, Z) into a stack (slices, height, width) and back; no voxel is resampled.
+    """Reorders the array (X, Y, Z) of a volume to a stack (slices, height, width) and back.
 
-    An oblique volume is cut along the array axis that is nearest to the wanted one. "auto" takes the axis along which
-    the voxels are clearly longest: the one that the scanner sliced along; where there is none, axial. A volume that is
-    one voxel thick is one slice, whatever was asked for.
+    No voxel is resampled: an oblique volume is cut along the array axis nearest to the requested
+    one.
+
+    Args:
+      shape: Shape (X, Y, Z) of the array.
+      affine: (4, 4), from array indices to mm right, anterior, superior.
+      slice_axis: "axial", "coronal" or "sagittal". "auto" selects the axis along which the voxels
+        are clearly longest, because the scanner sliced along it, or "axial" if there is none. A
+        volume that is one voxel thick is one slice for every value.
+
+    Attributes:
+      plane: The axis along which the volume is cut: "axial", "coronal" or "sagittal".
+      shape: Shape (slices, height, width) of the stack.
+      affine: (4, 4), from slice, row and column to mm right, anterior, superior.
 
     Raises:
-      InputError: an affine that gives no place in space.
+      InputError: If the affine cannot be inverted.
     """
 
     def __init__(
         self, shape: tuple[int, int, int], affine: np.ndarray, slice_axis: SliceAxis
     ) -> None:
         if not np.isfinite(affine).all() or _is_flat(affine):
-            raise InputError(
-                f"expected an affine that can be inverted, found {np.round(affine, 3).tolist()}"
-            )
+            raise InputError(f"the affine cannot be inverted: {np.round(affine, 3).tolist()}")
         orientation = io_orientation(affine)
         self.plane = _choose_plane(shape, affine, orientation, slice_axis)
-        stacked = axcodes2ornt(PLANES[self.plane])
-        self._to_stack = ornt_transform(orientation, stacked)
-        self._from_stack = ornt_transform(stacked, orientation)
-        self.affine = affine @ inv_ornt_aff(
-            self._to_stack, shape
-        )  # of the stack: slice, row, column to mm
+        stack_orientation = axcodes2ornt(PLANES[self.plane])
+        self._to_stack = ornt_transform(orientation, stack_orientation)
+        self._from_stack = ornt_transform(stack_orientation, orientation)
+        self.affine = affine @ inv_ornt_aff(self._to_stack, shape)
         order = np.argsort(self._to_stack[:, 0])
         self.shape = (shape[order[0]], shape[order[1]], shape[order[2]])
 
     @property
-    def spacing_mm(self) -> tuple[float, float, float]:
-        """From slice to slice, row to row and column to column."""
+    def spacing_mm(self) -> Spacing:
+        """Distance between slices, rows and columns, in the unit of the affine."""
         slice_mm, row_mm, column_mm = voxel_sizes(self.affine).tolist()
         return slice_mm, row_mm, column_mm
 
     def to_stack(self, volume: np.ndarray) -> np.ndarray:
-        """(X, Y, Z) to (slices, height, width)."""
+        """Reorder (X, Y, Z) to (slices, height, width)."""
         return apply_orientation(volume, self._to_stack)
 
     def from_stack(self, stack: np.ndarray) -> np.ndarray:
-        """(slices, height, width) to (X, Y, Z)."""
+        """Reorder (slices, height, width) to (X, Y, Z)."""
         return apply_orientation(stack, self._from_stack)
 
     def offset_voxels(self, other: "Slicing") -> float:
-        """How far the corners of two stacks of one shape lie apart, at most, in voxels of this one."""
-        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1).T
-        between = np.linalg.inv(self.affine) @ other.affine
-        return float(np.abs(apply_affine(between, corners) - corners).max())
+        """Maximum distance between the corners of two stacks of the same shape.
+
+        The distance is measured per axis, in voxels of this stack.
+        """
+        corners = np.array(np.meshgrid(*[(0, length - 1) for length in self.shape]))
+        corners = corners.reshape(3, -1).T
+        other_to_self = np.linalg.inv(self.affine) @ other.affine
+        return float(np.abs(apply_affine(other_to_self, corners) - corners).max())
 
 
 def _is_flat(affine: np.ndarray) -> bool:
     lengths = voxel_sizes(affine)
-    return bool(
-        (lengths == 0).any() or abs(np.linalg.det(affine[:3, :3] / lengths)) < MIN_VOXEL_VOLUME
-    )
+    if (lengths == 0).any():
+        return True
+    # The edges are scaled to length 1, so that the result does not depend on the unit.
+    return bool(abs(np.linalg.det(affine[:3, :3] / lengths)) < MIN_DETERMINANT)
 
 
 def _choose_plane(

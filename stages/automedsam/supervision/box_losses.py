@@ -6,25 +6,33 @@ outside autocast: in fp16 the gradient is lost exactly on confident false positi
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from inspect import signature
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automedsam.cases.boxes import EMPTY
-from automedsam.cases.case import Case
+from automedsam.cases.boxes import EMPTY, Box
 
 
 @dataclass(frozen=True)
 class BoxLoss:
-    """The terms, each a scalar and unweighted, and their weighted sum."""
+    """The unweighted terms, each a scalar, and their weighted sum."""
 
     total: Tensor
     empty: Tensor
     tightbox: Tensor
     size: Tensor
+
+    def terms(self) -> dict[str, Tensor]:
+        """The sum and the terms, by the names that they have in tables."""
+        return {
+            "loss": self.total,
+            "loss_empty": self.empty,
+            "loss_tightbox": self.tightbox,
+            "loss_size": self.size,
+        }
 
 
 class AutoMedSAMLoss(nn.Module):
@@ -72,16 +80,16 @@ class AutoMedSAMLoss(nn.Module):
         return BoxLoss(total, empty, tightbox, size)
 
 
-LOSS_KEYS = tuple(signature(AutoMedSAMLoss).parameters)  # of params.yaml: they go by the same names
+def boxes_tensor(boxes_xyxy: Sequence[Box], device: torch.device) -> Tensor:
+    """The boxes of one class in one image as `AutoMedSAMLoss` takes them: (1, N, 4).
+
+    Without a box, there is one empty box.
+    """
+    return torch.tensor([boxes_xyxy or (EMPTY,)], device=device)
 
 
-def given_boxes(case: Case, device: torch.device) -> Tensor:
-    """The boxes of one case as the loss wants them: (1, K, 4), one empty box where the object is absent."""
-    return torch.tensor([case.boxes_xyxy or (EMPTY,)], device=device)
-
-
-def mean_loss(losses: list[BoxLoss]) -> BoxLoss:
-    """Term by term, the mean of one loss or more."""
+def mean_loss(losses: Sequence[BoxLoss]) -> BoxLoss:
+    """The mean of each term over one or more losses."""
     terms = zip(
         *((loss.total, loss.empty, loss.tightbox, loss.size) for loss in losses), strict=True
     )
@@ -89,7 +97,7 @@ def mean_loss(losses: list[BoxLoss]) -> BoxLoss:
 
 
 def log_barrier(z: Tensor, t: float) -> Tensor:
-    """Pseudo log-barrier psi_t for the constraint z <= 0 (seed, section on the loss).
+    """Pseudo log-barrier psi_t for the constraint z <= 0 of the published method.
 
     -log(-z) / t up to z = -1/t^2, from there on the tangent t z - log(1/t^2) / t + 1/t.
     """

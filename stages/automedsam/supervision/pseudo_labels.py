@@ -1,10 +1,11 @@
-"""Pseudo-labels: what the frozen backbone makes of the boxes that somebody drew.
+"""Pseudo-labels: the masks that the frozen backbone predicts for the drawn boxes.
 
-A box-prompted mask is nearly as good a teacher as a true one (Haekkinen et al., arXiv 2409.20253). Each box is asked
-several times, each time a little looser; the mean is clipped to the box, and weighs as much as it is sure.
+A box-prompted mask is nearly as good a teacher as a true mask (Haekkinen et al., arXiv 2409.20253). Each
+box is decoded as an ensemble of slightly larger boxes, and the mean probability is clipped to the box.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,20 +14,30 @@ from torch import Tensor
 from automedsam.backbone.box_ensemble import decode_with_box_ensemble
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.backbone.weights import Weights
-from automedsam.cases.boxes import Box, BoxesByClass, box_area, fill_boxes, tight_box
+from automedsam.cases.boxes import Box, BoxesByClass, Size, box_area, fill_boxes, tight_box
 from automedsam.cases.case import Case
-from automedsam.cases.classes import ObjectClass
+from automedsam.cases.classes import Classes, ObjectClass
 from automedsam.cases.masks import resolve_overlaps
 from automedsam.runtime.compute import Compute
 
-VOTES = 8
-MAX_SIDE_GAP = 0.25  # of the box's height or width: how far from each side a sound label may end
-MIN_VISIBLE_SHARE = 0.1  # of a label, when smaller objects have taken their part; a ring keeps more
+ENSEMBLE_SIZE = 8
+MAX_SIDE_GAP = 0.25  # of the box's height or width, between the label and each side of its box
+MIN_SIDE_GAP_PX = 1.5  # smaller gaps are never a reason to reject
 MIN_FILL = 0.2  # of the box's area; a thin crescent fills more
+MIN_VISIBLE_SHARE = 0.1  # of a label, after smaller objects took their pixels; a ring keeps more
+
+
+@dataclass(frozen=True)
+class PseudoLabel:
+    """The pseudo-label of one class in one training case."""
+
+    object_class: ObjectClass
+    probability: np.ndarray  # (H, W), fp32, 0 to 1; 0 outside of the boxes
+    rejection: str | None  # the reason why it is not used; None: it is used
 
 
 class PseudoLabeler:
-    """Asks the frozen backbone, one training case after another."""
+    """Predicts the pseudo-labels of one training case after another."""
 
     def __init__(self, weights: Weights, compute: Compute) -> None:
         decoder = PromptableDecoder(weights.load_prompt_encoder(), weights.load_mask_decoder())
@@ -34,72 +45,87 @@ class PseudoLabeler:
         self._preprocessing = weights.backbone.preprocessing
         self._compute = compute
 
-    def label(
-        self, embedding: Tensor, case: Case, classes: Sequence[ObjectClass]
-    ) -> list[tuple[ObjectClass, np.ndarray, str | None]]:
-        """Each class that the case has boxes of, its label (H, W), and why that is dropped, or None.
+    def label(self, embedding: Tensor, case: Case, classes: Classes) -> list[PseudoLabel]:
+        """The pseudo-label of each class that has boxes in the case.
 
         Args:
           embedding: (1, C, grid, grid).
+          case: the case, with its boxes.
+          classes: the classes.
         """
-        boxed = {of.value: given for of in classes if (given := case.of_class(of.value)).has_object}
-        labels = {value: self.label_boxes(embedding, given) for value, given in boxed.items()}
-        sorted_out = filter_labels(
-            labels, {value: given.boxes_xyxy for value, given in boxed.items()}
-        )
-        return [(of, *sorted_out[of.value]) for of in classes if of.value in boxed]
+        labels = {
+            value: self.label_boxes(embedding, boxes_xyxy, case.image_size)
+            for value, boxes_xyxy in case.boxes.items()
+            if boxes_xyxy
+        }
+        filtered = filter_labels(labels, case.boxes)
+        return [PseudoLabel(cls, *filtered[cls.value]) for cls in classes if cls.value in filtered]
 
     @torch.inference_mode()
-    def label_boxes(self, embedding: Tensor, case: Case) -> np.ndarray:
-        """Probabilities (H, W), fp32, 0 outside of the case's boxes; where boxes overlap, the greater one."""
-        label = np.zeros(case.image_size, np.float32)
-        for box in case.boxes_xyxy:
-            drawn = torch.tensor(box, dtype=torch.float32, device=self._compute.device)
-            asked = self._preprocessing.box_to_input(drawn, case.image_size)
+    def label_boxes(
+        self, embedding: Tensor, boxes_xyxy: Sequence[Box], image_size: Size
+    ) -> np.ndarray:
+        """Probability (H, W), fp32, of the object in the boxes; 0 outside of them.
+
+        Where boxes overlap, the larger probability counts.
+        """
+        label = np.zeros(image_size, np.float32)
+        for box in boxes_xyxy:
+            box_xyxy = torch.tensor(box, dtype=torch.float32, device=self._compute.device)
+            prompt_xyxy = self._preprocessing.box_to_input(box_xyxy, image_size)
             with self._compute.autocast():
-                answer = decode_with_box_ensemble(self._decoder, embedding, asked, VOTES)
-            whole = (
-                self._preprocessing.mask_to_image(answer, case.image_size)[0, 0].cpu().numpy()
-            )  # (H, W)
-            label = np.maximum(label, whole * fill_boxes([box], case.image_size))
+                decoded = decode_with_box_ensemble(
+                    self._decoder, embedding, prompt_xyxy, ENSEMBLE_SIZE
+                )
+            probability = self._preprocessing.mask_to_image(decoded, image_size)[0, 0]  # (H, W)
+            label = np.maximum(label, probability.cpu().numpy() * fill_boxes([box], image_size))
         return label
 
 
 def rejection_reason(label: np.ndarray, boxes_xyxy: Sequence[Box]) -> str | None:
-    """Why a label (H, W), 0 to 1, does not fit a box that it was made from: the first fault, or None."""
-    for box in boxes_xyxy:
-        x0, y0, x1, y1 = box
+    """The first reason why a label does not fit a box that it was made from, or `None`.
+
+    Args:
+      label: probability (H, W), 0 to 1.
+      boxes_xyxy: the boxes, px.
+    """
+    for x0, y0, x1, y1 in boxes_xyxy:
         inside = label[y0:y1, x0:x1] > 0.5
+        fill = inside.sum() / box_area((x0, y0, x1, y1))
+        if fill < MIN_FILL:
+            return f"fills {fill:.0%} of its box"
         left, top, right, bottom = tight_box(inside)
-        if inside.sum() < MIN_FILL * box_area(box):
-            return f"fills {inside.sum() / box_area(box):.0%} of its box"
         width, height = x1 - x0, y1 - y0
-        for gap, side in (
-            (left, width),
-            (top, height),
-            (width - right, width),
-            (height - bottom, height),
-        ):
-            if gap > max(MAX_SIDE_GAP * side, 1.5):
-                return f"ends {gap / side:.0%} short of a side"
+        gaps = ((left, width), (top, height), (width - right, width), (height - bottom, height))
+        for gap, length in gaps:
+            if gap > max(MAX_SIDE_GAP * length, MIN_SIDE_GAP_PX):
+                return f"ends {gap / length:.0%} short of a side of its box"
     return None
 
 
 def filter_labels(
     labels: Mapping[int, np.ndarray], boxes: BoxesByClass
 ) -> dict[int, tuple[np.ndarray, str | None]]:
-    """Labels (H, W) of an image's classes, by value, the sound ones set apart; and why each is dropped, or None."""
-    sorted_out = {
+    """Check the labels of one image, and give each pixel that several claim to the smallest object.
+
+    Args:
+      labels: class value -> probability (H, W).
+      boxes: class value -> the boxes that the label was made from.
+
+    Returns:
+      Class value -> label, and the reason for rejecting it or `None`. Rejected labels claim no pixels.
+    """
+    filtered = {
         value: (label, rejection_reason(label, boxes[value])) for value, label in labels.items()
     }
-    sound = {value: label for value, (label, fault) in sorted_out.items() if fault is None}
-    if sound:
-        sizes = [sum(map(box_area, boxes[value])) for value in sound]
-        for (value, label), apart in zip(
-            sound.items(), resolve_overlaps(np.stack([*sound.values()]), sizes), strict=True
-        ):
-            is_lost = apart.sum() < MIN_VISIBLE_SHARE * label.sum()
-            sorted_out[value] = (
-                (label, "is lost to a smaller object's") if is_lost else (apart, None)
-            )
-    return sorted_out
+    accepted = [value for value, (_, rejection) in filtered.items() if rejection is None]
+    if not accepted:
+        return filtered
+    areas = [sum(map(box_area, boxes[value])) for value in accepted]
+    resolved = resolve_overlaps(np.stack([labels[value] for value in accepted]), areas)
+    for value, label in zip(accepted, resolved, strict=True):
+        if label.sum() < MIN_VISIBLE_SHARE * labels[value].sum():
+            filtered[value] = labels[value], "is covered by a smaller object"
+        else:
+            filtered[value] = label, None
+    return filtered

@@ -1,1 +1,1 @@
-"""TODO training"""
+"""Training of the prompter on pseudo-labels, boxes and embeddings; it can be stopped and resumed."""

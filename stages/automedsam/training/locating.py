@@ -1,7 +1,8 @@
-"""Training of the locators on pseudo-labels: maps of each class, drawn from ever new views of the boxed images."""
+"""Training of the locators on pseudo-labels, with a new augmented view of each image at every step."""
 
 import copy
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,37 +11,37 @@ import torch
 from torch import Tensor
 
 from automedsam.cases.augmentation import embedded_view, sample_view
-from automedsam.cases.boxes import box_iou, enclosing_box, largest_box, mask_box_iou
+from automedsam.cases.boxes import Box, box_iou, enclosing_box, largest_box, mask_box_iou
 from automedsam.cases.case import Case
 from automedsam.cases.masks import to_mask
+from automedsam.model.image_locator import THUMBNAIL_SIDE
 from automedsam.model.locating import LocatingPrompter
-from automedsam.model.locators import SIDE
 from automedsam.runtime.options import Augmentation
-from automedsam.supervision.targets import label_folders, pseudo_label_loss, read_targets
+from automedsam.supervision.targets import Targets, pseudo_label_loss, read_targets, stack_targets
+from automedsam.training.context import TrainingContext
 from automedsam.training.inputs import CACHE_SIZE
-from automedsam.training.trainer import Setup, Terms, Training
+from automedsam.training.presence import PresenceScore, choose_presence_threshold
+from automedsam.training.recipe import LossTerms, Recipe
 
-WARM_UP = 0.15  # of all steps
+WARM_UP = 0.15  # share of all steps
 EMA_DECAY = 0.99
-CALIBRATED_CASES = 100
-MAX_OVERLAP_LOSS = 0.01  # of the validation boxes' overlap may be lost for the sake of empty masks
-VIEWS_PER_CASE = (
-    4  # embedded views of a case in one step: they are cheap to look at, and the head wants many
-)
+MAX_CALIBRATION_CASES = 100
+VIEWS_PER_CASE = 4  # embedded views of a case in one step: they are cheap to load
 
 
-class LocatingTraining(Training):
-    """AdamW in one cycle, gradients clipped; the model is the running mean of what learns.
+class LocatingRecipe(Recipe):
+    """AdamW with a one-cycle schedule and clipped gradients, on a copy of the prompter.
 
-    The image locator sees a new view each time. The frozen encoder is too slow for that: the embedding locator
-    draws from the views that were embedded once.
+    The prompter itself is the exponential moving average of that copy, the learner. The image locator
+    sees a new view of each image at every step. The frozen encoder is too slow for that, so the
+    embedding locator draws from views that were embedded in advance.
     """
 
-    max_gradient = 1.0
+    max_gradient_norm = 1.0
 
     def __init__(
         self,
-        setup: Setup,
+        context: TrainingContext,
         *,
         epochs: int,
         steps_per_epoch: int,
@@ -49,15 +50,17 @@ class LocatingTraining(Training):
         views: int,
         augmentations: list[Augmentation],
     ) -> None:
-        super().__init__(setup)
+        if not isinstance(context.model.prompter, LocatingPrompter):
+            raise TypeError(
+                "a LocatingRecipe requires a model that was created with prompting: locate"
+            )
+        self.context = context
         self.steps_per_epoch = steps_per_epoch
         self.views = views
         self.augmentations = augmentations
-        if not isinstance(self.model.prompt_module, LocatingPrompter):
-            raise TypeError("expected a model that locates")
-        self.mean = self.model.prompt_module
-        self.learner = copy.deepcopy(self.mean).train()
-        self.model.eval()  # the mean is asked, and the learner learns: only that one drops channels
+        self.average = context.model.prompter
+        self.learner = copy.deepcopy(self.average).train()
+        context.model.eval()  # only the learner drops channels
         self.optimizer = torch.optim.AdamW(
             self.learner.parameters(), learning_rate, weight_decay=weight_decay
         )
@@ -67,152 +70,119 @@ class LocatingTraining(Training):
             total_steps=epochs * steps_per_epoch + 1,
             pct_start=WARM_UP,
         )
-        self._known_of_image = lru_cache(CACHE_SIZE)(self._make_known)
-        self._known_of_view = lru_cache(10 * CACHE_SIZE)(
-            self._make_known
-        )  # smaller, and several a case
+        self._image_targets = lru_cache(CACHE_SIZE)(self._make_targets)
+        # Smaller than those of images, and several per case.
+        self._embedding_targets = lru_cache(10 * CACHE_SIZE)(self._make_targets)
 
-    def take_steps(self, train_cases: list[Case], epoch: int) -> Iterator[Terms]:
-        """As many cases as the steps take, each as often as any other in the epoch; the same order in a resumed run."""
-        parts = [
-            max(len(case.of_class(of.value).boxes_xyxy) for case in train_cases)
-            for of in self.classes
+    def losses(self, train_cases: list[Case], epoch: int) -> Iterator[tuple[list[Case], LossTerms]]:
+        """`steps_per_epoch` batches, in which all cases occur equally often."""
+        max_parts = [
+            max(len(case.boxes[cls.value]) for case in train_cases) for cls in self.context.classes
         ]
-        self.mean.max_parts.copy_(torch.tensor(parts))
-        rng = np.random.default_rng([self.seed, epoch])
-        torch.manual_seed(int(rng.integers(2**31)))  # of what is dropped
-        count = self.steps_per_epoch * self.batch_size
-        rounds = -(-count // len(train_cases))
+        self.average.max_parts.copy_(torch.tensor(max_parts))
+        rng = np.random.default_rng([self.context.seed, epoch])
+        torch.manual_seed(int(rng.integers(2**31)))  # for the dropout
+        count = self.steps_per_epoch * self.context.batch_size
+        rounds = math.ceil(count / len(train_cases))
         order = [i for _ in range(rounds) for i in rng.permutation(len(train_cases))]
-        for batch in self.batches([train_cases[i] for i in order[:count]]):
-            yield self._step(batch, rng, epoch)
+        for batch in self.context.batches([train_cases[i] for i in order[:count]]):
+            yield batch, self._loss_terms(batch, rng)
+            self.schedule.step()
+            self._update_average()
 
-    def judge(self, cases: list[Case]) -> tuple[list[Tensor], list[float]]:
-        """By the map alone, whose part of most promise is the prompt's box: the decoder would take long."""
-        with self.compute.autocast():
-            maps = self.model.prompt_module(*self.inputs.load(cases))
-        masks = self.to_images(maps.logit(eps=1e-4), cases)
-        return masks, [_overlap(to_mask(mask), case) for mask, case in self.per_class(masks, cases)]
+    def validate_batch(self, cases: list[Case]) -> tuple[list[Tensor], list[float]]:
+        """The maps as masks: the decoder would take long, and the map decides where it is prompted."""
+        with self.context.compute.autocast():
+            maps = self.average(*self.context.inputs.load(cases))
+        masks = self.context.to_images(maps.logit(eps=1e-4), cases)
+        pairs = self.context.per_class(masks, cases)
+        return masks, [_map_box_iou(to_mask(mask), boxes_xyxy) for mask, boxes_xyxy in pairs]
 
     @torch.inference_mode()
     def calibrate(self, val_cases: list[Case]) -> None:
-        """Settle below which presence a class's mask is left empty."""
-        found: list[list[tuple[float, float, bool]]] = [[] for _ in self.classes]
-        chosen = np.random.default_rng(self.seed).permutation(len(val_cases))[:CALIBRATED_CASES]
-        for case in [val_cases[i] for i in sorted(chosen)]:
-            with self.compute.autocast():
-                _, prompts = self.model(*self.inputs.load([case]))
-            boxes = self.model.preprocessing.box_to_image(prompts.boxes_xyxy, case.image_size)[
-                0
-            ].tolist()
+        """Choose the presence of each class below which its mask is left empty."""
+        classes, model = self.context.classes, self.context.model
+        scores: list[list[PresenceScore]] = [[] for _ in classes]
+        order = np.random.default_rng(self.context.seed).permutation(len(val_cases))
+        for case in [val_cases[i] for i in sorted(order[:MAX_CALIBRATION_CASES])]:
+            with self.context.compute.autocast():
+                _, prompts = model(*self.context.inputs.load([case]))
+            boxes = model.preprocessing.box_to_image(prompts.boxes_xyxy, case.image_size)[0]
             presences = prompts.presence[0].tolist()
-            for of_class, of, box, presence in zip(
-                found, self.classes, boxes, presences, strict=True
+            for cls, class_scores, box, presence in zip(
+                classes, scores, boxes.tolist(), presences, strict=True
             ):
-                given = case.of_class(of.value)
-                overlap = box_iou(tuple(box), enclosing_box(given.boxes_xyxy))
-                of_class.append((presence, overlap, given.has_object))
-        self.mean.presence_threshold.copy_(
-            torch.tensor([choose_presence_threshold(of_class) for of_class in found])
-        )
+                given = case.boxes[cls.value]
+                overlap = box_iou(tuple(box), enclosing_box(given))
+                class_scores.append(PresenceScore(presence, overlap, bool(given)))
+        thresholds = [choose_presence_threshold(class_scores) for class_scores in scores]
+        self.average.presence_threshold.copy_(torch.tensor(thresholds))
 
     def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"learner": self.learner.state_dict()}
+        """The state of the learner."""
+        return {"learner": self.learner.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
+        """Restore the learner."""
         self.learner.load_state_dict(state["learner"])
 
-    def _step(self, cases: list[Case], rng: np.random.Generator, epoch: int) -> Terms:
+    def _loss_terms(self, cases: list[Case], rng: np.random.Generator) -> LossTerms:
         terms = {}
-        with self.compute.autocast():
+        device = self.context.compute.device
+        with self.context.compute.autocast():
             for name, locator in self.learner.locators.items():
-                seen, known = (
-                    self._embedded_views(cases, rng)
-                    if name == "embedding"
-                    else self._new_views(cases, rng)
-                )
-                logits = locator(seen.to(self.compute.device)).flatten(0, 1)[
-                    :, None
-                ]  # (N K, 1, side, side)
-                terms[f"loss_{name}"] = pseudo_label_loss(
-                    logits, known.to(self.compute.device).unflatten(1, (-1, 2)).flatten(0, 1)
-                )
-        loss = torch.stack(list(terms.values())).sum()
-        self.descend(loss, cases, epoch)
-        self.schedule.step()
-        self._average()
-        return {"loss": loss, **terms}
+                make_batch = self._embedded_views if name == "embedding" else self._new_views
+                inputs, targets = make_batch(cases, rng)
+                logits = locator(inputs.to(device))  # (N, K, side, side)
+                terms[f"loss_{name}"] = pseudo_label_loss(logits, targets.to(device))
+        return {"loss": torch.stack(list(terms.values())).sum(), **terms}
 
-    def _average(self) -> None:
-        """Let the model follow the learner, closely at first."""
-        taken = self.schedule.last_epoch
-        decay = min(EMA_DECAY, (1 + taken) / (10 + taken))
+    def _update_average(self) -> None:
+        """Move the average towards the learner, fast at first."""
+        steps = self.schedule.last_epoch
+        decay = min(EMA_DECAY, (1 + steps) / (10 + steps))
         with torch.no_grad():
-            for mean, value in zip(self.mean.parameters(), self.learner.parameters(), strict=True):
-                mean.lerp_(value, 1 - decay)
+            pairs = zip(self.average.parameters(), self.learner.parameters(), strict=True)
+            for average, value in pairs:
+                average.lerp_(value, 1 - decay)
 
-    def _embedded_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Embeddings (N, C, grid, grid) of several views a case, and what is known of them, (N, 2 K, grid, grid)."""
+    def _embedded_views(
+        self, cases: list[Case], rng: np.random.Generator
+    ) -> tuple[Tensor, Targets]:
+        """Embeddings (N, C, grid, grid) of several views per case, and their targets."""
         cases = cases * VIEWS_PER_CASE
-        numbers = rng.integers(self.views + 1, size=len(cases)).tolist()
-        embeddings = self.inputs.embeddings.load(cases, self.compute.device, numbers)
+        views = rng.integers(self.views + 1, size=len(cases)).tolist()
+        embeddings = self.context.inputs.embeddings.load(cases, self.context.compute.device, views)
         side = embeddings.shape[-1]
-        sights = zip(cases, numbers, strict=True)
-        return embeddings, torch.stack(
-            [self._known_of_view(case, number, side) for case, number in sights]
+        pairs = zip(cases, views, strict=True)
+        return embeddings, stack_targets(
+            [self._embedding_targets(case, view, side) for case, view in pairs]
         )
 
-    def _new_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """New views (B, 3, side, side) of the cases, and what is known of them, (B, 2 K, side, side)."""
-        views = [sample_view(rng, self.augmentations) for _ in cases]
-        pairs = list(zip(views, cases, strict=True))
-        seen = torch.stack(
-            [view.apply_to_image(self.inputs.thumbnail(case)) for view, case in pairs]
-        )
-        return seen, torch.stack(
-            [view.apply_to_map(self._known_of_image(case, 0, SIDE)) for view, case in pairs]
-        )
+    def _new_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Targets]:
+        """Thumbnails (B, 3, side, side) of one new view per case, and their targets."""
+        thumbnails, targets = [], []
+        for view, case in zip(
+            [sample_view(rng, self.augmentations) for _ in cases], cases, strict=True
+        ):
+            thumbnails.append(view.apply_to_image(self.context.inputs.thumbnail(case)))
+            of_image = self._image_targets(case, 0, THUMBNAIL_SIDE)
+            targets.append(of_image.warp(view.apply_to_map))
+        return torch.stack(thumbnails), stack_targets(targets)
 
-    def _make_known(self, case: Case, view: int, side: int) -> Tensor:
-        """What is known of a view of a case, (2 K, side, side), class by class: see `read_targets`."""
-        folders = zip(label_folders(self.pseudo_labels, self.classes), self.classes, strict=True)
-        known = torch.cat([read_targets(folder, case.of_class(of.value)) for folder, of in folders])
+    def _make_targets(self, case: Case, view: int, side: int) -> Targets:
+        """The targets (K, side, side) of a view of a case in the input frame; view 0 is the image."""
+        targets = read_targets(self.context.pseudo_labels, case, self.context.classes)
         if view:
-            known = embedded_view(case.name, view, self.augmentations).apply_to_map(known)
-        to_input = self.model.preprocessing.map_to_input
-        padding = 1 - to_input(torch.ones(1, *case.image_size), side)  # is surely no object
-        surely = torch.cat([torch.zeros_like(padding), padding])
-        return to_input(known, side) + surely.repeat(len(self.classes), 1, 1)
+            targets = targets.warp(embedded_view(case.name, view, self.augmentations).apply_to_map)
+        to_input = self.context.model.preprocessing.map_to_input
+        targets = targets.warp(lambda values: to_input(values, side))
+        padding = 1 - to_input(torch.ones(1, *case.image_size), side)  # surely shows no object
+        return Targets(targets.probability, targets.weight + padding)
 
 
-def _overlap(mask: np.ndarray, case: Case) -> float:
-    """Of a mask (H, W) with the boxes of a case; of its largest part alone, if the object has one."""
-    if len(case.boxes_xyxy) > 1:
-        return mask_box_iou(mask, case.boxes_xyxy)
-    return box_iou(largest_box(mask), enclosing_box(case.boxes_xyxy))
-
-
-def choose_presence_threshold(found: list[tuple[float, float, bool]]) -> float:
-    """The presence below which a mask is left empty: the highest that pays, and that costs hardly any object.
-
-    Args:
-      found: of each case presence, overlap of the located box with the given one, and whether there is an object.
-
-    Returns:
-      Just over the presence found in a case without an object, such that at most `MAX_OVERLAP_LOSS` of the overlap is lost; 0
-      if there is no such case, or no overlap.
-    """
-    whole = sum(overlap for _, overlap, has_object in found if has_object)
-    if not whole:
-        return 0.0
-    candidates = [0.0, *(presence + 1e-6 for presence, _, has_object in found if not has_object)]
-    lost = {
-        threshold: sum(
-            overlap
-            for presence, overlap, has_object in found
-            if has_object and presence < threshold
-        )
-        for threshold in candidates
-    }
-    return max(threshold for threshold in candidates if lost[threshold] <= MAX_OVERLAP_LOSS * whole)
+def _map_box_iou(mask: np.ndarray, boxes_xyxy: Sequence[Box]) -> float:
+    """Overlap of a mask (H, W) with the boxes; with one box, of the largest part of the mask only."""
+    if len(boxes_xyxy) > 1:
+        return mask_box_iou(mask, boxes_xyxy)
+    return box_iou(largest_box(mask), enclosing_box(boxes_xyxy))

@@ -1,4 +1,4 @@
-"""The CSV table of boxes: columns, ends, negatives, and every malformed row at once."""
+"""CSV tables of boxes: columns, inclusive edges, negative examples and malformed rows."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ def read(folder: Path, text: str, encoding: str = "utf-8") -> Annotations:
     return read_csv(folder / "boxes.csv")
 
 
-def test_a_full_table_by_hand(tmp_path):
+def test_a_table_with_all_columns(tmp_path):
     found = read(
         tmp_path,
         HEADER
@@ -31,7 +31,7 @@ def test_a_full_table_by_hand(tmp_path):
         DrawnBox("boxes.csv, line 3", "vol.nii.gz", 12, (3,), (5, 6.5, 8, 9)),
         DrawnBox("boxes.csv, line 5", "b, c.png", None, (1,), (0, 0, 1, 1)),
     ]
-    assert found.listed == {
+    assert found.locations == {
         ("p1/a.png", None): "boxes.csv, line 2",
         ("vol.nii.gz", 12): "boxes.csv, line 3",
         ("vol.nii.gz", 13): "boxes.csv, line 4",
@@ -49,7 +49,7 @@ def test_a_full_table_by_hand(tmp_path):
         "\n image , x_min,y_min,x_max,y_max,class\n\n büste.png , 1 , 2 ,3,4,1.0\n,,,,,\n",
     ],
 )
-def test_spellings_of_one_table(tmp_path, text, encoding):
+def test_separators_spaces_and_column_order_may_vary(tmp_path, text, encoding):
     (drawn,) = read(tmp_path, text, encoding).boxes
     assert (drawn.image, drawn.slice, drawn.classes, drawn.box_xyxy) == (
         "büste.png",
@@ -59,18 +59,18 @@ def test_spellings_of_one_table(tmp_path, text, encoding):
     )
 
 
-def test_an_image_of_several_rows_is_listed_where_it_comes_first(tmp_path):
+def test_location_of_an_image_is_its_first_row(tmp_path):
     found = read(tmp_path, "image,x_min,y_min,x_max,y_max\na,1,2,3,4\na,5,6,7,8\n")
-    assert found.listed == {("a", None): "boxes.csv, line 2"}
-    assert [drawn.where for drawn in found.boxes] == ["boxes.csv, line 2", "boxes.csv, line 3"]
+    assert found.locations == {("a", None): "boxes.csv, line 2"}
+    assert [drawn.location for drawn in found.boxes] == ["boxes.csv, line 2", "boxes.csv, line 3"]
 
 
-def test_a_table_without_rows_lists_nothing(tmp_path):
+def test_a_table_without_rows_is_empty(tmp_path):
     assert read(tmp_path, HEADER) == Annotations([], {})
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "x", "1,5", "1e999"])
-def test_edges_are_finite_numbers(tmp_path, number):
+def test_edges_must_be_finite_numbers(tmp_path, number):
     with pytest.raises(
         InputError, match=rf"^boxes\.csv, line 2: expected a number in y_min, found '{number}'$"
     ):
@@ -78,24 +78,24 @@ def test_edges_are_finite_numbers(tmp_path, number):
 
 
 @pytest.mark.parametrize(
-    ("row", "fault"),
+    ("row", "message"),
     [
         ("a,,,1,,3,4,", "expected a number in y_min, found ''"),
-        (",,,1,2,3,4,", "expected the name of an image, found none"),
-        ("a,-1,,1,2,3,4,", "expected a whole number from 0 in slice, or nothing, found '-1'"),
-        ("a,1.5,,1,2,3,4,", "expected a whole number from 0 in slice, or nothing, found '1.5'"),
-        ("a,x,,,,,,", "expected a whole number from 0 in slice, or nothing, found 'x'"),
+        (",,,1,2,3,4,", "expected an image name, found none"),
+        ("a,-1,,1,2,3,4,", "slice must be empty or a whole number from 0, found '-1'"),
+        ("a,1.5,,1,2,3,4,", "slice must be empty or a whole number from 0, found '1.5'"),
+        ("a,x,,,,,,", "slice must be empty or a whole number from 0, found 'x'"),
         ("a,,,1,2,3,4,past", "expected exclusive or inclusive in ends, found 'past'"),
         ("a,1,2", "expected 8 cells, found 3"),
         ("a,,,1,2,3,4,,", "expected 8 cells, found 9"),
     ],
 )
-def test_a_malformed_row_is_a_fault(tmp_path, row, fault):
-    with pytest.raises(InputError, match=f"^{re.escape('boxes.csv, line 3: ' + fault)}$"):
+def test_a_malformed_row_is_rejected(tmp_path, row, message):
+    with pytest.raises(InputError, match=f"^{re.escape('boxes.csv, line 3: ' + message)}$"):
         read(tmp_path, f"{HEADER}b,,,1,2,3,4,\n{row}\n")
 
 
-def test_all_malformed_rows_are_told_at_once(tmp_path):
+def test_malformed_rows_are_reported_together(tmp_path):
     with pytest.raises(
         InputError, match=r"^boxes\.csv, line 2: .* 'x'; boxes\.csv, line 4: .* found none$"
     ):
@@ -112,29 +112,26 @@ def test_all_malformed_rows_are_told_at_once(tmp_path):
         ("image,x_min,y_min,x_max,y_max,", "'y_max', ''"),
     ],
 )
-def test_columns_that_are_missing_unknown_or_twice_are_a_fault(tmp_path, header, found):
+def test_missing_unknown_and_duplicate_columns_are_rejected(tmp_path, header, found):
     with pytest.raises(
         InputError, match=rf"boxes\.csv: expected the columns image, x_min, .*found .*{found}$"
     ):
         read(tmp_path, header + "\n")
 
 
-def test_a_quote_that_never_ends_is_a_fault_and_swallows_no_rows(tmp_path):
-    with pytest.raises(InputError, match=r"^boxes\.csv, line 3: expected CSV"):
+def test_an_unclosed_quote_is_rejected(tmp_path):
+    with pytest.raises(InputError, match=r"^boxes\.csv, line 3: not valid CSV"):
         read(tmp_path, HEADER + '"a,,,1,2,3,4,\nb,,,1,2,3,4,\n')
 
 
-def test_another_encoding_is_a_fault(tmp_path):
-    with pytest.raises(InputError, match=r"boxes\.csv: expected text in UTF-8"):
+def test_other_encodings_are_rejected(tmp_path):
+    with pytest.raises(InputError, match=r"boxes\.csv: cannot be read as UTF-8"):
         read(tmp_path, HEADER + "é,,,1,2,3,4,\n", "latin-1")
 
 
-def test_fractions_are_refused_as_the_boxes_are_in_pixels(tmp_path):
+def test_fractions_are_rejected(tmp_path):
     fractions = HEADER + "a.png,,,0.25,0.5,0.75,1,\nb.png,,,0,0,0.1,0.2,\nc.png,,,,,,,\n"
-    with pytest.raises(
-        InputError,
-        match=r"boxes\.csv: expected boxes in pixels, found none beyond 1: are they fractions?",
-    ):
+    with pytest.raises(InputError, match=r"boxes\.csv: all edges are 1 or less; .* in pixels"):
         read(tmp_path, fractions)
     assert len(read(tmp_path, fractions + "d.png,,,0.5,0.5,1.5,1,\n").boxes) == 3
     assert len(read(tmp_path, HEADER + "a.png,,,0,0,1,1,\n").boxes) == 1

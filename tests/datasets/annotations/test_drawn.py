@@ -1,9 +1,9 @@
-"""The classes that the boxes tell."""
+"""The classes of drawn boxes."""
 
 from automedsam.datasets.annotations.drawn import Annotations, DrawnBox
 
 
-def test_classes_are_told_once_numbers_first():
+def test_classes_are_unique_and_numbers_come_first():
     drawn = [
         DrawnBox("", "a", None, classes, (0, 0, 1, 1))
         for classes in [(10, "b"), ("a",), (2, "b"), (10,)]

@@ -1,4 +1,4 @@
-"""Names that tools give images: each rule, their order, and what stays ambiguous."""
+"""Image names in annotation files: each rule, their order, and ambiguous names."""
 
 import pytest
 
@@ -47,7 +47,7 @@ TREE = {
         ("1a2b3c4d-p1__a.png", "p1/a.png"),
     ],
 )
-def test_a_name_finds_its_image(name, path):
+def test_find_image(name, path):
     assert ImageNames(TREE).find(name) == ([path], None)
 
 
@@ -63,21 +63,38 @@ def test_a_name_finds_its_image(name, path):
         ("1a2b3c4d-vol_s012.png", "vol.nii.gz", 12),
     ],
 )
-def test_the_name_of_a_slice_finds_volume_and_slice(name, path, index):
+def test_find_slice_of_a_volume(name, path, index):
     assert ImageNames(TREE).find(name) == ([path], index)
 
 
 @pytest.mark.parametrize("name", ["a.png", "p7/a.png", "a", "1a2b3c4d-a.png", "images/a.jpg"])
-def test_a_name_that_several_have_is_ambiguous(name):
+def test_find_returns_all_images_of_an_ambiguous_name(name):
     assert ImageNames(TREE).find(name) == (["p1/a.png", "p2/a.png"], None)
 
 
 @pytest.mark.parametrize(
     "name",
-    ["", "/", ".", "z.png", "b.v2", "B.png", "p1", "p1/", "p2__c", "b_s000.png", "vol_s12.png", "vol_s", "_s012",
-     "1a2b3c4-b.png", "1A2B3C4D-b.png", "1a2b3c4d-b/z.png", "x1a2b3c4d-b.png"],
-)  # fmt: skip
-def test_a_name_that_none_has_finds_none(name):
+    [
+        "",
+        "/",
+        ".",
+        "z.png",
+        "b.v2",
+        "B.png",
+        "p1",
+        "p1/",
+        "p2__c",
+        "b_s000.png",
+        "vol_s12.png",
+        "vol_s",
+        "_s012",
+        "1a2b3c4-b.png",
+        "1A2B3C4D-b.png",
+        "1a2b3c4d-b/z.png",
+        "x1a2b3c4d-b.png",
+    ],
+)
+def test_find_returns_nothing_for_an_unknown_name(name):
     assert ImageNames(TREE).find(name) == ([], None)
 
 
@@ -98,11 +115,11 @@ def test_a_name_that_none_has_finds_none(name):
         ({"v.1.nii.gz": 1}, "v.1", "v.1.nii.gz"),
     ],
 )
-def test_the_closest_name_wins(paths, name, found):
+def test_find_prefers_the_closest_name(paths, name, found):
     assert ImageNames(paths).find(name) == ([found], None)
 
 
-def test_slices_are_those_of_volumes_alone():
+def test_find_slice_ignores_images():
     assert ImageNames({"v.png": 1, "p1/v.nii.gz": 20}).find("p1/v_s003.png") == (["p1/v.nii.gz"], 3)
     assert ImageNames({"p1/v.nii": 20, "p2/v.nii": 20}).find("v_s003") == (
         ["p1/v.nii", "p2/v.nii"],
@@ -110,18 +127,21 @@ def test_slices_are_those_of_volumes_alone():
     )
 
 
-def test_dots_in_a_name_are_no_suffix():
+def test_dots_in_a_name_are_not_a_suffix():
     assert ImageNames({"1.2.png": 1}).find("1.2.840") == ([], None)
     assert without_suffix("p.1/v.2.NII.GZ") == "p.1/v.2"
     assert without_suffix("p.1/v.2") == "p.1/v.2"
 
 
-def test_accents_are_made_alike():
+def test_accents_are_composed():
     one, two = "\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"
     assert normal(f"p/{two}.png") == normal(f"p/{one}.png") == f"p/{one}.png"
-    for stored, told in ((one, two), (two, one)):
-        assert ImageNames({f"p/{stored}.png": 1}).find(f"{told}.png") == ([f"p/{stored}.png"], None)
+    for stored, listed in ((one, two), (two, one)):
+        assert ImageNames({f"p/{stored}.png": 1}).find(f"{listed}.png") == (
+            [f"p/{stored}.png"],
+            None,
+        )
 
 
-def test_slashes_are_made_alike():
+def test_paths_are_normalised():
     assert normal(r".\a\\b//c.png/") == "a/b/c.png"

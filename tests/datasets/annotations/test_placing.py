@@ -1,4 +1,4 @@
-"""Drawn boxes: which reader reads what, where the boxes come to lie, and every fault at once."""
+"""Drawn boxes: detection of the format, placement on the images, and errors."""
 
 import json
 import re
@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automedsam.cases.boxes import Box
-from automedsam.cases.classes import parse_classes
 from automedsam.datasets.annotations.placing import (
     Annotations,
     DrawnBox,
     place_boxes,
     read_annotations,
 )
+from automedsam.datasets.class_ids import parse_classes
 from automedsam.runtime.errors import InputError
 
 SIZES = {
@@ -29,25 +29,25 @@ SIZES = {
     "vol.nii.gz": (20, 100, 80),
 }
 INSIDE = (1, 2, 30, 40)
-quick = settings(max_examples=50, deadline=None, derandomize=True)
+quick = settings(max_examples=30, deadline=None, derandomize=True)
 
 
 def drawn(
     image: str, box_xyxy: tuple[float, ...] | None = INSIDE, index: int | None = None, **more
 ) -> Annotations:
-    """One box of class 1 on an image or slice, or none."""
-    box = (
-        DrawnBox("x.csv, line 2", image, index, more.pop("classes", (1,)), box_xyxy, **more)
-        if box_xyxy
-        else None
-    )
-    return Annotations([box] if box else [], {(image, index): "x.csv, line 2"})
+    """Annotations with one box of class 1 on an image or slice, or without a box."""
+    location = "x.csv, line 2"
+    boxes = []
+    if box_xyxy:
+        classes = more.pop("classes", (1,))
+        boxes.append(DrawnBox(location, image, index, classes, box_xyxy, **more))
+    return Annotations(boxes, {(image, index): location})
 
 
-def together(*parts: Annotations) -> Annotations:
+def merge(*parts: Annotations) -> Annotations:
     return Annotations(
         [box for part in parts for box in part.boxes],
-        {key: at for part in parts for key, at in part.listed.items()},
+        {key: location for part in parts for key, location in part.locations.items()},
     )
 
 
@@ -59,33 +59,51 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
 
 
 def place_object(annotations, sizes, class_ids):
-    """The boxes of one class, by image and slice."""
-    (of,) = parse_classes(class_ids and [class_ids], None, is_annotated=True)
-    placed = place_boxes(annotations, sizes, [of])
+    """Place the boxes of one class, by image and slice."""
+    classes = parse_classes(class_ids and [class_ids], None, is_annotated=True)
+    (object_class,) = classes
+    placed = place_boxes(annotations, sizes, classes)
     return {
-        image: {number: boxes[of.value] for number, boxes in slices.items()}
+        image: {number: boxes[object_class.value] for number, boxes in slices.items()}
         for image, slices in placed.items()
     }
 
 
-# Which reader
+# Formats
+
+
+TABLE = "image,x_min,y_min,x_max,y_max\na.png,16,12,32,36\n"
+COCO = {
+    "images": [{"id": 1, "file_name": "a.png"}],
+    "annotations": [{"image_id": 1, "category_id": 1, "bbox": [16, 12, 16, 24]}],
+}
+YOLO = "1 0.375 0.5 0.25 0.5"
+VOC = (
+    "<annotation><object><name>1</name><bndbox><xmin>16</xmin><ymin>12</ymin><xmax>32</xmax>"
+    "<ymax>36</ymax></bndbox></object></annotation>"
+)
 
 
 @pytest.mark.parametrize(
     ("path", "files"),
     [
-        ("x.csv", {"x.csv": "image,x_min,y_min,x_max,y_max\na.png,16,12,32,36\n"}),
-        ("x.CSV", {"x.CSV": "image,x_min,y_min,x_max,y_max\na.png,16,12,32,36\n"}),
-        ("x.json", {"x.json": '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": '
-                              '[{"image_id": 1, "category_id": 1, "bbox": [16, 12, 16, 24]}]}'}),
-        ("x", {"x/y/a.txt": "1 0.375 0.5 0.25 0.5", "x/.a.xml": "", "x/classes.txt": "", "x/README.txt": "hello"}),
-        ("x", {"x/y/a.xml": "<annotation><object><name>1</name><bndbox><xmin>16</xmin><ymin>12</ymin><xmax>32</xmax>"
-                            "<ymax>36</ymax></bndbox></object></annotation>", "x/.a.txt": "", "x/labelmap.txt": "",
-               "x/ImageSets/Main/default.txt": "a"}),
+        ("x.csv", {"x.csv": TABLE}),
+        ("x.CSV", {"x.CSV": TABLE}),
+        ("x.json", {"x.json": json.dumps(COCO)}),
+        ("x", {"x/y/a.txt": YOLO, "x/.a.xml": "", "x/classes.txt": "", "x/README.txt": "hello"}),
+        (
+            "x",
+            {
+                "x/y/a.xml": VOC,
+                "x/.a.txt": "",
+                "x/labelmap.txt": "",
+                "x/ImageSets/Main/default.txt": "a",
+            },
+        ),
     ],
     ids=["csv", "CSV", "coco", "yolo", "voc"],
-)  # fmt: skip
-def test_each_format_is_known_by_its_files(tmp_path, path, files):
+)
+def test_format_is_determined_by_suffix_and_content(tmp_path, path, files):
     assert place_object(read_annotations(write(tmp_path, files) / path), SIZES, [1]) == {
         "a.png": {0: ((16, 12, 32, 36),)}
     }
@@ -94,15 +112,15 @@ def test_each_format_is_known_by_its_files(tmp_path, path, files):
 @pytest.mark.parametrize(
     ("path", "found"),
     [
-        ("gone", "nothing there"),
-        ("gone.csv", "nothing there"),
-        ("notes.md", "another file"),
-        ("empty", "a folder of neither"),
-        ("both", "a folder of both, a.xml and b.txt"),
-        ("listing", "a folder of neither"),
+        ("gone", "no such file"),
+        ("gone.csv", "no such file"),
+        ("notes.md", "another type of file"),
+        ("empty", "a folder with neither"),
+        ("both", "a folder with both, a.xml and b.txt"),
+        ("listing", "a folder with neither"),
     ],
 )
-def test_anything_else_is_refused(tmp_path, path, found):
+def test_other_files_and_folders_are_rejected(tmp_path, path, found):
     write(
         tmp_path,
         {
@@ -120,7 +138,7 @@ def test_anything_else_is_refused(tmp_path, path, found):
         read_annotations(tmp_path / path)
 
 
-# Where the boxes come to lie
+# Placement
 
 
 @pytest.mark.parametrize(
@@ -138,7 +156,7 @@ def test_anything_else_is_refused(tmp_path, path, found):
         ("1a2b3c4d-vol_s012", None, ("vol.nii.gz", 12)),
     ],
 )
-def test_a_box_comes_to_its_image_and_slice(image, index, place):
+def test_a_box_is_placed_on_its_image_and_slice(image, index, place):
     assert place_object(drawn(image, INSIDE, index), SIZES, None) == {
         place[0]: {place[1]: (INSIDE,)}
     }
@@ -154,24 +172,22 @@ def test_a_box_comes_to_its_image_and_slice(image, index, place):
         ((63, 47, 64, 48), (63, 47, 64, 48)),
     ],
 )
-def test_edges_go_to_the_nearest_whole_ones(box_xyxy, placed):
+def test_edges_are_rounded_to_whole_pixels(box_xyxy, placed):
     found = place_object(drawn("a.png", box_xyxy), SIZES, None)
     assert found == {"a.png": {0: (placed,)}}
     assert {type(edge) for edge in found["a.png"][0][0]} == {int}
 
 
-def test_fractions_are_of_width_and_height():
+def test_fractions_are_scaled_by_width_and_height():
     found = place_object(drawn("a.png", (0.25, 0.5, 0.75, 1), relative=True), SIZES, None)
     assert found == {"a.png": {0: ((16, 24, 48, 48),)}}
 
 
-def test_boxes_of_an_image_are_sorted_and_none_is_there_twice():
+def test_boxes_are_sorted_without_duplicates():
     parts = [
         drawn("a.png", box) for box in [(5, 5, 9, 9), (1, 2, 3, 5), (5.1, 5, 9, 9), (1, 2, 3, 4)]
     ]
-    found = place_object(
-        together(*parts, drawn("vol", INSIDE, 7), drawn("vol", None, 2)), SIZES, None
-    )
+    found = place_object(merge(*parts, drawn("vol", INSIDE, 7), drawn("vol", None, 2)), SIZES, None)
     assert found == {
         "a.png": {0: ((1, 2, 3, 4), (1, 2, 3, 5), (5, 5, 9, 9))},
         "vol.nii.gz": {2: (), 7: (INSIDE,)},
@@ -190,24 +206,24 @@ def test_boxes_of_an_image_are_sorted_and_none_is_there_twice():
         ([2], ()),
     ],
 )
-def test_a_box_counts_if_any_of_its_classes_does(class_ids, boxes):
+def test_a_box_is_used_if_its_id_or_its_name_is(class_ids, boxes):
     found = place_object(drawn("a.png", classes=(1, "liver")), SIZES, class_ids)
     assert found == {"a.png": {0: boxes}}
 
 
-def test_an_image_looked_at_without_a_box_has_none_and_one_not_looked_at_is_left_out():
+def test_only_listed_images_are_returned():
     assert place_object(drawn("a.png", None), SIZES, None) == {"a.png": {0: ()}}
     assert place_object(Annotations([], {}), SIZES, None) == {}
 
 
-def test_two_names_may_differ_in_leading_folders():
+def test_two_names_of_an_image_may_differ_in_leading_folders():
     found = place_object(
-        together(drawn("x/a.png", (1, 1, 2, 2)), drawn("a.png", (3, 3, 4, 4))), SIZES, None
+        merge(drawn("x/a.png", (1, 1, 2, 2)), drawn("a.png", (3, 3, 4, 4))), SIZES, None
     )
     assert found == {"a.png": {0: ((1, 1, 2, 2), (3, 3, 4, 4))}}
 
 
-# ErrorCollector
+# Errors
 
 BOXED = "(x_min, y_min, x_max, y_max in px, half open)"
 REVERSED = "expected x_min below x_max and y_min below y_max, found"
@@ -215,22 +231,22 @@ OUTSIDE = "expected a box inside the image of 64 x 48 px, found"
 
 
 @pytest.mark.parametrize(
-    ("annotations", "fault"),
+    ("annotations", "message"),
     [
         (drawn("a.png", (9, 2, 5, 4)), f"{REVERSED} 9, 2, 5, 4 {BOXED}"),
         (drawn("a.png", (1, 4.5, 5, 4)), f"{REVERSED} 1, 4.5, 5, 4 {BOXED}"),
         (drawn("a.png", (0.5, 0.5, 0.25, 1), relative=True), f"{REVERSED} 32, 24, 16, 48 {BOXED}"),
         (
             drawn("a.png", (3, 4, 3, 9)),
-            f"expected a box of a pixel at least, found 3, 4, 3, 9 {BOXED}",
+            f"expected a box of at least one pixel, found 3, 4, 3, 9 {BOXED}",
         ),
         (
             drawn("a.png", (3, 3.6, 5, 4.4)),
-            f"expected a box of a pixel at least, found 3, 3.6, 5, 4.4 {BOXED}",
+            f"expected a box of at least one pixel, found 3, 3.6, 5, 4.4 {BOXED}",
         ),
         (
             drawn("a.png", (64, 4, 64.2, 9)),
-            f"expected a box of a pixel at least, found 64, 4, 64.2, 9 {BOXED}",
+            f"expected a box of at least one pixel, found 64, 4, 64.2, 9 {BOXED}",
         ),
         (drawn("a.png", (-0.6, 0, 5, 5)), f"{OUTSIDE} -0.6, 0, 5, 5 {BOXED}"),
         (drawn("a.png", (0, -3, 5, 5)), f"{OUTSIDE} 0, -3, 5, 5 {BOXED}"),
@@ -239,46 +255,41 @@ OUTSIDE = "expected a box inside the image of 64 x 48 px, found"
         (drawn("a.png", (70, 50, 80, 60)), f"{OUTSIDE} 70, 50, 80, 60 {BOXED}"),
         (drawn("a.png", (0, 0, float("inf"), 5)), f"{OUTSIDE} 0, 0, inf, 5 {BOXED}"),
         (drawn("a.png", (0, 0, 1e308, 1), relative=True), f"{OUTSIDE} 0, 0, inf, 48 {BOXED}"),
-        (
-            drawn("z.png"),
-            "expected the name of one image, found 'z.png', which is the name of none",
-        ),
-        (
-            drawn("b.png"),
-            "expected the name of one image, found 'b.png', which may be p1/b.png or p2/b.png",
-        ),
+        (drawn("z.png"), "no image matches the name 'z.png'"),
+        (drawn("b.png"), "the name 'b.png' matches several images: p1/b.png, p2/b.png"),
         (drawn("vol"), "expected a slice from 0 to 19 of vol.nii.gz, found none"),
         (drawn("vol", INSIDE, 20), "expected a slice from 0 to 19 of vol.nii.gz, found 20"),
         (drawn("vol", INSIDE, -1), "expected a slice from 0 to 19 of vol.nii.gz, found -1"),
         (drawn("vol_s020.png"), "expected a slice from 0 to 19 of vol.nii.gz, found 20"),
         (
             drawn("vol_s012.png", INSIDE, 3),
-            "expected slice 12, as 'vol_s012.png' says, found slice 3",
+            "expected slice 12 for the name 'vol_s012.png', found slice 3",
         ),
         (drawn("a.png", INSIDE, 1), "expected a slice from 0 to 0 of a.png, found 1"),
     ],
 )
-def test_each_fault_names_where_what_was_expected_and_what_was_found(annotations, fault):
+def test_an_invalid_box_or_name_is_reported_with_its_location(annotations, message):
     for class_ids in (None, [2]):  # boxes of other classes are checked too
-        with pytest.raises(InputError, match=f"^{re.escape('x.csv, line 2: ' + fault)}$"):
+        with pytest.raises(InputError, match=f"^{re.escape('x.csv, line 2: ' + message)}$"):
             place_object(annotations, SIZES, class_ids)
 
 
-def test_negatives_are_checked_too():
-    with pytest.raises(InputError, match="found 'z', which is the name of none"):
+def test_negative_images_are_checked_too():
+    with pytest.raises(InputError, match="no image matches the name 'z'"):
         place_object(drawn("z", None), SIZES, None)
 
 
-def test_two_images_that_would_become_one_are_a_fault():
+def test_two_different_names_of_one_image_are_rejected():
     parts = Annotations([], {("p1/c.png", None): "x, 1", ("p9/c.png", None): "x, 2"})
-    fault = (
-        "x, 2: expected one name for slice 0 of p1/c.png, found 'p9/c.png' and 'p1/c.png' (x, 1)"
+    message = (
+        "x, 2: 'p9/c.png' and 'p1/c.png' (x, 1) both match slice 0 of p1/c.png, "
+        "but are different names"
     )
-    with pytest.raises(InputError, match=f"^{re.escape(fault)}$"):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         place_object(parts, {"p1/c.png": (1, 9, 9)}, None)
 
 
-def test_all_faults_are_told_at_once():
+def test_errors_are_reported_together():
     parts = [
         drawn("a.png", (9, 2, 5, 4)),
         drawn("z.png"),
@@ -286,25 +297,24 @@ def test_all_faults_are_told_at_once():
         drawn("vol"),
         drawn("z.png"),
     ]
-    with pytest.raises(InputError) as fault:
-        place_object(together(*parts), SIZES, None)
-    told = str(fault.value).split("; ")
-    assert [
-        re.search(r"expected (the name|a slice|x_min|a box inside)", line)[1] for line in told
-    ] == [
-        "the name",
+    with pytest.raises(InputError) as error:
+        place_object(merge(*parts), SIZES, None)
+    messages = str(error.value).split("; ")
+    kinds = r"(no image|a slice|x_min|a box inside)"
+    assert [re.search(kinds, message)[1] for message in messages] == [
+        "no image",
         "a slice",
         "x_min",
         "a box inside",
     ]
 
 
-# Properties: what goes in comes out, in every format, and nothing else is raised
+# Properties: boxes survive writing and reading in every format; only InputError is raised
 
 
 @st.composite
 def boxed_images(draw) -> tuple[dict[str, tuple[int, int, int]], dict[str, list[Box]]]:
-    """Up to four images of up to 2000 px a side, each with up to three boxes."""
+    """Up to four images of up to 2000 px per side, each with up to three boxes."""
     sizes, boxes = {}, {}
     for name in draw(
         st.sets(st.sampled_from(["a", "p1/a", "p1/b", "p2/b.c", "ä"]), min_size=1, max_size=4)
@@ -359,8 +369,8 @@ def as_yolo(folder: Path, sizes: dict, boxes: dict[str, list[Box]]) -> Path:
 def as_voc(folder: Path, sizes: dict, boxes: dict[str, list[Box]]) -> Path:
     for image, found in boxes.items():
         objects = [
-            f"<object><name>x</name><bndbox><xmin>{x0}</xmin><ymin>{y0}</ymin><xmax>{x1}</xmax><ymax>{y1}</ymax></bndbox>"
-            "</object>"
+            f"<object><name>x</name><bndbox><xmin>{x0}</xmin><ymin>{y0}</ymin>"
+            f"<xmax>{x1}</xmax><ymax>{y1}</ymax></bndbox></object>"
             for x0, y0, x1, y1 in found
         ]
         xml = f"<annotation><filename>{image}</filename>{''.join(objects)}</annotation>"
@@ -371,7 +381,7 @@ def as_voc(folder: Path, sizes: dict, boxes: dict[str, list[Box]]) -> Path:
 @pytest.mark.parametrize("write_as", [as_csv, as_coco, as_yolo, as_voc])
 @given(images=boxed_images())
 @quick
-def test_written_and_read_again_the_boxes_are_the_same(write_as: Callable[..., Path], images):
+def test_boxes_survive_writing_and_reading(write_as: Callable[..., Path], images):
     sizes, boxes = images
     with TemporaryDirectory() as folder:
         found = place_object(read_annotations(write_as(Path(folder), *images)), sizes, None)
@@ -379,11 +389,53 @@ def test_written_and_read_again_the_boxes_are_the_same(write_as: Callable[..., P
 
 
 WORDS = st.sampled_from(
-    ["image", "x_min", "y_min", "x_max", "y_max", "slice", "class", "ends", "inclusive", "a.png", "vol_s001", "0", "1",
-     "-3", "0.5", "1e400", "nan", "9" * 5000, "é", "\0", '"', ",", ";", "\n", "\r", " ", "names:", "[", "{", ":",
-     "<annotation>", "</annotation>", "<object>", "</object>", "<bndbox>", "<name>x</name>", "<xmin>1</xmin>", "&lol;",
-     "<filename>a</filename>", '{"images": [', '], "annotations": [', "]}", '{"id": 1, "file_name": "a"}', '"bbox"'],
-)  # fmt: skip
+    [
+        "image",
+        "x_min",
+        "y_min",
+        "x_max",
+        "y_max",
+        "slice",
+        "class",
+        "ends",
+        "inclusive",
+        "a.png",
+        "vol_s001",
+        "0",
+        "1",
+        "-3",
+        "0.5",
+        "1e400",
+        "nan",
+        "9" * 5000,
+        "é",
+        "\0",
+        '"',
+        ",",
+        ";",
+        "\n",
+        "\r",
+        " ",
+        "names:",
+        "[",
+        "{",
+        ":",
+        "<annotation>",
+        "</annotation>",
+        "<object>",
+        "</object>",
+        "<bndbox>",
+        "<name>x</name>",
+        "<xmin>1</xmin>",
+        "&lol;",
+        "<filename>a</filename>",
+        '{"images": [',
+        '], "annotations": [',
+        "]}",
+        '{"id": 1, "file_name": "a"}',
+        '"bbox"',
+    ],
+)
 GARBAGE = st.one_of(st.binary(), st.text(), st.lists(WORDS, max_size=40).map("".join))
 VALUES = st.recursive(
     st.none()
@@ -409,7 +461,7 @@ def read_and_place(path: Path) -> None:
 @pytest.mark.parametrize("name", ["x.csv", "x.json", "a.txt", "a.xml", "data.yaml", "classes.txt"])
 @given(content=GARBAGE)
 @quick
-def test_garbage_is_a_fault_or_read_but_never_another_error(name, content):
+def test_garbage_raises_no_other_error(name, content):
     with TemporaryDirectory() as folder:
         content = content if isinstance(content, bytes) else content.encode(errors="surrogatepass")
         write(
@@ -422,7 +474,7 @@ def test_garbage_is_a_fault_or_read_but_never_another_error(name, content):
 
 @given(cells=st.lists(st.lists(WORDS | st.text(), min_size=8, max_size=8), max_size=5))
 @quick
-def test_a_table_of_garbage_is_no_other_error(cells):
+def test_a_table_of_garbage_raises_no_other_error(cells):
     with TemporaryDirectory() as folder:
         text = "image,slice,class,x_min,y_min,x_max,y_max,ends\n" + "\n".join(map(",".join, cells))
         read_and_place(write(Path(folder), {"x.csv": text.encode(errors="replace")}) / "x.csv")
@@ -434,7 +486,7 @@ def test_a_table_of_garbage_is_no_other_error(cells):
     )
 )
 @quick
-def test_json_of_garbage_is_no_other_error(content):
+def test_json_of_garbage_raises_no_other_error(content):
     with TemporaryDirectory() as folder:
         read_and_place(write(Path(folder), {"x.json": json.dumps(content)}) / "x.json")
 
@@ -445,16 +497,16 @@ def test_json_of_garbage_is_no_other_error(content):
     )
 )
 @quick
-def test_lines_of_garbage_are_no_other_error(lines):
+def test_lines_of_garbage_raise_no_other_error(lines):
     with TemporaryDirectory() as folder:
         read_and_place(write(Path(folder), {"a.txt": "\n".join(lines)}))
 
 
-# Sizes that the file tells
+# Image sizes in annotation files
 
 
-def test_boxes_that_were_drawn_on_an_image_of_another_size_are_refused():
-    """A tool that shows a smaller copy, say: its boxes may well lie inside the image, at the wrong place."""
+def test_boxes_drawn_on_an_image_of_another_size_are_rejected():
+    """Boxes drawn on a smaller copy may be inside the image, but in the wrong place."""
     for name, index, size in (
         ("a.png", None, (48, 64)),
         ("vol.nii.gz", 3, (100, 80)),
@@ -465,33 +517,33 @@ def test_boxes_that_were_drawn_on_an_image_of_another_size_are_refused():
             len(place_object(replace(annotations, sizes={(name, index): size}), SIZES, None)) == 1
         )
         path = "a.png" if name == "a.png" else "vol.nii.gz"
-        with pytest.raises(InputError) as told:
+        with pytest.raises(InputError) as error:
             place_object(replace(annotations, sizes={(name, index): (24, 32)}), SIZES, None)
-        assert str(told.value) == (
-            f"x.csv, line 2: expected {path} of 32 x 24 px, as the annotations have it, found {size[1]} x {size[0]}"
+        assert str(error.value) == (
+            f"x.csv, line 2: {path} has {size[1]} x {size[0]} px, but was annotated with 32 x 24 px"
         )
 
 
-def test_an_image_that_cannot_be_read_has_no_boxes_and_keeps_its_name():
+def test_an_unreadable_image_keeps_its_name_and_has_no_boxes():
     sizes = {"p1/b.png": (0, 0, 0), "p2/b.png": (1, 48, 64)}
     assert place_object(drawn("p2/b.png"), sizes, None) == {"p2/b.png": {0: (INSIDE,)}}
-    with pytest.raises(
-        InputError, match=r"^x\.csv, line 2: expected an image that can be read, found p1/b\.png$"
-    ):
+    with pytest.raises(InputError, match=r"^x\.csv, line 2: the image p1/b\.png cannot be read$"):
         place_object(drawn("p1/b.png"), sizes, None)
-    with pytest.raises(InputError, match=r"found 'b\.png', which may be p1/b\.png or p2/b\.png$"):
+    with pytest.raises(
+        InputError, match=r"the name 'b\.png' matches several images: p1/b\.png, p2/b\.png$"
+    ):
         place_object(drawn("b.png"), sizes, None)
 
 
-def test_boxes_of_several_classes_are_told_apart():
-    parts = together(
+def test_boxes_are_separated_by_class():
+    parts = merge(
         drawn("a.png", (1, 1, 2, 2), classes=(1, "liver")),
         drawn("a.png", (3, 3, 4, 4), classes=(2, "spleen")),
         drawn("a.png", (5, 5, 6, 6), classes=(9, "spine")),
         drawn("x/a.png", None),
     )
     classes = parse_classes(["spleen", 1], None, is_annotated=True)
-    assert [of.value for of in classes] == [1, 2]
+    assert [object_class.value for object_class in classes] == [1, 2]
     assert place_boxes(parts, SIZES, classes)["a.png"] == {
         0: {1: ((3, 3, 4, 4),), 2: ((1, 1, 2, 2),)}
     }

@@ -1,4 +1,4 @@
-"""Pascal VOC: what CVAT, LabelImg and Label Studio write, by hand, and every malformed file and object."""
+"""Pascal VOC files: hand-written exports of three tools, and malformed files and objects."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,8 @@ from automedsam.runtime.errors import InputError
 CVAT = """<annotation>
   <folder>p1</folder>
   <filename>p1/a.png</filename>
-  <source><database>Unknown</database><annotation>Unknown</annotation><image>Unknown</image></source>
+  <source><database>Unknown</database><annotation>Unknown</annotation>
+    <image>Unknown</image></source>
   <size><width>64</width><height>48</height><depth></depth></size>
   <segmented>0</segmented>
   <object>
@@ -34,12 +35,15 @@ LABELIMG = """<annotation verified="yes">
 \t\t<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox></object>
 </annotation>"""
 LABEL_STUDIO = """<?xml version="1.0" encoding="utf-8"?>
-<annotation><folder>images</folder><filename>1a2b3c4d-é.png</filename><owner><name>Label Studio</name></owner>
-<object><name>liver</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox></object>
+<annotation><folder>images</folder><filename>1a2b3c4d-é.png</filename>
+<owner><name>Label Studio</name></owner>
+<object><name>liver</name>
+<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox></object>
 </annotation>"""
-
-
-BOX = "<object><name>x</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox></object>"
+BOX = (
+    "<object><name>x</name>"
+    "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox></object>"
+)
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -49,21 +53,21 @@ def write(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-def test_cvats_export_by_hand(tmp_path):
+def test_an_export_of_cvat(tmp_path):
     write(
         tmp_path,
         {
             "labelmap.txt": "# label:color_rgb:parts:actions\nliver:250,50,83::\n",
             "ImageSets/Main/default.txt": "p1/a\nb\n",
             "Annotations/p1/a.xml": CVAT,
-            "Annotations/b.xml": "<annotation><folder></folder><filename>b.png</filename></annotation>",
+            "Annotations/b.xml": "<annotation><folder/><filename>b.png</filename></annotation>",
         },
     )
-    where = "Annotations/p1/a.xml, object"
+    location = "Annotations/p1/a.xml, object"
     assert read_voc(tmp_path) == Annotations(
         [
-            DrawnBox(f"{where} 1", "p1/a.png", None, ("liver",), (10.5, 20, 16.5, 27.25)),
-            DrawnBox(f"{where} 2", "p1/a.png", None, (2,), (0, 1, 64, 48)),
+            DrawnBox(f"{location} 1", "p1/a.png", None, ("liver",), (10.5, 20, 16.5, 27.25)),
+            DrawnBox(f"{location} 2", "p1/a.png", None, (2,), (0, 1, 64, 48)),
         ],
         {
             ("Annotations/b.png", None): "Annotations/b.xml",
@@ -75,17 +79,24 @@ def test_cvats_export_by_hand(tmp_path):
 
 @pytest.mark.parametrize(
     "size",
-    ["", "<size/>", *(f"<size><width>{width}</width><height>{height}</height></size>"
-                      for width, height in ((0, 0), (64, ""), ("x", 48)))],
-)  # fmt: skip
-def test_a_size_that_is_not_told_is_none(tmp_path, size):
+    [
+        "",
+        "<size/>",
+        "<size><width>0</width><height>0</height></size>",
+        "<size><width>64</width><height></height></size>",
+        "<size><width>x</width><height>48</height></size>",
+    ],
+)
+def test_a_missing_size_is_not_read(tmp_path, size):
     write(tmp_path, {"a.xml": f"<annotation><filename>a.png</filename>{size}{BOX}</annotation>"})
     assert read_voc(tmp_path).sizes == {}
 
 
-def test_labelimgs_files_beside_the_images_are_told_apart_by_their_folders(tmp_path):
+def test_labelimg_names_without_folder_get_the_folder_of_the_file(tmp_path):
     write(tmp_path, {"p1/a.xml": LABELIMG, "p2/a.xml": LABELIMG, "a.xml": LABELIMG})
-    assert [(drawn.where, drawn.image, drawn.box_xyxy) for drawn in read_voc(tmp_path).boxes] == [
+    assert [
+        (drawn.location, drawn.image, drawn.box_xyxy) for drawn in read_voc(tmp_path).boxes
+    ] == [
         ("a.xml, object 1", "a.png", (1, 2, 3, 4)),
         ("p1/a.xml, object 1", "p1/a.png", (1, 2, 3, 4)),
         ("p2/a.xml, object 1", "p2/a.png", (1, 2, 3, 4)),
@@ -93,7 +104,7 @@ def test_labelimgs_files_beside_the_images_are_told_apart_by_their_folders(tmp_p
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_label_studios_export_by_hand(tmp_path, encoding):
+def test_an_export_of_label_studio(tmp_path, encoding):
     (tmp_path / "1a2b3c4d-é.xml").write_text(LABEL_STUDIO, encoding)
     found = read_voc(tmp_path)
     assert found.boxes == [
@@ -102,45 +113,45 @@ def test_label_studios_export_by_hand(tmp_path, encoding):
     assert found.classes == ["liver"]
 
 
-@pytest.mark.parametrize("told", ["", "<filename/>", "<filename> </filename>"])
-def test_a_missing_filename_is_the_xmls_own(tmp_path, told):
-    write(tmp_path, {"p1/a.b.xml": f"<annotation>{told}</annotation>"})
+@pytest.mark.parametrize("filename", ["", "<filename/>", "<filename> </filename>"])
+def test_a_missing_filename_defaults_to_the_name_of_the_file(tmp_path, filename):
+    write(tmp_path, {"p1/a.b.xml": f"<annotation>{filename}</annotation>"})
     assert read_voc(tmp_path) == Annotations([], {("p1/a.b", None): "p1/a.b.xml"})
 
 
-def test_a_windows_path_is_left_as_it_is(tmp_path):
+def test_a_windows_path_is_kept(tmp_path):
     write(tmp_path, {"p1/a.xml": r"<annotation><filename>C:\data\a.png</filename></annotation>"})
-    assert list(read_voc(tmp_path).listed) == [(r"C:\data\a.png", None)]
+    assert list(read_voc(tmp_path).locations) == [(r"C:\data\a.png", None)]
 
 
 @pytest.mark.parametrize(
-    ("found", "fault"),
+    ("element", "message"),
     [
         (
             "<object><name>x</name></object>",
-            "expected a bndbox of four numbers, found xmin None, ymin None, xmax None",
+            "expected four numbers in bndbox, found xmin None, ymin None, xmax None",
         ),
         (
             BOX.replace("<ymin>2</ymin>", ""),
-            "expected a bndbox of four numbers, found xmin '1', ymin None",
+            "expected four numbers in bndbox, found xmin '1', ymin None",
         ),
-        (BOX.replace("2", "x"), "expected a bndbox of four numbers, found xmin '1', ymin 'x'"),
-        (BOX.replace("2", "nan"), "expected a bndbox of four numbers, found xmin '1', ymin 'nan'"),
+        (BOX.replace("2", "x"), "expected four numbers in bndbox, found xmin '1', ymin 'x'"),
+        (BOX.replace("2", "nan"), "expected four numbers in bndbox, found xmin '1', ymin 'nan'"),
         (
             BOX.replace("2", "1e999"),
-            "expected a bndbox of four numbers, found xmin '1', ymin '1e999'",
+            "expected four numbers in bndbox, found xmin '1', ymin '1e999'",
         ),
         (BOX.replace("<name>x</name>", ""), "expected a name, found none"),
         (BOX.replace("<name>x</name>", "<name> </name>"), "expected a name, found none"),
     ],
 )
-def test_a_malformed_object_is_a_fault(tmp_path, found, fault):
-    write(tmp_path, {"p1/a.xml": f"<annotation>{BOX}{found}</annotation>"})
-    with pytest.raises(InputError, match=f"^{re.escape('p1/a.xml, object 2: ' + fault)}"):
+def test_a_malformed_object_is_rejected(tmp_path, element, message):
+    write(tmp_path, {"p1/a.xml": f"<annotation>{BOX}{element}</annotation>"})
+    with pytest.raises(InputError, match=f"^{re.escape('p1/a.xml, object 2: ' + message)}"):
         read_voc(tmp_path)
 
 
-def test_all_malformed_files_and_objects_are_told_at_once(tmp_path):
+def test_malformed_files_and_objects_are_reported_together(tmp_path):
     write(
         tmp_path,
         {
@@ -151,8 +162,11 @@ def test_all_malformed_files_and_objects_are_told_at_once(tmp_path):
     )
     (tmp_path / "c.xml").write_bytes("<annotation>é</annotation>".encode("latin-1"))
     parts = [
-        r"^a\.xml, object 2: .*", r"a\.xml, object 3: .*", r".*b\.xml: expected XML, .*",
-        r".*c\.xml: expected text in UTF-8.*", r".*d\.xml: expected Pascal VOC, an <annotation>, found <annotations>$",
-    ]  # fmt: skip
+        r"^a\.xml, object 2: .*",
+        r"a\.xml, object 3: .*",
+        r".*b\.xml: not valid XML.*",
+        r".*c\.xml: cannot be read as UTF-8.*",
+        r".*d\.xml: expected Pascal VOC's <annotation>, found <annotations>$",
+    ]
     with pytest.raises(InputError, match="; ".join(parts)):
         read_voc(tmp_path)

@@ -1,4 +1,4 @@
-"""YOLO: folders as four tools write them, by hand, and every malformed line."""
+"""YOLO folders: hand-written exports of four tools, class lists and malformed lines."""
 
 import re
 from pathlib import Path
@@ -20,11 +20,11 @@ def write(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-def test_cvats_export_by_hand(tmp_path):
+def test_an_export_of_cvat(tmp_path):
     write(
         tmp_path,
         {
-            "obj.data": "classes = 2\ntrain = data/train.txt\nnames = data/obj.names\nbackup = backup/\n",
+            "obj.data": "classes = 2\ntrain = data/train.txt\nnames = data/obj.names\n",
             "obj.names": "liver\ntumour\n",
             "train.txt": "data/obj_train_data/p1/a.png\ndata/obj_train_data/b.png\n",
             "obj_train_data/p1/a.txt": "1 0.500000 0.250000 0.500000 0.125000\n0 0.5 0.5 1.0 1.0\n",
@@ -61,7 +61,7 @@ def test_cvats_export_by_hand(tmp_path):
     ]
 
 
-def test_label_studios_export_by_hand(tmp_path):
+def test_an_export_of_label_studio(tmp_path):
     write(
         tmp_path,
         {
@@ -82,7 +82,7 @@ def test_label_studios_export_by_hand(tmp_path):
     ["names:\n  0: liver\n  1: no\n", "names: [liver, no]\nnc: 2\n", "{train: x, names: {1: no}}"],
 )
 @pytest.mark.parametrize("listing", ["data.yaml", "dataset.yaml"])
-def test_ultralytics_data_set_by_hand(tmp_path, names, listing):
+def test_a_data_set_of_ultralytics(tmp_path, names, listing):
     write(
         tmp_path,
         {
@@ -96,39 +96,39 @@ def test_ultralytics_data_set_by_hand(tmp_path, names, listing):
     assert found.boxes == [
         DrawnBox("labels/train/a.txt, line 1", "labels/train/a", None, (1, "no"), EDGES, True)
     ]
-    assert found.listed == {
+    assert found.locations == {
         ("labels/train/a", None): "labels/train/a.txt",
         ("labels/val/b", None): "labels/val/b.txt",
     }
     assert read_yolo(tmp_path / "labels").classes == [1, "no"]
 
 
-def test_labelimg_keeps_its_classes_beside_the_labels(tmp_path):
+def test_classes_txt_of_labelimg_in_a_subfolder_is_not_a_label_file(tmp_path):
     write(tmp_path, {"p1/classes.txt": "liver\n", "p1/a.txt": LINE})
-    assert list(read_yolo(tmp_path).listed) == [("p1/a", None)]
+    assert list(read_yolo(tmp_path).locations) == [("p1/a", None)]
     assert read_yolo(tmp_path).classes == [1]
 
 
-def test_without_names_a_class_is_its_number(tmp_path):
+def test_a_class_without_name_is_its_number(tmp_path):
     write(tmp_path, {"labels/a.txt": "7.0 0.5 0.5 1 1"})
     assert read_yolo(tmp_path / "labels").classes == [7]
 
 
-def test_the_folders_own_names_go_before_its_parents(tmp_path):
+def test_class_list_of_the_folder_precedes_that_of_its_parent(tmp_path):
     write(
         tmp_path, {"classes.txt": "x\ny\n", "labels/classes.txt": "\nliver\n", "labels/a.txt": LINE}
     )
     assert read_yolo(tmp_path / "labels").classes == [1, "liver"]
 
 
-def test_names_lie_beside_a_folder_told_as_a_dot(tmp_path, monkeypatch):
+def test_class_list_is_read_from_the_parent_of_the_current_folder(tmp_path, monkeypatch):
     write(tmp_path, {"classes.txt": "x\ny\n", "labels/a.txt": LINE})
     monkeypatch.chdir(tmp_path / "labels")
     assert read_yolo(Path(".")).classes == [1, "y"]
 
 
-def test_names_beside_the_folder_are_left_alone_outside_of_the_data(tmp_path):
-    """What DVC does not watch may change and nobody would be told."""
+def test_class_list_outside_of_data_dir_is_ignored(tmp_path):
+    """DVC does not track files outside of data_dir, so a change would go unnoticed."""
     data = tmp_path / "data"
     write(tmp_path, {"classes.txt": "x\ny\n", "data/a.txt": LINE, "data/labels/a.txt": LINE})
     assert read_yolo(data, data).classes == [1]
@@ -137,9 +137,19 @@ def test_names_beside_the_folder_are_left_alone_outside_of_the_data(tmp_path):
     assert read_yolo(data / "labels", data).classes == read_yolo(data, data).classes == [1, "w"]
 
 
-def test_manifests_are_no_labels_at_the_top_alone(tmp_path):
-    manifests = ["classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt", "labelmap.txt", "notes.txt",
-                 "README.roboflow.txt", "ImageSets/Main/default.txt", ".hidden.txt"]  # fmt: skip
+def test_manifests_at_the_top_are_not_label_files(tmp_path):
+    manifests = [
+        "classes.txt",
+        "train.txt",
+        "val.txt",
+        "valid.txt",
+        "test.txt",
+        "labelmap.txt",
+        "notes.txt",
+        "README.roboflow.txt",
+        "ImageSets/Main/default.txt",
+        ".hidden.txt",
+    ]
     write(tmp_path, dict.fromkeys([*manifests, "labels/test.txt", "a.txt"], ""))
     assert [path.relative_to(tmp_path).as_posix() for path in label_files(tmp_path)] == [
         "a.txt",
@@ -147,13 +157,13 @@ def test_manifests_are_no_labels_at_the_top_alone(tmp_path):
     ]
 
 
-def test_a_folder_above_may_have_any_name(tmp_path):
+def test_the_folder_itself_may_be_named_imagesets(tmp_path):
     folder = write(tmp_path / "ImageSets", {"a.txt": LINE})
     assert len(read_yolo(folder).boxes) == 1
 
 
 @pytest.mark.parametrize(
-    ("line", "fault"),
+    ("line", "message"),
     [
         ("1 0.5 0.5 0.1", "expected 5 values, class cx cy width height, found 4: '1 0.5 0.5 0.1'"),
         ("1 0 0 0 0 0.9", "expected 5 values, class cx cy width height, found 6: '1 0 0 0 0 0.9'"),
@@ -165,24 +175,29 @@ def test_a_folder_above_may_have_any_name(tmp_path):
         ("1 0.5 0.5 inf 1", "expected four numbers after the class, found '1 0.5 0.5 inf 1'"),
     ],
 )
-def test_a_malformed_line_is_a_fault(tmp_path, line, fault):
+def test_a_malformed_line_is_rejected(tmp_path, line, message):
     write(tmp_path, {"p1/a.txt": f"{LINE}\n{line}\n"})
-    with pytest.raises(InputError, match=f"^{re.escape('p1/a.txt, line 3: ' + fault)}$"):
+    with pytest.raises(InputError, match=f"^{re.escape('p1/a.txt, line 3: ' + message)}$"):
         read_yolo(tmp_path)
 
 
-def test_all_malformed_lines_and_files_are_told_at_once(tmp_path):
+def test_malformed_lines_and_files_are_reported_together(tmp_path):
     write(tmp_path, {"a.txt": "x\ny\n", "c.txt": "z"})
     (tmp_path / "b.txt").write_bytes(b"\xff")
-    parts = r"^a\.txt, line 1: .*; a\.txt, line 2: .*; .*b\.txt: expected text in UTF-8.*; c\.txt, line 1: .*'z'$"
-    with pytest.raises(InputError, match=parts):
+    parts = [
+        r"^a\.txt, line 1: .*",
+        r"a\.txt, line 2: .*",
+        r".*b\.txt: cannot be read as UTF-8.*",
+        r"c\.txt, line 1: .*'z'$",
+    ]
+    with pytest.raises(InputError, match="; ".join(parts)):
         read_yolo(tmp_path)
 
 
 @pytest.mark.parametrize(
     "text", ["names: {liver: 0}", "names: liver", "names: [[liver]]", "names:", "names: {0: [a]}"]
 )
-def test_names_that_are_no_names_are_a_fault(tmp_path, text):
+def test_malformed_names_are_rejected(tmp_path, text):
     write(tmp_path, {"data.yaml": text, "a.txt": LINE})
     with pytest.raises(
         InputError,
@@ -191,14 +206,14 @@ def test_names_that_are_no_names_are_a_fault(tmp_path, text):
         read_yolo(tmp_path)
 
 
-def test_yaml_without_names_tells_none(tmp_path):
+def test_yaml_without_names_is_accepted(tmp_path):
     for text in ("nc: 2", "", "[1, 2]", "text"):
         write(tmp_path, {"data.yaml": text, "a.txt": LINE})
         assert read_yolo(tmp_path).classes == [1]
 
 
-@pytest.mark.parametrize("text", ["{", "a: b: c", "\0", "[" * 10_000])
-def test_what_is_no_yaml_is_a_fault(tmp_path, text):
+@pytest.mark.parametrize("text", ["{", "a: b: c", "\0", "[" * 600])
+def test_invalid_yaml_is_rejected(tmp_path, text):
     write(tmp_path, {"data.yaml": text, "a.txt": LINE})
-    with pytest.raises(InputError, match=r"data\.yaml: expected YAML"):
+    with pytest.raises(InputError, match=r"data\.yaml: not valid YAML"):
         read_yolo(tmp_path)

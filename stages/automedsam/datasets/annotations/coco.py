@@ -1,64 +1,62 @@
-"""Boxes in COCO's JSON, as CVAT, Label Studio and many others export it; an image without annotations has no object."""
+"""Box annotations in COCO's JSON, as exported by CVAT, Label Studio and many other tools.
+
+An image without annotations is a negative example.
+"""
 
 import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from reprlib import repr as shortened
+from reprlib import repr as shorten
 from typing import Any
 
 from automedsam.cases.boxes import Size
-from automedsam.datasets.annotations.drawn import Annotations, DrawnBox, Listed
+from automedsam.datasets.annotations.drawn import Annotations, DrawnBox, SliceKey
 from automedsam.datasets.annotations.text import read_text
 from automedsam.runtime.errors import ErrorCollector, InputError
 
 
 def read_coco(path: Path) -> Annotations:
-    """Read images, annotations and, if there are any, categories.
+    """Read images, annotations and, if the file has any, categories.
 
     Raises:
-      InputError: no JSON, no COCO, or all malformed entries at once.
+      InputError: a file that is not JSON or not COCO, or all malformed entries.
     """
     content = _read_json(path)
-    images: dict[int | str, str] = {}
-    names: dict[int | str, str] = {}
-    listed: Listed = {}
-    sizes: dict[tuple[str, int | None], Size] = {}
+    images: dict[int | str, str] = {}  # id to file name
+    categories: dict[int | str, str] = {}  # id to name
+    locations: dict[SliceKey, str] = {}
+    sizes: dict[SliceKey, Size] = {}
     boxes, errors = [], ErrorCollector()
-    for where, entry in _entries(path, content, "images"):
+    for location, entry in _entries(path, content, "images"):
         with errors.catch():
-            name = _text(where, entry, "file_name")
-            _add(where, images, _identity(where, entry, "id"), name)
-            listed.setdefault((name, None), where)
+            name = _string(location, entry, "file_name")
+            _add(location, images, _id(location, entry, "id"), name)
+            locations.setdefault((name, None), location)
             if (size := _size(entry)) is not None:
                 sizes[name, None] = size
-    for where, entry in _entries(path, {"categories": []} | content, "categories"):
+    for location, entry in _entries(path, {"categories": []} | content, "categories"):
         with errors.catch():
-            _add(where, names, _identity(where, entry, "id"), _text(where, entry, "name"))
-    for where, entry in _entries(path, content, "annotations"):
+            category = _id(location, entry, "id")
+            _add(location, categories, category, _string(location, entry, "name"))
+    for location, entry in _entries(path, content, "annotations"):
         with errors.catch():
-            image, category = (
-                _identity(where, entry, "image_id"),
-                _identity(where, entry, "category_id"),
-            )
+            image = _id(location, entry, "image_id")
+            category = _id(location, entry, "category_id")
             if image not in images:
-                raise InputError(
-                    f"{where}: expected the id of an image in image_id, found {shortened(image)}"
-                )
-            classes = (category, names[category]) if category in names else (category,)
-            boxes.append(DrawnBox(where, images[image], None, classes, _box(where, entry)))
+                raise InputError(f"{location}: no image has the image_id {shorten(image)}")
+            classes = (category, categories[category]) if category in categories else (category,)
+            boxes.append(DrawnBox(location, images[image], None, classes, _box(location, entry)))
     errors.raise_if_any()
-    return Annotations(boxes, listed, sizes)
+    return Annotations(boxes, locations, sizes)
 
 
 def _size(entry: dict[str, Any]) -> Size | None:
-    """Height and width, where a tool knew them: some write 0."""
+    """Return height and width; None if they are missing or 0, which some tools write."""
     height, width = entry.get("height"), entry.get("width")
-    return (
-        (height, width)
-        if isinstance(height, int) and isinstance(width, int) and height * width > 0
-        else None
-    )
+    if isinstance(height, int) and isinstance(width, int) and height * width > 0:
+        return height, width
+    return None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -67,63 +65,62 @@ def _read_json(path: Path) -> dict[str, Any]:
     except InputError:
         raise
     except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: expected JSON, found a file that cannot be read ({error})"
-        ) from error
+        raise InputError(f"{path}: not valid JSON ({error})") from error
     if not isinstance(content, dict):
         raise InputError(
-            f"{path}: expected COCO's images and annotations, found {shortened(content)}"
+            f"{path}: expected COCO with images and annotations, found {shorten(content)}"
         )
     return content
 
 
 def _entries(path: Path, content: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every entry of a list, and where it stands; one that is no entry counts as an empty one."""
+    """Yield the location and content of every entry of a list; invalid entries as empty ones."""
     entries = content.get(key)
     if not isinstance(entries, list):
-        raise InputError(f"{path}: expected COCO with a list of {key}, found {shortened(entries)}")
+        raise InputError(f"{path}: expected COCO with a list of {key}, found {shorten(entries)}")
     for index, entry in enumerate(entries):
         yield f"{path.name}, {key}[{index}]", entry if isinstance(entry, dict) else {}
 
 
-def _identity(where: str, entry: dict[str, Any], key: str) -> int | str:
+def _id(location: str, entry: dict[str, Any], key: str) -> int | str:
     value = entry.get(key)
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise InputError(
-            f"{where}: expected a whole number or a text as {key}, found {shortened(value)}"
+            f"{location}: expected a whole number or a string as {key}, found {shorten(value)}"
         )
     return value
 
 
-def _text(where: str, entry: dict[str, Any], key: str) -> str:
+def _string(location: str, entry: dict[str, Any], key: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str):
-        raise InputError(f"{where}: expected a text as {key}, found {shortened(value)}")
+        raise InputError(f"{location}: expected a string as {key}, found {shorten(value)}")
     return value
 
 
-def _add(where: str, known: dict[int | str, str], identity: int | str, name: str) -> None:
-    if known.setdefault(identity, name) != name:
+def _add(location: str, names: dict[int | str, str], entry_id: int | str, name: str) -> None:
+    """Add a name, and raise InputError if the id already has a different one."""
+    if names.setdefault(entry_id, name) != name:
         raise InputError(
-            f"{where}: expected one name an id, found {name!r} and {known[identity]!r} for {identity!r}"
+            f"{location}: id {entry_id!r} has two names, {names[entry_id]!r} and {name!r}"
         )
 
 
-def _box(where: str, entry: dict[str, Any]) -> tuple[float, float, float, float]:
-    """The edges; what they amount to is for `place_boxes` to judge."""
+def _box(location: str, entry: dict[str, Any]) -> tuple[float, float, float, float]:
+    """Return x_min, y_min, x_max, y_max in px; `place_boxes` checks that they form a box."""
     bbox = entry.get("bbox")
     if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(_is_finite, bbox)):
         raise InputError(
-            f"{where}: expected four numbers x, y, width, height as bbox, found {shortened(bbox)}"
+            f"{location}: expected four numbers x, y, width, height as bbox, found {shorten(bbox)}"
         )
     x, y, width, height = map(float, bbox)
     return x, y, x + width, y + height
 
 
 def _is_finite(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
     try:
-        return (
-            isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        )
-    except OverflowError:  # a whole number that no float can hold
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that exceeds the range of floats
         return False

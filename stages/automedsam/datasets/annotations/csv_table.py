@@ -1,8 +1,14 @@
-"""A table of boxes, CSV: for those who keep their boxes in a spreadsheet.
+"""Box annotations in a CSV table, one row per box.
 
-A row is a box: `image`, `slice` (of a volume, from 0), `class` (1 if left out), `x_min, y_min, x_max, y_max` in pixels
-from 0, and `ends`: x_max and y_max are the first pixels past the object (`exclusive`, also if left out) or the last
-ones inside (`inclusive`). A row with none of the four coordinates says: looked at, no object.
+Columns:
+  image: the image name.
+  slice: slice of a volume, from 0. Optional for images.
+  class: class id or name. Optional; the default is 1.
+  x_min, y_min, x_max, y_max: edges in pixels, from 0.
+  ends: `exclusive` if x_max and y_max are the first pixels past the object, `inclusive` if they
+    are the last pixels inside it. Optional; the default is `exclusive`.
+
+A row without any of the four edges is a negative example: an image or slice without an object.
 """
 
 import csv
@@ -10,87 +16,81 @@ import io
 from pathlib import Path
 
 from automedsam.cases.boxes import EDGES
-from automedsam.datasets.annotations.drawn import Annotations, DrawnBox, Listed
+from automedsam.datasets.annotations.drawn import Annotations, DrawnBox, SliceKey
 from automedsam.datasets.annotations.text import number, read_text, whole_number
 from automedsam.runtime.errors import ErrorCollector, InputError
 
 REQUIRED = ("image", *EDGES)
 OPTIONAL = ("slice", "class", "ends")
-ENDS = {"": 0, "exclusive": 0, "inclusive": 1}  # px to add to x_max and y_max
+EXTRA_PX = {"": 0, "exclusive": 0, "inclusive": 1}  # px to add to x_max and y_max, by `ends`
 
 
 def read_csv(path: Path) -> Annotations:
     """Read a table with a header, separated by commas or semicolons.
 
     Raises:
-      InputError: missing or unknown columns, or all malformed rows at once.
+      InputError: missing or unknown columns, edges that are fractions, or all malformed rows.
     """
     columns, rows = _read_table(path)
-    listed: Listed = {}
+    locations: dict[SliceKey, str] = {}
     boxes, errors = [], ErrorCollector()
     for line, cells in rows:
-        where = f"{path.name}, line {line}"
+        location = f"{path.name}, line {line}"
         with errors.catch():
             if len(cells) != len(columns):
-                raise InputError(f"{where}: expected {len(columns)} cells, found {len(cells)}")
+                raise InputError(f"{location}: expected {len(columns)} cells, found {len(cells)}")
             row = dict.fromkeys(OPTIONAL, "") | dict(zip(columns, cells, strict=True))
-            key = _name(where, row), _slice(where, row)
-            extent = ENDS.get(row["ends"])
-            if extent is None:
+            key = _image(location, row), _slice(location, row)
+            extra_px = EXTRA_PX.get(row["ends"])
+            if extra_px is None:
                 raise InputError(
-                    f"{where}: expected exclusive or inclusive in ends, found {row['ends']!r}"
+                    f"{location}: expected exclusive or inclusive in ends, found {row['ends']!r}"
                 )
             if any(row[edge] for edge in EDGES):
-                x0, y0, x1, y1 = (_edge(where, row, edge) for edge in EDGES)
-                boxes.append(
-                    DrawnBox(where, *key, (_class(row),), (x0, y0, x1 + extent, y1 + extent))
-                )
-            listed.setdefault(key, where)
+                x0, y0, x1, y1 = (_edge(location, row, edge) for edge in EDGES)
+                box_xyxy = x0, y0, x1 + extra_px, y1 + extra_px
+                boxes.append(DrawnBox(location, *key, (_class(row),), box_xyxy))
+            locations.setdefault(key, location)
     errors.raise_if_any()
     edges = [edge for box in boxes for edge in box.box_xyxy]
     if edges and max(edges) <= 1 and any(edge % 1 for edge in edges):
-        raise InputError(
-            f"{path}: expected boxes in pixels, found none beyond 1: are they fractions?"
-        )
-    return Annotations(boxes, listed)
+        raise InputError(f"{path}: all edges are 1 or less; boxes must be in pixels, not fractions")
+    return Annotations(boxes, locations)
 
 
 def _read_table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The columns, and the rows that hold anything, each with its line."""
+    """Return the columns and the rows that are not empty, each with its line number."""
     text = read_text(path)
     header = text.lstrip().partition("\n")[0]
     separator = max(",;", key=header.count)
-    # Strict: a quote that never ends would else swallow the rows after it.
+    # Strict mode: otherwise an unclosed quote would silently consume the rows after it.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
-        raise InputError(
-            f"{path.name}, line {reader.line_num}: expected CSV, found {error}"
-        ) from error
+        raise InputError(f"{path.name}, line {reader.line_num}: not valid CSV ({error})") from error
     rows = [(line, row) for line, row in rows if any(row)]
     columns = rows[0][1] if rows else []
-    if not set(REQUIRED) <= set(columns) <= {*REQUIRED, *OPTIONAL} or len(set(columns)) < len(
-        columns
-    ):
+    has_duplicates = len(set(columns)) < len(columns)
+    if has_duplicates or not set(REQUIRED) <= set(columns) <= {*REQUIRED, *OPTIONAL}:
         raise InputError(
-            f"{path}: expected the columns {', '.join(REQUIRED)} and, if need be, {', '.join(OPTIONAL)}, each once, "
-            f"found {', '.join(map(repr, columns)) or 'none'}"
+            f"{path}: expected the columns {', '.join(REQUIRED)} and optionally "
+            f"{', '.join(OPTIONAL)}, each once, found {', '.join(map(repr, columns)) or 'none'}"
         )
     return columns, rows[1:]
 
 
-def _name(where: str, row: dict[str, str]) -> str:
+def _image(location: str, row: dict[str, str]) -> str:
     if not row["image"]:
-        raise InputError(f"{where}: expected the name of an image, found none")
+        raise InputError(f"{location}: expected an image name, found none")
     return row["image"]
 
 
-def _slice(where: str, row: dict[str, str]) -> int | None:
+def _slice(location: str, row: dict[str, str]) -> int | None:
     index = whole_number(row["slice"])
     if row["slice"] and (index is None or index < 0):
         raise InputError(
-            f"{where}: expected a whole number from 0 in slice, or nothing, found {row['slice']!r}"
+            f"{location}: slice must be empty or a whole number from 0, found {row['slice']!r}"
         )
     return index
 
@@ -100,8 +100,8 @@ def _class(row: dict[str, str]) -> int | str:
     return row["class"] if index is None else index
 
 
-def _edge(where: str, row: dict[str, str], edge: str) -> float:
+def _edge(location: str, row: dict[str, str], edge: str) -> float:
     value = number(row[edge])
     if value is None:
-        raise InputError(f"{where}: expected a number in {edge}, found {row[edge]!r}")
+        raise InputError(f"{location}: expected a number in {edge}, found {row[edge]!r}")
     return value

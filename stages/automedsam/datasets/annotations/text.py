@@ -1,4 +1,4 @@
-"""Annotation files as text: found below a folder, read, their numbers understood."""
+"""Annotation files as text: finding them, reading them and parsing numbers."""
 
 import math
 import re
@@ -6,27 +6,29 @@ from pathlib import Path
 
 from automedsam.runtime.errors import InputError
 
-WHOLE = re.compile(
-    r"\s*([+-]?[0-9]{1,15})(\.0*)?\s*"
-)  # 2.0 as well: tables with gaps turn whole numbers into that
+# Accepts 2.0 as well: table software turns whole numbers into that in columns with gaps.
+WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,15})(\.0*)?\s*")
 
 
 def files_below(folder: Path, suffix: str) -> list[Path]:
-    """The files of one suffix below a folder, in subfolders too, sorted; nothing hidden."""
-    found = {
+    """Return the files with a suffix below a folder, at any depth, sorted.
+
+    Hidden files and folders are skipped.
+    """
+    files = {
         path.relative_to(folder): path
         for path in folder.rglob("*")
         if path.name.lower().endswith(suffix) and path.is_file()
     }
     return [
-        found[path]
-        for path in sorted(found)
+        files[path]
+        for path in sorted(files)
         if not any(part.startswith(".") for part in path.parts)
     ]
 
 
 def read_text(path: Path) -> str:
-    """A file in UTF-8, with or without a byte order mark, its line ends as they are.
+    """Read a UTF-8 file, with or without a byte order mark; line ends are kept as they are.
 
     Raises:
       InputError: another encoding, or a file that cannot be read.
@@ -34,13 +36,11 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: expected text in UTF-8, found a file that cannot be read ({error})"
-        ) from error
+        raise InputError(f"{path}: cannot be read as UTF-8 text ({error})") from error
 
 
 def number(text: str | None) -> float | None:
-    """The finite number that a text says; None if it says none."""
+    """Parse a finite number; return None for any other text."""
     try:
         value = float(text or "")
     except ValueError:
@@ -49,6 +49,6 @@ def number(text: str | None) -> float | None:
 
 
 def whole_number(text: str) -> int | None:
-    """The whole number that a text says; None if it says none."""
-    match = WHOLE.fullmatch(text)
+    """Parse a whole number; return None for any other text."""
+    match = WHOLE_NUMBER.fullmatch(text)
     return int(match[1]) if match else None

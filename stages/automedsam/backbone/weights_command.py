@@ -1,0 +1,19 @@
+"""Download the weights of a backbone, verify them, and print where they are stored.
+
+automedsam weights medsam_vit_b
+"""
+
+import logging
+
+from automedsam.backbone.architectures import BACKBONES
+from automedsam.backbone.weights import Weights
+from automedsam.runtime.script import argument_parser, parse
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    parser = argument_parser(__doc__)
+    parser.add_argument("backbone", choices=list(BACKBONES))
+    weights = Weights(parse(parser).backbone)
+    logger.info("%s: SHA-256 %s", weights.path, weights.sha256())

@@ -1,0 +1,129 @@
+"""Tables and summary of an evaluation: per case, per class, per volume, and over all."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from automedsam.cases.boxes import EDGES
+from automedsam.cases.classes import Classes
+from automedsam.evaluation.evaluator import CaseResult
+from automedsam.evaluation.scores import COLUMNS, mean_scores
+from automedsam.evaluation.volumes import COLUMNS as VOLUME_COLUMNS
+from automedsam.evaluation.volumes import VolumeScores, score_volumes
+from automedsam.runtime.files import write_metrics, write_table
+from automedsam.runtime.paths import PER_CASE, PER_CLASS, PER_VOLUME, SUMMARY
+
+logger = logging.getLogger(__name__)
+
+CASE_COLUMNS = ("case", "group", "class")
+PROMPT_COLUMNS = (*CASE_COLUMNS, *EDGES, "presence")
+
+VolumesByClass = dict[str, list[VolumeScores]]  # by the name of the class
+Means = dict[str, dict[str, float]]  # by the name of the class
+
+
+def write_report(results: Sequence[CaseResult], classes: Classes) -> None:
+    """Write all tables and the summary, and warn about what they cannot show."""
+    volumes = _score_volumes(results, classes)
+    means = class_means(results, volumes, classes)
+    summary = summarize(results, volumes, means)
+    write_table(PER_CASE, _case_rows(results, classes), [*CASE_COLUMNS, *COLUMNS])
+    class_rows: list[dict[str, Any]] = [
+        {"class": name, **scores} for name, scores in means.items()
+    ]
+    write_table(PER_CLASS, class_rows, ["class", *COLUMNS, "volume_dice"])
+    write_table(PER_VOLUME, _volume_rows(volumes), VOLUME_COLUMNS)
+    write_metrics(SUMMARY, summary)
+    _log_summary(results, volumes, summary)
+
+
+def prompt_rows(results: Sequence[CaseResult], classes: Classes) -> list[dict[str, Any]]:
+    """One row per case and class, with the predicted prompt."""
+    return _rows(results, classes, [[p.row() for p in result.prompts] for result in results])
+
+
+def class_means(results: Sequence[CaseResult], volumes: VolumesByClass, classes: Classes) -> Means:
+    """The mean of each score of each class over the cases, or volumes, that define it."""
+    means = {}
+    for number, cls in enumerate(classes):
+        case_rows = [result.classes[number].scores.row() for result in results]
+        volume_rows = [{"volume_dice": volume.volume_dice} for volume in volumes[cls.name]]
+        means[cls.name] = mean_scores([*case_rows, *volume_rows])
+    return means
+
+
+def summarize(
+    results: Sequence[CaseResult], volumes: VolumesByClass, means: Means
+) -> dict[str, float]:
+    """The mean over the classes, the main score of each of several classes, and counts.
+
+    The main score is Dice, or the overlap of boxes if there is no true mask.
+    """
+    summary = mean_scores(means.values())
+    if len(means) > 1:
+        score = "dice" if "dice" in summary else "box_iou"
+        summary |= {
+            f"{score}_of_{name}": scores[score] for name, scores in means.items() if score in scores
+        }
+    volume_names = {volume.volume for of_class in volumes.values() for volume in of_class}
+    if volume_names:
+        summary["n_volumes"] = len(volume_names)
+    summary["n_cases"] = len(results)
+    summary["n_masks"] = sum(result.has_mask for result in results)
+    return summary
+
+
+def _score_volumes(results: Sequence[CaseResult], classes: Classes) -> VolumesByClass:
+    volumes = {}
+    for number, cls in enumerate(classes):
+        overlaps = [(result.case, result.classes[number].overlap) for result in results]
+        volumes[cls.name] = score_volumes(
+            [(case, overlap) for case, overlap in overlaps if overlap is not None]
+        )
+    return volumes
+
+
+def _case_rows(results: Sequence[CaseResult], classes: Classes) -> list[dict[str, Any]]:
+    scores = [[one.scores.row() for one in result.classes] for result in results]
+    return _rows(results, classes, scores)
+
+
+def _volume_rows(volumes: VolumesByClass) -> list[dict[str, Any]]:
+    rows = [
+        {"class": name, **asdict(volume)}
+        for name, of_class in volumes.items()
+        for volume in of_class
+    ]
+    return sorted(rows, key=lambda row: row["volume"])
+
+
+def _rows(
+    results: Sequence[CaseResult],
+    classes: Classes,
+    rows: Sequence[Sequence[Mapping[str, Any]]],
+) -> list[dict[str, Any]]:
+    """One row per case and class, preceded by the names of both and the group of the case."""
+    return [
+        {"case": result.case.name, "group": result.case.group, "class": cls.name, **row}
+        for result, case_rows in zip(results, rows, strict=True)
+        for cls, row in zip(classes, case_rows, strict=True)
+    ]
+
+
+def _log_summary(
+    results: Sequence[CaseResult], volumes: VolumesByClass, summary: Mapping[str, float]
+) -> None:
+    logger.info(", ".join(f"{key} {value:.4g}" for key, value in summary.items()))
+    if not any(result.has_mask for result in results):
+        logger.warning("no test image has a mask: only the overlap with boxes was measured")
+    if any(result.case.volume for result in results) and not any(volumes.values()):
+        logger.warning(
+            "no volume has all of its slices and masks among the test cases (see keep_empty): "
+            "no volume Dice was measured"
+        )
+    if summary.get("dice", 1) < summary.get("mean_box_dice", 0):
+        logger.warning(
+            "the model is worse than the mean box of the training cases, which needs no learning: "
+            "train longer, or see plots/pseudo_labels.png"
+        )

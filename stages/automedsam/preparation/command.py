@@ -1,0 +1,98 @@
+"""Raw scans, masks or drawn boxes -> data/prepared: 8-bit images, boxes, splits and test masks.
+
+python stages/prepare.py
+python stages/prepare.py --check -S dataset=folder -S data_dir=../my_data
+
+Boxes are drawn (`annotations`) or derived from masks. No mask of a training or validation image leaves
+this stage.
+"""
+
+import logging
+from argparse import Namespace
+
+from automedsam.cases.case import Split
+from automedsam.cases.classes import write_classes
+from automedsam.cases.index import write_index
+from automedsam.datasets.catalogue import open_dataset
+from automedsam.datasets.class_ids import parse_classes
+from automedsam.datasets.raw_scan import RawScan
+from automedsam.preparation.selection import check_splits, choose_slices
+from automedsam.preparation.simulated_boxes import BoxSimulation
+from automedsam.preparation.splits import assign_splits
+from automedsam.preparation.survey import Surveyor
+from automedsam.preparation.survey_report import describe_survey
+from automedsam.preparation.writing import write_cases
+from automedsam.runtime.files import atomic_folder
+from automedsam.runtime.parameters.loading import load_params, parse_change
+from automedsam.runtime.parameters.stages import PrepareParams
+from automedsam.runtime.paths import CLASSES, INDEX, PREPARATION, PREPARED
+from automedsam.runtime.script import argument_parser, parse, progress_bar
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> bool:
+    """Prepare or check the data; return whether anything was written."""
+    arguments = _parse_arguments()
+    params = load_params(PrepareParams, dict(arguments.set), or_defaults=arguments.check)
+    is_annotated = params.annotations is not None
+    classes = parse_classes(params.class_ids, params.mask_ids, is_annotated)
+    data = open_dataset(
+        dataset=params.dataset,
+        data_dir=params.data_dir,
+        annotations=params.annotations,
+        classes=classes,
+        group_by=params.group_by,
+        slice_axis=params.slice_axis,
+        window_low=params.window_low,
+        window_high=params.window_high,
+    )
+
+    # Survey all scans, choose the slices to use, and report both.
+    simulation = BoxSimulation(
+        params.boxes_per_object, params.min_object_px, params.box_jitter, params.seed
+    )
+    splits = _split_scans(data.scans, params)
+    surveyor = Surveyor(splits, data.preparation.framing, simulation, classes)
+    survey = surveyor.survey(progress_bar(data.scans, "survey", "scan"))
+    chosen = choose_slices(survey.slices, params.train_cases, params.keep_empty, params.seed)
+    for line in describe_survey(survey, chosen, classes, data.annotations, data.left_out):
+        logger.info(line)
+    annotated = data.annotations.classes if data.annotations else []
+    check_splits(survey.slices, chosen, classes, annotated or sorted(survey.mask_values))
+    if arguments.check:
+        return False
+
+    # Write the prepared data set as a whole.
+    with atomic_folder(PREPARED) as folder:
+        write_index(folder / INDEX.name, write_cases(chosen, data.preparation, classes, folder))
+        write_classes(folder / CLASSES.name, classes)
+        preparation = f"{data.preparation.to_json()}\n"
+        (folder / PREPARATION.name).write_text(preparation, encoding="utf-8", newline="\n")
+    return True
+
+
+def _parse_arguments() -> Namespace:
+    parser = argument_parser(__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="check the data and print a summary; write nothing"
+    )
+    parser.add_argument(
+        "-S",
+        "--set",
+        action="append",
+        default=[],
+        type=parse_change,
+        metavar="KEY=VALUE",
+        help="with --check: use this value instead of the one in params.yaml",
+    )
+    arguments = parse(parser)
+    if arguments.set and not arguments.check:
+        parser.error("-S requires --check: the stage itself uses params.yaml only")
+    return arguments
+
+
+def _split_scans(scans: list[RawScan], params: PrepareParams) -> dict[str, Split]:
+    groups = {scan.name: scan.group for scan in scans}
+    fixed = {scan.name: scan.split for scan in scans if scan.split is not None}
+    return assign_splits(groups, fixed, params.val_fraction, params.test_fraction)

@@ -1,0 +1,1 @@
+"""The keys of params.yaml: their types, ranges and descriptions, and the rules between them."""

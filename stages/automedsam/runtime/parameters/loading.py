@@ -1,0 +1,96 @@
+"""Reading params.yaml, and changes of single keys from the command line."""
+
+from argparse import ArgumentTypeError
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from automedsam.runtime.errors import InputError
+from automedsam.runtime.parameters.base import Params
+from automedsam.runtime.parameters.config import AutoMedSAMConfig
+
+P = TypeVar("P", bound=Params)
+PARAMS = Path("params.yaml")
+
+
+def load_config(path: Path, changes: Mapping[str, Any] | None = None) -> AutoMedSAMConfig:
+    """Read and validate a params.yaml.
+
+    Args:
+      path: the file.
+      changes: values that replace those of the file.
+
+    Raises:
+      InputError: naming, at once, every key that is unknown, of a wrong type or out of range.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run this in the folder of the project") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise InputError(f"{path}: expected keys and values, found {values!r:.60}")
+    return _validate(path, {**values, **(changes or {})})
+
+
+def load_params(
+    stage: type[P],
+    changes: Mapping[str, Any] | None = None,
+    folder: Path = Path(),
+    or_defaults: bool = False,
+) -> P:
+    """Read the parameters of one stage from the params.yaml in a folder.
+
+    All keys of the file are validated, also those of other stages.
+
+    Args:
+      stage: the class of the parameters, for example `TrainParams`.
+      changes: values that replace those of the file.
+      folder: the folder of params.yaml.
+      or_defaults: use the defaults if there is no such file.
+
+    Raises:
+      InputError: as `load_config`.
+    """
+    path = folder / PARAMS
+    if or_defaults and not path.is_file():
+        config = _validate(path, changes or {})
+    else:
+        config = load_config(path, changes)
+    return stage.model_construct(**{key: getattr(config, key) for key in stage.model_fields})
+
+
+def parse_change(text: str) -> tuple[str, Any]:
+    """Split one `KEY=VALUE` of a command line; the value is YAML.
+
+    Raises:
+      argparse.ArgumentTypeError: for any other form.
+    """
+    key, separator, value = text.partition("=")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        separator = ""
+    if not separator:
+        raise ArgumentTypeError(f"expected KEY=VALUE, found {text}")
+    return key, parsed
+
+
+def _validate(path: Path, values: Mapping[str, Any]) -> AutoMedSAMConfig:
+    try:
+        return AutoMedSAMConfig(**values)
+    except ValidationError as error:
+        raise InputError("; ".join(f"{path}: {_describe(e)}" for e in error.errors())) from None
+
+
+def _describe(error: Any) -> str:
+    """One pydantic error as `key: what is wrong, found value`."""
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{key}: no such key"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}, found {error['input']!r}" if key else message

@@ -1,0 +1,109 @@
+"""Pages of TIFF files, checked for completeness."""
+
+import logging
+import math
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import shorten
+
+from tifffile import TiffFile, TiffFileError, TiffPage
+
+from automedsam.runtime.errors import InputError
+
+# Exceptions that tifffile and imagecodecs raise on broken files.
+UNREADABLE = (
+    TiffFileError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
+    MemoryError,
+    EOFError,
+    struct.error,
+)
+MAX_PAGE_VALUES = 2**29  # a header that specifies more is damaged or malicious
+METAMORPH_PLANES_TAG = 33629
+
+# tifffile warns of unusual tags, which users cannot change and which do not affect the pixels.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+@contextmanager
+def open_pages(path: Path) -> Iterator[list[TiffPage]]:
+    """Yield the pages of a TIFF, and close the file afterwards.
+
+    Raises:
+      InputError: If the file is missing, truncated, damaged or of an unsupported kind, or if
+        reading it in the block fails; the message names the file.
+    """
+    try:
+        # tifffile would guess the pages of a ScanImage file instead of reading them.
+        with TiffFile(path, is_scanimage=False) as file:
+            yield _read_pages(file)
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: file not found") from None
+    except UNREADABLE as error:
+        reason = shorten(str(error), 150) or type(error).__name__
+        raise InputError(f"{path}: cannot read the image ({reason})") from error
+
+
+def _read_pages(file: TiffFile) -> list[TiffPage]:
+    """All pages of a file; tifffile alone would skip those that it does not find.
+
+    Raises:
+      ValueError: If pages are missing or invalid.
+    """
+    pages: dict[int, TiffPage] = {}
+    for page in file.pages:
+        if page.offset in pages:
+            raise ValueError("the list of pages is circular")
+        pages[page.offset] = page.aspage()
+        _check_page(pages[page.offset], file.filehandle.size)
+    # The link after the last page must be 0.
+    file.filehandle.seek(file.pages.next_page_offset or 0)
+    is_cut_off = any(file.filehandle.read(file.tiff.offsetsize))
+    if not pages or len(pages) != len(file.pages) or is_cut_off:
+        raise ValueError("pages are missing")
+    images = _count_images(file.pages.first)
+    if images > len(pages):
+        raise ValueError(f"{images} images, but {len(pages)} pages; each needs a page of its own")
+    return list(pages.values())
+
+
+def _count_images(first: TiffPage) -> int:
+    """Number of images that ImageJ or MetaMorph specify; 1 for all other files.
+
+    ImageJ writes no pages for images beyond 4 GB. MetaMorph writes one page for all images.
+    """
+    imagej = re.match(r"ImageJ=.*^images=(\d+)", first.description, re.DOTALL | re.MULTILINE)
+    planes = first.tags.get(METAMORPH_PLANES_TAG)
+    return max(int(imagej[1]) if imagej else 1, planes.count if planes else 1)
+
+
+def _check_page(page: TiffPage, file_size: int) -> None:
+    """Reject a page that tifffile would fill with zeros, or that would exhaust the memory.
+
+    Raises:
+      ValueError: If the type, the size or the data of the page are not supported.
+    """
+    if page.dtype is None or page.dtype.kind not in "buif":
+        raise ValueError(f"values of {page.bitspersample} bits of an unsupported type")
+    if page.imagedepth != 1:
+        raise ValueError(f"{page.imagedepth} slices in one page")
+    counts = math.prod(page.shaped), math.prod(page.chunks)
+    if not 0 < min(counts) <= max(counts) <= MAX_PAGE_VALUES:
+        raise ValueError(f"a page of {page.imagelength} x {page.imagewidth} pixels")
+    if not len(page.dataoffsets) == len(page.databytecounts) == math.prod(page.chunked):
+        raise ValueError("page data are missing")
+    chunks = zip(page.dataoffsets, page.databytecounts, strict=True)
+    if not all(start > 0 and 0 < length <= file_size - start for start, length in chunks):
+        raise ValueError("page data are truncated")

@@ -1,0 +1,44 @@
+"""The part of a training that depends on how the model prompts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from automedsam.cases.case import Case
+from automedsam.training.context import TrainingContext
+
+LossTerms = dict[str, Tensor]  # `loss`, which is minimized, and its parts; each a scalar
+
+
+class Recipe(ABC):
+    """Losses, optimizer, schedule and validation of one kind of prompter."""
+
+    context: TrainingContext
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    max_gradient_norm: float | None = None
+
+    @abstractmethod
+    def losses(self, train_cases: list[Case], epoch: int) -> Iterator[tuple[list[Case], LossTerms]]:
+        """The batches of one epoch and their losses.
+
+        The optimizer takes its step before the next batch is requested. The order of the batches
+        depends on the seed and the epoch only, so a resumed training sees the same batches.
+        """
+
+    @abstractmethod
+    def validate_batch(self, cases: list[Case]) -> tuple[list[Tensor], list[float]]:
+        """Mask logits (1, K, H, W) of each case, and the overlap of each class with its boxes."""
+
+    def calibrate(self, val_cases: list[Case]) -> None:
+        """Set what only validation boxes of the best model can determine; nothing by default."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """State beyond the prompter, the optimizer and the schedule; none by default."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the state that `state_dict` returned."""
