@@ -2,8 +2,8 @@
 
 python stages/train.py
 
-No mask is read, and no image encoder is loaded. A training that was stopped continues after its last
-complete epoch if nothing that it depends on has changed.
+No mask is read, and no image encoder is loaded. A stopped training resumes after its last complete
+epoch, if nothing that it depends on has changed.
 """
 
 import logging
@@ -18,12 +18,10 @@ from automedsam.runtime.compute import be_deterministic, choose_compute
 from automedsam.runtime.parameters.loading import load_params
 from automedsam.runtime.parameters.stages import TrainParams
 from automedsam.runtime.paths import (
-    BOXES,
     CLASSES,
     EMBEDDINGS,
     IMAGES,
     INDEX,
-    MODEL,
     PREPARATION,
     PROMPT_MODULE,
     PSEUDO_LABELS,
@@ -33,7 +31,7 @@ from automedsam.runtime.script import argument_parser, parse, run
 from automedsam.runtime.tensors import save_tensors
 from automedsam.training.fit import fit
 from automedsam.training.inputs import CaseInputs
-from automedsam.training.resume import TrainingFolder, case_files, fingerprint
+from automedsam.training.resume import TrainingFolder, fingerprint, input_files
 from automedsam.training.setup import create_trainer, describe_training
 
 logger = logging.getLogger("automedsam.train")
@@ -60,21 +58,20 @@ def main() -> None:
     model = AutoMedSAM(weights, *kind, classes=len(classes)).to(compute.device)
     inputs = CaseInputs(model, embeddings, IMAGES, compute.device)
     trainer = create_trainer(params, inputs, classes, PSEUDO_LABELS, compute)
-    trainable = sum(parameter.numel() for parameter in model.prompter.parameters())
-    counts = f"{trainable:,} trainable parameters, {len(train_cases)} training cases"
-    logger.info("%s on %s: %s", params.backbone, compute, counts)
+    trainable = f"{sum(parameter.numel() for parameter in model.prompter.parameters()):,}"
+    logger.info("%s on %s: %s trainable parameters", params.backbone, compute, trainable)
 
     # Train, or continue a training that was stopped.
     header = describe_training(params, weights, compute, classes, PREPARATION).model_dump()
-    files = [case_files(case, classes, embeddings, views) for case in [*train_cases, *val_cases]]
-    read = [INDEX, BOXES, *(file for of_case in files for file in of_case)]
-    folder = TrainingFolder(cache_folder() / "train", fingerprint(header, embeddings.encoder, read))
+    files = input_files([*train_cases, *val_cases], classes, embeddings, views)
+    identity = fingerprint(header, embeddings.encoder, files)
+    folder = TrainingFolder(cache_folder() / "train", identity)
     fit(trainer, train_cases, val_cases, folder, header, params.epochs, params.save_every)
 
     # Keep the best epoch.
     trainer.finish(val_cases)
     save_tensors(folder.results / PROMPT_MODULE.name, trainer.best, header)
-    folder.finish(MODEL)
+    folder.finish(PROMPT_MODULE.parent)
     best = trainer.best_row
     logger.info("best epoch %d: validation box IoU %.3f", best["epoch"], best["val_box_iou"])
 

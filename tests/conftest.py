@@ -16,6 +16,7 @@ from automedsam.backbone.weights import Weights
 from automedsam.cases.augmentation import AUGMENTATIONS, embedded_view
 from automedsam.cases.boxes import fill_boxes
 from automedsam.cases.case import Case
+from automedsam.cases.classes import SINGLE_CLASS_VALUE
 from automedsam.runtime.compute import Compute
 from automedsam.runtime.image_files import read_image, write_image
 from http_server import Server, serve
@@ -70,11 +71,11 @@ def other_weights(tiny_weights: Weights, tmp_path: Path) -> Weights:
 def cases() -> list[Case]:
     """Three training cases, the last one with no object, and two to validate with; no two of one size."""
     return [
-        Case("a", "patient 1", "train", 48, 64, ((10, 8, 40, 36),)),
-        Case("b", "patient 2", "train", 64, 40, ((5, 20, 30, 60),)),
-        Case("c", "patient 3", "train", 50, 50),
-        Case("d", "patient 4", "val", 60, 44, ((12, 10, 32, 41),)),
-        Case("e", "patient 5", "val", 33, 71, ((20, 6, 61, 27),)),
+        Case("a", "patient 1", "train", 48, 64, {SINGLE_CLASS_VALUE: ((10, 8, 40, 36),)}),
+        Case("b", "patient 2", "train", 64, 40, {SINGLE_CLASS_VALUE: ((5, 20, 30, 60),)}),
+        Case("c", "patient 3", "train", 50, 50, {SINGLE_CLASS_VALUE: ()}),
+        Case("d", "patient 4", "val", 60, 44, {SINGLE_CLASS_VALUE: ((12, 10, 32, 41),)}),
+        Case("e", "patient 5", "val", 33, 71, {SINGLE_CLASS_VALUE: ((20, 6, 61, 27),)}),
     ]
 
 
@@ -85,7 +86,7 @@ def images(cases: list[Case], tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     for case in cases:
         image = rng.integers(0, 100, case.image_size) + 150 * fill_boxes(
-            case.boxes_xyxy, case.image_size
+            case.all_boxes_xyxy, case.image_size
         )
         write_image(folder / f"{case.name}.png", image.astype(np.uint8))
     return folder
@@ -114,7 +115,7 @@ def pseudo_labels(cases: list[Case], tmp_path: Path) -> Path:
     folder = tmp_path / "pseudo_labels"
     write_image(
         folder / "a.png",
-        (230 * fill_boxes(cases[0].boxes_xyxy, cases[0].image_size)).astype(np.uint8),
+        (230 * fill_boxes(cases[0].all_boxes_xyxy, cases[0].image_size)).astype(np.uint8),
     )
     return folder
 

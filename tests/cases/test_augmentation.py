@@ -1,34 +1,38 @@
-"""Views: what each kind does, by numpy's own turns and flips; image and label move alike; the same each time."""
+"""Tests of augmentation: effect of each kind, alignment of image and label, reproducibility."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from automedsam.cases.augmentation import AUGMENTATIONS, View, embedded_view, sample_view
+from automedsam.cases.augmentation import (
+    AUGMENTATIONS,
+    View,
+    embedded_view,
+    embedded_view_count,
+    sample_view,
+)
 from automedsam.runtime.options import Augmentation
 
 GEOMETRY: tuple[Augmentation, ...] = ("flip", "turn", "rotate", "scale", "shift")
-AS_IT_IS = sample_view(np.random.default_rng(0), [])
+IDENTITY = sample_view(np.random.default_rng(0), [])
 
 
 def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def turned(degrees: float) -> View:
+def rotation(degrees: float) -> View:
     angle = math.radians(degrees)
-    turning = torch.tensor(
-        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
-    )
-    return replace(AS_IT_IS, turning=turning)
+    matrix = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    return replace(IDENTITY, matrix=matrix)
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (20, 47), (20, 47, 3), (1, 5), (30, 9, 3)])
-def test_with_no_kinds_an_image_stays_as_it_is(shape: tuple[int, ...]) -> None:
+def test_view_without_augmentations_keeps_the_image(shape: tuple[int, ...]) -> None:
     image = noise(*shape)
     for seed in range(5):
         seen = sample_view(np.random.default_rng(seed), []).apply_to_uint8(image)
@@ -37,16 +41,16 @@ def test_with_no_kinds_an_image_stays_as_it_is(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (20, 47), (20, 47, 3)])
-def test_a_flip_is_numpys_or_none(shape: tuple[int, ...]) -> None:
-    image, flipped = noise(*shape), []
+def test_flip_mirrors_about_half_of_the_views(shape: tuple[int, ...]) -> None:
+    image, is_flipped = noise(*shape), []
     for seed in range(20):
         seen = sample_view(np.random.default_rng(seed), ["flip"]).apply_to_uint8(image)
-        flipped.append(np.array_equal(seen, image[:, ::-1]))
-        assert flipped[-1] or np.array_equal(seen, image)
-    assert 4 < sum(flipped) < 16
+        is_flipped.append(np.array_equal(seen, image[:, ::-1]))
+        assert is_flipped[-1] or np.array_equal(seen, image)
+    assert 4 < sum(is_flipped) < 16
 
 
-def test_a_turn_is_one_of_numpys_four() -> None:
+def test_turn_is_one_of_four_quarter_turns() -> None:
     image, counts = noise(33, 33), [0] * 4
     for seed in range(40):
         seen = sample_view(np.random.default_rng(seed), ["turn"]).apply_to_uint8(image)
@@ -58,20 +62,20 @@ def test_a_turn_is_one_of_numpys_four() -> None:
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_image_and_map_turn_the_same_way(quarters: int) -> None:
+def test_image_and_map_rotate_in_the_same_direction(quarters: int) -> None:
     image = noise(24, 24)
-    view = turned(90 * quarters)
+    view = rotation(90 * quarters)
     assert np.array_equal(view.apply_to_uint8(image), np.rot90(image, quarters))
     moved = view.apply_to_map(torch.tensor(image, dtype=torch.float32)[None])[0].numpy()
     np.testing.assert_allclose(moved, np.rot90(image, quarters), atol=0.01)
 
 
 @pytest.mark.parametrize("degrees", [90, 30, -20])
-def test_turning_keeps_lengths_in_an_image_that_is_no_square(degrees: float) -> None:
-    """A bar 40 px long, in the middle of an image twice as wide as high."""
+def test_rotation_keeps_lengths_in_an_image_that_is_not_square(degrees: float) -> None:
+    """The image is twice as wide as high, and shows a bar of 40 px in its middle."""
     values = torch.zeros(1, 60, 120)
     values[0, 28:32, 40:80] = 1
-    moved = turned(degrees).apply_to_map(values)[0]
+    moved = rotation(degrees).apply_to_map(values)[0]
     rows, columns = np.indices(moved.shape)
     weights = moved.numpy() / moved.sum().item()
     centre = (weights * rows).sum(), (weights * columns).sum()
@@ -80,44 +84,41 @@ def test_turning_keeps_lengths_in_an_image_that_is_no_square(degrees: float) -> 
     assert moved.sum().item() == pytest.approx(160, rel=0.03)
     assert spread == pytest.approx((40**2 - 1) / 12 + (4**2 - 1) / 12, rel=0.03)
     slope = (weights * (rows - centre[0]) * (columns - centre[1])).sum()
-    along, across = (
-        (weights * (columns - centre[1]) ** 2).sum(),
-        (weights * (rows - centre[0]) ** 2).sum(),
-    )
-    angle = math.degrees(0.5 * math.atan2(2 * slope, along - across))
+    x_variance = (weights * (columns - centre[1]) ** 2).sum()
+    y_variance = (weights * (rows - centre[0]) ** 2).sum()
+    angle = math.degrees(0.5 * math.atan2(2 * slope, x_variance - y_variance))
     assert abs(angle) == pytest.approx(abs(degrees), abs=1)
 
 
-def test_a_shift_looks_elsewhere_and_past_the_edge_is_black() -> None:
+def test_shift_moves_pixels_and_fills_with_black() -> None:
     image = noise(20, 40)
-    view = replace(
-        AS_IT_IS, shift=torch.tensor([0.5, 0.2])
-    )  # of halves: 10 px to the right, 2 px down
+    # In halves of the image's width and height: 10 px to the right and 2 px down.
+    view = replace(IDENTITY, shift=torch.tensor([0.5, 0.2]))
     seen = view.apply_to_uint8(image)
     assert np.array_equal(seen[:18, :30], image[2:, 10:])
     assert not seen[18:].any()
     assert not seen[:, 30:].any()
 
 
-def test_a_zoom_keeps_the_centre() -> None:
-    view = replace(AS_IT_IS, turning=torch.eye(2) / 2)
+def test_scale_keeps_the_centre() -> None:
+    view = replace(IDENTITY, matrix=torch.eye(2) / 2)
     values = torch.zeros(1, 40, 80)
     values[0, 15:25, 30:50] = 1
     assert view.apply_to_map(values).sum().item() == pytest.approx(4 * 200, rel=0.01)
     assert view.apply_to_map(values)[0, 12:28, 22:58].min() == 1
 
 
-def test_past_the_edge_nothing_is_known() -> None:
-    """A label of ones, and how sure it is: where the view shows no image, both are 0."""
-    known = torch.ones(2, 30, 30)
-    moved = turned(45).apply_to_map(known)
+def test_apply_to_map_is_0_outside_of_the_image() -> None:
+    """Probability and weight of a label are both 0 where the view shows no part of the image."""
+    targets = torch.ones(2, 30, 30)
+    moved = rotation(45).apply_to_map(targets)
     assert not moved[:, 0, 0].any()
     assert (moved[:, 15, 15] == 1).all()
     assert torch.equal(moved[0], moved[1])
 
 
-def test_an_object_is_where_its_label_is() -> None:
-    """Bright pixels, and their mask, through thirty views of all kinds of geometry."""
+def test_image_and_mask_stay_aligned() -> None:
+    """Thirty views with all kinds of geometry move bright pixels and their mask."""
     image = np.zeros((50, 90), np.uint8)
     image[20:32, 35:60] = 200
     mask = torch.tensor(image > 0).float()[None]
@@ -127,14 +128,13 @@ def test_an_object_is_where_its_label_is() -> None:
         np.testing.assert_allclose(seen, 200 * moved, atol=1)
 
 
-def test_a_smaller_copy_moves_as_the_image_does() -> None:
+def test_view_moves_a_smaller_copy_alike() -> None:
     view = embedded_view("a", 3, GEOMETRY)
     rows, columns = torch.meshgrid(
         torch.linspace(0, 3, 120), torch.linspace(0, 5, 200), indexing="ij"
     )
-    values = (rows.sin() + columns.cos())[
-        None
-    ] + 2  # so smooth that a copy of half the size holds it all
+    # So smooth that a copy of half the size loses nothing.
+    values = (rows.sin() + columns.cos())[None] + 2
     halved = F.avg_pool2d(values, 2)
     then_halved = F.avg_pool2d(view.apply_to_map(values), 2)
     outside = 1 - view.apply_to_map(torch.ones(1, 60, 100))
@@ -145,7 +145,7 @@ def test_a_smaller_copy_moves_as_the_image_does() -> None:
     )
 
 
-def test_channels_move_and_brighten_together() -> None:
+def test_apply_to_uint8_treats_all_channels_alike() -> None:
     grey = noise(30, 40)
     view = embedded_view("a", 1, AUGMENTATIONS)
     seen = view.apply_to_uint8(np.repeat(grey[..., None], 3, axis=2))
@@ -154,7 +154,7 @@ def test_channels_move_and_brighten_together() -> None:
         assert np.array_equal(seen[..., channel], view.apply_to_uint8(grey))
 
 
-def test_channels_keep_their_order() -> None:
+def test_apply_to_uint8_keeps_the_order_of_channels() -> None:
     image = np.zeros((20, 20, 3), np.uint8)
     image[..., 1] = noise(20, 20)
     seen = sample_view(np.random.default_rng(1), GEOMETRY).apply_to_uint8(image)
@@ -162,8 +162,8 @@ def test_channels_keep_their_order() -> None:
     assert not seen[..., [0, 2]].any()
 
 
-def test_gamma_contrast_and_brightness_are_those_by_hand() -> None:
-    view = replace(AS_IT_IS, gamma=2.0, contrast=0.5, brightness=0.1)
+def test_gamma_contrast_and_brightness_equal_values_by_hand() -> None:
+    view = replace(IDENTITY, gamma=2.0, contrast=0.5, brightness=0.1)
     seen = view.apply_to_image(torch.tensor([[[0.0, 0.5, 0.8, 1.0]]]))
     expected = [
         (0 - 0.5) * 0.5 + 0.6,
@@ -174,17 +174,17 @@ def test_gamma_contrast_and_brightness_are_those_by_hand() -> None:
     assert seen.flatten().tolist() == pytest.approx(expected, abs=1e-5)
 
 
-def test_noise_has_its_strength_and_is_the_same_each_time() -> None:
-    view = replace(AS_IT_IS, noise=0.05, seed=7)
+def test_noise_has_the_given_std_and_is_reproducible() -> None:
+    view = replace(IDENTITY, noise_std=0.05, noise_seed=7)
     grey = torch.full((1, 100, 100), 0.5)
     seen = view.apply_to_image(grey)
     assert (seen - 0.5).std().item() == pytest.approx(0.05, rel=0.05)
     assert torch.equal(view.apply_to_image(grey), seen)
-    assert not torch.equal(replace(view, seed=8).apply_to_image(grey), seen)
+    assert not torch.equal(replace(view, noise_seed=8).apply_to_image(grey), seen)
 
 
 @pytest.mark.parametrize("value", [0, 255])
-def test_values_stay_between_black_and_white(value: int) -> None:
+def test_apply_to_image_stays_within_0_and_1(value: int) -> None:
     for seed in range(20):
         view = sample_view(np.random.default_rng(seed), AUGMENTATIONS)
         seen = view.apply_to_image(torch.full((1, 16, 16), value / 255))
@@ -193,7 +193,7 @@ def test_values_stay_between_black_and_white(value: int) -> None:
         assert seen.dtype == torch.float32
 
 
-def test_intensity_leaves_labels_alone() -> None:
+def test_intensity_does_not_change_maps() -> None:
     mask = torch.tensor(noise(20, 30) > 127).float()[None]
     torch.testing.assert_close(
         sample_view(np.random.default_rng(2), ["intensity"]).apply_to_map(mask),
@@ -203,63 +203,65 @@ def test_intensity_leaves_labels_alone() -> None:
     )
 
 
-def test_a_view_is_the_same_whenever_it_is_asked_for() -> None:
+def test_embedded_view_is_reproducible() -> None:
     image = noise(30, 40)
-    one, again = (embedded_view("case_1", 2, AUGMENTATIONS) for _ in range(2))
-    assert one.describe() == again.describe()
-    assert np.array_equal(one.apply_to_uint8(image), again.apply_to_uint8(image))
+    one, other = (embedded_view("case_1", 2, AUGMENTATIONS) for _ in range(2))
+    assert one.describe() == other.describe()
+    assert np.array_equal(one.apply_to_uint8(image), other.apply_to_uint8(image))
 
 
 @pytest.mark.parametrize(("case", "number"), [("case_1", 3), ("case_2", 2), ("case_12", 2)])
-def test_other_numbers_and_other_cases_have_other_views(case: str, number: int) -> None:
+def test_embedded_view_depends_on_number_and_case(case: str, number: int) -> None:
     assert (
         embedded_view(case, number, AUGMENTATIONS).describe()
         != embedded_view("case_1", 2, AUGMENTATIONS).describe()
     )
 
 
-def test_the_order_of_the_kinds_does_not_matter() -> None:
+def test_embedded_view_ignores_the_order_of_augmentations() -> None:
     assert (
         embedded_view("a", 1, AUGMENTATIONS).describe()
         == embedded_view("a", 1, AUGMENTATIONS[::-1]).describe()
     )
 
 
-def test_names_in_any_script_have_views() -> None:
+def test_embedded_view_accepts_names_that_are_not_ascii() -> None:
     assert embedded_view("été 心臓", 1, AUGMENTATIONS).describe()
 
 
-@pytest.mark.parametrize("left_out", AUGMENTATIONS)
-def test_one_kind_more_does_not_change_the_others(left_out: Augmentation) -> None:
-    fields_of = {
+@pytest.mark.parametrize("omitted", AUGMENTATIONS)
+def test_one_more_augmentation_does_not_change_the_others(omitted: Augmentation) -> None:
+    fields_of_kind = {
         "shift": ["shift"],
-        "intensity": ["gamma", "contrast", "brightness", "noise", "bias"],
+        "intensity": ["gamma", "contrast", "brightness", "noise_std", "bias_grid"],
     }
     for seed in range(5):
-        every, fewer = (
-            sample_view(np.random.default_rng(seed), kinds)
-            for kinds in (AUGMENTATIONS, [kind for kind in AUGMENTATIONS if kind != left_out])
-        )
-        changed = fields_of.get(left_out, ["turning"])
-        for name in {
-            "turning",
-            "shift",
-            "gamma",
-            "contrast",
-            "brightness",
-            "noise",
-            "bias",
-            "seed",
-        } - set(changed):
-            assert torch.equal(
-                torch.as_tensor(getattr(every, name)), torch.as_tensor(getattr(fewer, name))
-            ), name
+        view = sample_view(np.random.default_rng(seed), AUGMENTATIONS)
+        others = [kind for kind in AUGMENTATIONS if kind != omitted]
+        view_of_others = sample_view(np.random.default_rng(seed), others)
+        changed = fields_of_kind.get(omitted, ["matrix"])
+        for name in {field.name for field in fields(View)} - set(changed):
+            value, value_of_others = getattr(view, name), getattr(view_of_others, name)
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(value_of_others)), name
 
 
 @pytest.mark.parametrize(
-    ("change", "value"),
-    [("turning", torch.eye(2) / 2), ("shift", torch.ones(2)), ("gamma", 1.5), ("contrast", 0.9), ("brightness", 0.01),
-     ("noise", 0.02), ("bias", torch.ones(1, 1, 4, 4)), ("seed", 3)],
-)  # fmt: skip
-def test_every_number_of_a_view_is_in_its_description(change: str, value: object) -> None:
-    assert replace(AS_IT_IS, **{change: value}).describe() != AS_IT_IS.describe()
+    ("field", "value"),
+    [
+        ("matrix", torch.eye(2) / 2),
+        ("shift", torch.ones(2)),
+        ("gamma", 1.5),
+        ("contrast", 0.9),
+        ("brightness", 0.01),
+        ("noise_std", 0.02),
+        ("bias_grid", torch.ones(1, 1, 4, 4)),
+        ("noise_seed", 3),
+    ],
+)
+def test_describe_contains_every_field(field: str, value: object) -> None:
+    assert replace(IDENTITY, **{field: value}).describe() != IDENTITY.describe()
+
+
+def test_embedded_view_count_is_0_without_augmentations() -> None:
+    assert embedded_view_count(3, ["flip"]) == 3
+    assert embedded_view_count(3, []) == 0

@@ -1,122 +1,132 @@
-"""What is looked for: names, values in label masks, and where raw data have it; and the table that says so."""
+"""Tests of classes: pixels in masks, names of files and figures, and the table of classes."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from automedsam.cases.classes import (
+    SINGLE_CLASS_VALUE,
+    Classes,
     ObjectClass,
-    from_json,
     label_mask,
-    parse_classes,
     read_classes,
     to_json,
     write_classes,
 )
+from automedsam.cases.colours import CLASS_COLOURS, GREEN, ORANGE, SKY
 from automedsam.runtime.errors import InputError
 
-
-def test_with_nothing_said_everything_is_one_object():
-    assert parse_classes(None, None, False) == [ObjectClass("object", 255, None, None)]
-    assert parse_classes(None, [[1, 2], 4], True) == [ObjectClass("object", 255, None, (1, 2, 4))]
-
-
-@pytest.mark.parametrize(
-    ("class_ids", "expected"),
-    [
-        ([3], [("3", 255, (3,))]),
-        ([[1, 2]], [("1+2", 255, (1, 2))]),
-        ([1, 3], [("1", 1, (1,)), ("3", 3, (3,))]),
-        ([[2, 1], 3], [("2+1", 2, (2, 1)), ("3", 3, (3,))]),
-        ([3, 255], [("3", 3, (3,)), ("255", 255, (255,))]),
-        ([600, 205], [("600", 1, (600,)), ("205", 2, (205,))]),
-    ],
-)
-def test_classes_of_masks_are_written_by_their_first_ids_if_those_fit(class_ids, expected):
-    found = parse_classes(class_ids, None, False)
-    assert [(of.name, of.value, of.mask_values) for of in found] == expected
+LIVER, SPLEEN = ObjectClass("liver", 1), ObjectClass("spleen", 7)
+SINGLE, SEVERAL = Classes([SPLEEN]), Classes([LIVER, SPLEEN])
+NAMED = Classes([ObjectClass("null", 1), ObjectClass('left, "upper"', 2), ObjectClass("3", 255)])
 
 
-@pytest.mark.parametrize(
-    ("class_ids", "mask_ids", "expected"),
-    [
-        (["liver"], None, [("liver", 255, None)]),
-        (["liver"], [2, 5], [("liver", 255, (2, 5))]),
-        (
-            ["liver", ["kidney_l", "kidney_r"]],
-            None,
-            [("liver", 1, ()), ("kidney_l+kidney_r", 2, ())],
-        ),
-        (
-            ["liver", ["kidney_l", "kidney_r"]],
-            [6, [1, 2]],
-            [("liver", 6, (6,)), ("kidney_l+kidney_r", 1, (1, 2))],
-        ),
-        ([4, [2, 3]], None, [("4", 4, (4,)), ("2+3", 2, (2, 3))]),
-        ([0, 1], None, [("0", 1, ()), ("1", 2, ())]),  # YOLO's first class, which no mask can have
-        ([0, 1], [7, 9], [("0", 7, (7,)), ("1", 9, (9,))]),
-        ([1, 2], [2, 1], [("1", 2, (2,)), ("2", 1, (1,))]),
-        ([1, 2], [400, 3], [("1", 1, (400,)), ("2", 2, (3,))]),
-    ],
-)
-def test_annotated_classes_are_written_by_what_masks_are_said_to_have_or_by_their_ids(
-    class_ids, mask_ids, expected
-):
-    found = parse_classes(class_ids, mask_ids, True)
-    assert [(of.name, of.value, of.mask_values) for of in found] == expected
-
-
-def test_a_class_takes_the_boxes_of_its_ids_and_names():
-    (kidneys, liver), (anything,) = (
-        parse_classes([["left", 5], "liver"], None, True),
-        parse_classes(None, None, True),
-    )
+def test_takes_accepts_any_of_the_ids_or_names():
+    kidneys = ObjectClass("kidneys", 1, ids=("left", 5))
     assert kidneys.takes((2, "left"))
     assert kidneys.takes((5, "right"))
-    assert not liver.takes((2, "left"))
-    assert anything.takes((9,))
+    assert not kidneys.takes((2, "liver"))
+    assert ObjectClass("object", 255, ids=None).takes((9,))
 
 
-def test_a_label_mask_has_the_classes_values_and_nothing_else():
-    raw = np.array([[0, 1, 2], [3, 600, 1]])
-    assert label_mask(raw, parse_classes([[1, 600], 3], None, False)).tolist() == [
-        [0, 1, 0],
-        [3, 1, 1],
+@pytest.mark.parametrize("dtype", [np.int16, np.int64, np.uint8])
+@pytest.mark.parametrize(
+    ("mask_values", "expected"),
+    [
+        (None, [False, False, True, True, True]),
+        ((2,), [False, False, False, True, False]),
+        ((200, 1), [False, False, True, False, True]),
+        ((7,), [False] * 5),
+        ((456,), [False] * 5),  # 200 + 256, which 8 bits cannot represent
+    ],
+)
+def test_mask_of_selects_mask_values_or_all_above_0(mask_values, expected, dtype):
+    raw = np.array([[0, -1, 1, 2, 200]]).clip(0 if dtype == np.uint8 else -1).astype(dtype)
+    mask = ObjectClass("object", 255, mask_values=mask_values).mask_of(raw)
+    assert (mask.dtype, mask.tolist()) == (bool, [expected])
+
+
+def test_label_mask_contains_the_values_of_the_classes():
+    raw_mask = np.array([[0, 1, 2], [3, 600, 1]])
+    several = Classes(
+        [ObjectClass("1+600", 1, mask_values=(1, 600)), ObjectClass("3", 3, mask_values=(3,))]
+    )
+    single = Classes([ObjectClass("object", SINGLE_CLASS_VALUE, mask_values=None)])
+    labels = label_mask(raw_mask, several)
+    assert (labels.dtype, labels.tolist()) == (np.uint8, [[0, 1, 0], [3, 1, 1]])
+    assert label_mask(raw_mask, single).tolist() == [[0, 255, 255], [255, 255, 255]]
+
+
+def test_values_and_names_have_the_order_of_the_classes():
+    classes = Classes([SPLEEN, LIVER])
+    assert classes.values == [7, 1]
+    assert classes.names == ["spleen", "liver"]
+    assert list(classes) == [SPLEEN, LIVER]
+
+
+def test_is_single():
+    assert SINGLE.is_single
+    assert not SEVERAL.is_single
+
+
+def test_folder_of_several_classes_is_named_by_the_value():
+    assert SINGLE.folder_of(Path("labels"), SPLEEN) == Path("labels")
+    assert [SEVERAL.folder_of(Path("labels"), cls) for cls in SEVERAL] == [
+        Path("labels/1"),
+        Path("labels/7"),
     ]
-    assert label_mask(raw, parse_classes(None, None, False)).tolist() == [
-        [0, 255, 255],
-        [255, 255, 255],
-    ]
-    assert label_mask(raw, parse_classes([7], None, False)).dtype == np.uint8
 
 
-NAMED = [ObjectClass("null", 1), ObjectClass('left, "upper"', 2), ObjectClass("3", 255)]
+def test_key_of_several_classes_ends_with_the_value():
+    assert SINGLE.key_of("a", SPLEEN) == "a"
+    assert [SEVERAL.key_of("a", cls) for cls in SEVERAL] == ["a/1", "a/7"]
 
 
-def test_classes_come_back_from_their_table_whatever_they_are_called(tmp_path):
+def test_label_of_several_classes_ends_with_the_name():
+    assert SINGLE.label_of("a", SPLEEN) == "a"
+    assert [SEVERAL.label_of("a", cls) for cls in SEVERAL] == ["a, liver", "a, spleen"]
+    assert SEVERAL.label_of("a", LIVER, separator="\n") == "a\nliver"
+
+
+def test_colour_of_a_single_class_is_the_given_one():
+    assert SINGLE.colour_of(SPLEEN, single=GREEN) == GREEN
+
+
+def test_colours_of_several_classes_differ_and_repeat_after_seven():
+    classes = Classes(ObjectClass(str(value), value) for value in range(1, 10))
+    colours = [classes.colour_of(cls, single=GREEN) for cls in classes]
+    assert len(set(colours[:7])) == 7
+    assert colours == [*CLASS_COLOURS, ORANGE, SKY]
+
+
+def test_read_classes_restores_any_name(tmp_path):
     write_classes(tmp_path / "classes.csv", NAMED)
-    assert read_classes(tmp_path / "classes.csv") == NAMED
+    classes = read_classes(tmp_path / "classes.csv")
+    assert classes == NAMED
+    assert isinstance(classes, Classes)
 
 
-def test_the_table_is_a_plain_one(tmp_path):
-    write_classes(tmp_path / "classes.csv", parse_classes([[1, 2], 3], None, False))
+def test_write_classes_writes_a_table_of_names_and_values(tmp_path):
+    write_classes(tmp_path / "classes.csv", Classes([ObjectClass("1+2", 1), ObjectClass("3", 3)]))
     assert (tmp_path / "classes.csv").read_bytes() == b"class,value\n1+2,1\n3,3\n"
 
 
-def test_classes_come_back_from_a_header_in_their_order():
-    assert from_json(to_json(NAMED[::-1])) == NAMED[::-1]
+def test_to_json_keeps_the_order():
+    assert to_json(Classes([SPLEEN, LIVER])) == '{"spleen": 7, "liver": 1}'
 
 
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (None, "found no such file; run `dvc repro`"),
-        ("", "found No columns"),
-        ("name,value\na,1\n", "found name, value"),
-        ("class,value\na,b\n", "found invalid literal"),
+        (None, "no such file; run `dvc repro`"),
+        ("", "not a table of classes: No columns"),
+        ("name,value\na,1\n", "expected the columns class, value, found name, value"),
+        ("class,value\na,b\n", "not a table of classes: invalid literal"),
     ],
 )
-def test_another_file_is_named(tmp_path, content, fault):
+def test_read_classes_reports_a_file_that_is_not_a_table_of_classes(tmp_path, content, fault):
     if content is not None:
         (tmp_path / "classes.csv").write_text(content)
-    with pytest.raises(InputError, match=rf"classes\.csv: expected .*{fault}"):
+    with pytest.raises(InputError, match=rf"classes\.csv: {fault}"):
         read_classes(tmp_path / "classes.csv")

@@ -1,4 +1,4 @@
-"""The prepared data set on disk: each scan read once, and every file at fault told."""
+"""The prepared data set on disk: one read per scan, and one error for all unreadable files."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from automedsam.cases.case import Case
-from automedsam.cases.classes import SINGLE_CLASS_VALUE, ObjectClass
+from automedsam.cases.classes import SINGLE_CLASS_VALUE, Classes, ObjectClass
 from automedsam.datasets.raw_scan import RawScan
 from automedsam.preparation.writing import write_cases
 from automedsam.runtime.errors import InputError
@@ -16,11 +16,11 @@ from automedsam.scans.prepared_scan import Preparation
 from automedsam.scans.scan import open_scan
 from fake_scans import OBJECT, make_slice
 
-AS_IT_IS = Preparation(intensity=Intensity((0, 255)))
+UNSCALED = Preparation(intensity=Intensity((0, 255)))
 
 
 def make_file(folder, name, value, labels=None):
-    """A scan of 3 x 4 pixels of one value; its labels are told as often as they are read."""
+    """A scan of 3 x 4 pixels of one value, and a list that grows whenever its labels are read."""
     path = folder / f"{name}.png"
     write_image(path, np.full((3, 4), value, np.uint8))
     reads = []
@@ -38,19 +38,22 @@ def make_file(folder, name, value, labels=None):
     return scan, reads
 
 
-def of(scan, split="train", **fields):
+def surveyed(scan, split="train", **fields):
     return make_slice(scan.name, split, ((0, 0, 2, 2),), scan=scan, **fields)
 
 
-def test_images_are_written_and_masks_of_those_that_are_tested_on(tmp_path):
+def test_write_cases_writes_all_images_and_test_masks_only(tmp_path):
     labels = np.array([[0, 1, 2, 3], [0, 0, 2, 2], [0, 0, 0, 0]])
-    (a, of_a), (b, of_b) = make_file(tmp_path, "a", 7, labels), make_file(tmp_path, "b", 9, labels)
-    chosen = [of(a), of(b, "test", has_mask=True)]
-    (tmp_path / "out").mkdir()
-    cases = write_cases(
-        chosen, AS_IT_IS, [ObjectClass("2", SINGLE_CLASS_VALUE, (2,), (2,))], tmp_path / "out"
+    (a, reads_a), (b, reads_b) = (
+        make_file(tmp_path, "a", 7, labels),
+        make_file(tmp_path, "b", 9, labels),
     )
-    case = Case("a", "group of a", "train", 3, 4, ((0, 0, 2, 2),), value_range=(0, 255))
+    chosen = [surveyed(a), surveyed(b, "test", has_mask=True)]
+    (tmp_path / "out").mkdir()
+    classes = Classes([ObjectClass("2", SINGLE_CLASS_VALUE, (2,), (2,))])
+    cases = write_cases(chosen, UNSCALED, classes, tmp_path / "out")
+    boxes = {SINGLE_CLASS_VALUE: ((0, 0, 2, 2),)}
+    case = Case("a", "group of a", "train", 3, 4, boxes, value_range=(0, 255))
     assert cases == [case, replace(case, name="b", group="group of b", split="test", has_mask=True)]
     assert {path.name for path in (tmp_path / "out").rglob("*.png")} == {"a.png", "b.png"}
     assert (read_image(tmp_path / "out/images/a.png") == 7).all()
@@ -58,10 +61,10 @@ def test_images_are_written_and_masks_of_those_that_are_tested_on(tmp_path):
     np.testing.assert_array_equal(
         read_image(tmp_path / "out/test_masks/b.png"), 255 * (labels == 2)
     )
-    assert (of_a, of_b) == ([], ["b"])
+    assert (reads_a, reads_b) == ([], ["b"])
 
 
-def test_every_file_at_fault_is_told_and_there_are_no_cases(tmp_path):
+def test_write_cases_reports_all_unreadable_files(tmp_path):
     scans = [make_file(tmp_path, name, 7)[0] for name in "abc"]
     for name in "ac":
         (tmp_path / f"{name}.png").write_text("broken")
@@ -70,4 +73,4 @@ def test_every_file_at_fault_is_told_and_there_are_no_cases(tmp_path):
         InputError,
         match=r"^[^;]*a\.png: cannot read the image [^;]*; [^;]*c\.png: cannot read the image",
     ):
-        write_cases([of(scan) for scan in scans], AS_IT_IS, OBJECT, tmp_path / "out")
+        write_cases([surveyed(scan) for scan in scans], UNSCALED, OBJECT, tmp_path / "out")

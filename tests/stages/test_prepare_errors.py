@@ -83,7 +83,7 @@ def test_a_volume_that_breaks_off_is_named_and_the_old_result_is_untouched(raw_p
     save_nifti(path, np.random.default_rng(0).integers(0, 30_000, (3, 12, 16)))
     path.write_bytes(path.read_bytes()[:-60])
     (fault,) = faults_of()
-    assert fault.startswith(f"{path}: expected voxels, found data that cannot be read")
+    assert fault.startswith(f"{path}: cannot read the voxels")
     assert contents(PREPARED) == before
 
 
@@ -161,7 +161,7 @@ def test_too_few_groups_are_refused(raw_project):
 def test_empty_data_folder_is_named(raw_project):
     with pytest.raises(
         InputError,
-        match=r"^data/raw/images: expected \.png.* found none; see dataset, data_dir and annotations$",
+        match=r"^data/raw/images: no \.png.* files; check dataset, data_dir and annotations$",
     ):
         prepare.main()
 

@@ -97,7 +97,7 @@ def test_what_is_there_is_never_overwritten(monkeypatch, folder: Path, tmp_path:
 def test_broken_scans_are_told_and_the_others_exported(monkeypatch, folder: Path, tmp_path: Path):
     (folder / "bad.nii").write_text("no", encoding="utf-8")
     with pytest.raises(
-        InputError, match=r"^1 of 3 scans left out:\n.*bad\.nii: expected a NIfTI file"
+        InputError, match=r"^1 of 3 scans left out:\n.*bad\.nii: cannot read the NIfTI file"
     ):
         export(monkeypatch, folder, "--out", tmp_path / "out")
     assert len([*(tmp_path / "out").iterdir()]) == 8

@@ -1,6 +1,5 @@
-"""Small data sets to prepare: drawn into the working folder, in whatever format, and what came of them."""
+"""Small data sets for the prepare stage, drawn into the working folder, and readers of its results."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,32 +10,32 @@ import yaml
 from PIL import Image
 
 import prepare
+from automedsam.cases.classes import read_classes
 from automedsam.cases.index import read_index
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.paths import INDEX
+from automedsam.runtime.paths import CLASSES, INDEX
 from repository import ROOT
 
 RAW = Path("data/raw")
 IMAGES, MASKS = RAW / "images", RAW / "masks"
 NAMES = [f"p{patient}_{number}" for patient in range(6) for number in (1, 2)]
-HEADER = "case,group,split,volume,slice,of_slices,height,width,mask,slice_mm,row_mm,column_mm,value_low,value_high"
-LOW, HIGH = 1000, 3000  # the values of the left and the right half of an image
+HEADER = (
+    "case,group,split,volume,slice,of_slices,height,width,mask,slice_mm,row_mm,column_mm,"
+    "value_low,value_high"
+)
+LOW, HIGH = 1000, 3000  # values of the left and the right half of an image
 
 
 @pytest.fixture
 def raw_project(tmp_path, monkeypatch):
-    """The working folder: a clone's params.yaml and dvc.yaml, and an empty data/raw; changes go to params.yaml."""
+    """A working folder with the project's params.yaml and an empty data/raw; call it to change parameters."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["prepare.py"])
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
     RAW.mkdir(parents=True)
 
     def set_params(**changes):
-        values = (
-            yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-            | {"dataset": "folder"}
-            | changes
-        )
+        published = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        values = published | {"dataset": "folder"} | changes
         Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
 
     set_params()
@@ -45,7 +44,7 @@ def raw_project(tmp_path, monkeypatch):
 
 @pytest.fixture
 def call_prepare(monkeypatch, capsys):
-    """`prepare.py` with arguments, in this process; returns what it printed."""
+    """Run `prepare.py` with arguments in this process; the lines of stdout are returned."""
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["prepare.py", *arguments])
@@ -80,7 +79,7 @@ def save_case(name, labels, suffix=".png"):
 
 
 def save_cases(names=NAMES, empty=(), value=1):
-    """Boxes that tell the cases apart; those named `empty` hold nothing."""
+    """Save cases with a different box each; those in `empty` show no object."""
     for number, name in enumerate(names):
         save_case(name, draw_labels(box_of(number), value=0 if name in empty else value))
 
@@ -91,13 +90,16 @@ def box_of(number):
 
 
 def save_nifti(path, stack):
-    """A stack (slices, rows, columns) of thick slices: 8 mm, with pixels of 2 x 1.5 mm."""
+    """Save a stack (slices, rows, columns) with slices of 8 mm and pixels of 2 x 1.5 mm."""
     path.parent.mkdir(parents=True, exist_ok=True)
     nib.save(nib.Nifti1Image(np.asarray(stack, np.int16).T, np.diag([-1.5, -2, 8, 1])), path)
 
 
 def save_volumes(count=4, slices=3, empty=()):
-    """NIfTI volumes v0, v1 ..: an object in each slice but the `empty` ones, further right from slice to slice."""
+    """Save NIfTI volumes v0, v1, ... with an object in each slice that is not in `empty`.
+
+    The object is further to the right from slice to slice.
+    """
     for number in range(count):
         labels = [draw_labels((n, 1, n + 3, 5), value=n not in empty) for n in range(slices)]
         save_nifti(
@@ -116,15 +118,21 @@ def pixels_of(path):
         return np.asarray(image)
 
 
+def read_cases(split=None):
+    """The prepared cases of one split, or of all splits."""
+    return read_index(INDEX, read_classes(CLASSES), split)
+
+
 def names_of(split=None):
-    return [case.name for case in read_index(INDEX, split)]
+    return [case.name for case in read_cases(split)]
 
 
 def rows_of(path):
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def faults_of(*arguments, call=None):
-    with pytest.raises(InputError) as told:
+def errors_of(*arguments, call=None):
+    """The faults that `prepare.py` reports, one per item."""
+    with pytest.raises(InputError) as caught:
         call(*arguments) if call else prepare.main()
-    return str(told.value).split("; ")
+    return str(caught.value).split("; ")

@@ -27,7 +27,7 @@ TINY = Backbone(
 
 
 def write_weights(path: Path, backbone: Backbone = TINY) -> Path:
-    """Write random weights of an architecture, with the keys of SAM's `Sam`."""
+    """Write random weights of an architecture, with the keys of segment_anything's `Sam`."""
     parts = {
         "image_encoder": backbone.build_encoder(),
         "prompt_encoder": backbone.build_prompt_encoder(),

@@ -1,6 +1,5 @@
-"""Trainings of both kinds on the shared fixtures, and how two of them are compared."""
+"""Trainings of both kinds on the shared fixtures, and helpers to compare them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,24 +11,29 @@ from automedsam.backbone.embeddings import EmbeddingFolder
 from automedsam.backbone.weights import Weights
 from automedsam.cases.augmentation import AUGMENTATIONS
 from automedsam.cases.case import Case
-from automedsam.cases.classes import SINGLE_CLASS_VALUE, ObjectClass
+from automedsam.cases.classes import SINGLE_CLASS_VALUE, Classes, ObjectClass
 from automedsam.model.automedsam import AutoMedSAM
 from automedsam.runtime.compute import Compute
 from automedsam.supervision.box_losses import AutoMedSAMLoss
-from automedsam.training.direct import DirectTraining
+from automedsam.training.context import TrainingContext
+from automedsam.training.direct import DirectRecipe
 from automedsam.training.inputs import CaseInputs
-from automedsam.training.locating import LocatingTraining
-from automedsam.training.trainer import Setup, Training
+from automedsam.training.locating import LocatingRecipe
+from automedsam.training.trainer import Trainer
 
-OBJECT = [ObjectClass("object", SINGLE_CLASS_VALUE)]
+OBJECT = Classes([ObjectClass("object", SINGLE_CLASS_VALUE)])
 CPU = Compute(torch.device("cpu"), torch.float32)
 RECIPE: dict[str, Any] = {"epochs": 4, "learning_rate": 0.01, "weight_decay": 1e-4}
-LOCATING: dict[str, Any] = {"steps_per_epoch": 2, "views": 2, "augmentations": list(AUGMENTATIONS)}
+LOCATING: dict[str, Any] = {
+    "steps_per_epoch": 2,
+    "views": 2,
+    "augmentations": list(AUGMENTATIONS),
+}
 
 
 @dataclass(frozen=True)
 class TrainingFixtures:
-    """What the shared fixtures give to learn from."""
+    """The inputs of a training that the shared fixtures provide."""
 
     weights: Weights
     embeddings: EmbeddingFolder
@@ -43,11 +47,12 @@ class TrainingFixtures:
         batch_size: int = 2,
         seed: int = 0,
         **changes: Any,
-    ) -> DirectTraining:
-        """The recipe with some changes, its module started from a seed."""
+    ) -> Trainer:
+        """A training with direct prompting; `start` seeds the initial weights."""
         torch.manual_seed(start)
         model = AutoMedSAM(self.weights, "direct")
-        return DirectTraining(self.set_up(model, compute, batch_size, seed), **RECIPE | changes)
+        context = self.context(model, compute, batch_size, seed)
+        return Trainer(context, DirectRecipe(context, **RECIPE | changes))
 
     def locating(
         self,
@@ -56,40 +61,49 @@ class TrainingFixtures:
         batch_size: int = 2,
         seed: int = 0,
         source: Any = "both",
-        classes: Sequence[ObjectClass] = OBJECT,
+        classes: Classes = OBJECT,
         **changes: Any,
-    ) -> LocatingTraining:
-        """The same of the other kind, of one class or several."""
+    ) -> Trainer:
+        """A training with locating prompting, of one class or several."""
         torch.manual_seed(start)
         model = AutoMedSAM(self.weights, "locate", source, classes=len(classes))
-        return LocatingTraining(
-            self.set_up(model, compute, batch_size, seed, classes), **RECIPE | LOCATING | changes
-        )
+        context = self.context(model, compute, batch_size, seed, classes)
+        return Trainer(context, LocatingRecipe(context, **RECIPE | LOCATING | changes))
 
-    def set_up(
+    def context(
         self,
         model: AutoMedSAM,
         compute: Compute = CPU,
         batch_size: int = 2,
         seed: int = 0,
-        classes: Sequence[ObjectClass] = OBJECT,
-    ) -> Setup:
-        inputs = CaseInputs(model, self.embeddings, self.images, CPU.device)
-        return Setup(
-            model, AutoMedSAMLoss(), compute, inputs, classes, self.pseudo_labels, batch_size, seed
+        classes: Classes = OBJECT,
+    ) -> TrainingContext:
+        """The context of a training of `model`."""
+        return TrainingContext(
+            model=model,
+            criterion=AutoMedSAMLoss(),
+            compute=compute,
+            inputs=CaseInputs(model, self.embeddings, self.images, CPU.device),
+            classes=classes,
+            pseudo_labels=self.pseudo_labels,
+            batch_size=batch_size,
+            seed=seed,
         )
 
 
-def run(training: Training, cases: list[Case], epochs: int) -> Any:
-    """The same training, so many epochs on: three cases to learn from, the others to validate with."""
+def run(trainer: Trainer, cases: list[Case], epochs: int) -> Trainer:
+    """Train for some epochs on the first three cases, and validate on the others."""
     for _ in range(epochs):
-        training.run_epoch(cases[:3], cases[3:])
-    return training
+        trainer.run_epoch(cases[:3], cases[3:])
+    return trainer
 
 
-def module_state(training: Training) -> dict[str, Tensor]:
-    return {key: value.clone() for key, value in training.model.prompt_module.state_dict().items()}
+def prompter_state(trainer: Trainer) -> dict[str, Tensor]:
+    """A copy of the prompter's state."""
+    state = trainer.context.model.prompter.state_dict()
+    return {key: value.clone() for key, value in state.items()}
 
 
 def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Whether two states are the same, to the bit."""
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)

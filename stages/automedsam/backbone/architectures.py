@@ -117,7 +117,7 @@ class Backbone:
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every tensor, by its key in the state dict of SAM's `Sam`."""
+        """Shape of every tensor, by its key in a state dict of segment_anything's `Sam`."""
         builders: dict[str, Callable[[], nn.Module]] = {
             "image_encoder": self.build_encoder,
             "prompt_encoder": self.build_prompt_encoder,

@@ -43,8 +43,8 @@ class Weights:
 
         Args:
           backbone: Key of BACKBONES.
-          checkpoint: File with a state dict of SAM's `Sam`, official or not. None uses the official
-            weights, which are downloaded once unless they are part of this package.
+          checkpoint: State dict of segment_anything's `Sam`, official or not. None uses the
+            official weights, which are downloaded once unless they are part of this package.
 
         Raises:
           InputError: If the backbone is unknown, the file is missing, damaged or cannot be

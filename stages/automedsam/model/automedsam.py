@@ -33,8 +33,8 @@ class AutoMedSAM(nn.Module):
 
         Args:
           weights: the backbone and its weights.
-          prompting: `locate` finds the object and prompts with its box; `direct` predicts prompts from
-            the embedding, as published.
+          prompting: `locate` finds the object and prompts with its box; `direct` predicts prompts
+            from the embedding, as published.
           prompt_source: input of `locate`: the embedding, the image, or both.
           sparse_prompt: kind of prompt that `direct` predicts.
           classes: K, the number of classes, each with a mask of its own; 1 with `direct`.
@@ -62,25 +62,25 @@ class AutoMedSAM(nn.Module):
 
         Args:
           image_embeddings: (B, C, grid, grid) from the frozen image encoder.
-          thumbnails: (B, 3, side, side) of the same images, see `thumbnail`; required if the prompter
-            uses images.
+          thumbnails: (B, 3, side, side) of the same images, see `thumbnail`; required if the
+            prompter uses images.
 
         Returns:
           Mask logits (B, K, 4 grid, 4 grid), and the prompts that led to them.
 
         Raises:
-          InputError: embeddings of a shape that is not this backbone's, or missing thumbnails.
+          InputError: the embeddings do not have the backbone's shape, or thumbnails are missing.
         """
-        expected, found = self.embedding_shape, tuple(image_embeddings.shape)
-        if len(found) != 4 or found[1:] != expected:
-            shape = ", ".join(map(str, expected))
-            raise InputError(f"image_embeddings: expected the shape (B, {shape}), found {found}")
+        shape = tuple(image_embeddings.shape)
+        if len(shape) != 4 or shape[1:] != self.embedding_shape:
+            expected = ", ".join(map(str, self.embedding_shape))
+            raise InputError(f"image_embeddings: expected the shape (B, {expected}), found {shape}")
         if thumbnails is None and self.prompter.needs_thumbnails:
             raise InputError("thumbnails: required, because prompt_source is not embedding")
         return self.prompter.predict_masks(self.decoder, image_embeddings, thumbnails)
 
     def thumbnail(self, image: np.ndarray) -> Tensor:
-        """The thumbnail (3, side, side), fp32, 0 to 1, of an image (H, W) or (H, W, 3), uint8."""
+        """Thumbnail (3, side, side), fp32, 0 to 1, of an image (H, W) or (H, W, 3), uint8."""
         return self.preprocessing.thumbnail(image, THUMBNAIL_SIDE)
 
     def forward_with_embeddings(
@@ -94,13 +94,17 @@ class AutoMedSAM(nn.Module):
 
         Args:
           image_embeddings: (B, C, grid, grid) from the frozen image encoder.
-          return_prompts: also return the predicted prompts.
-          image_size: (height, width) of all images; `None` returns masks in the backbone's input frame.
+          return_prompts: whether to return the predicted prompts, too.
+          image_size: (height, width) of all images; `None` returns masks in the backbone's input
+            frame.
           thumbnails: as for `forward`.
 
         Returns:
-          A dict with `masks`, logits (B, K, H, W), fp32, over 0 where the object is; and, if requested,
-          `prompts`, a `Prompts`.
+          A dict with `masks`, logits (B, K, H, W), fp32, above 0 inside the object, and with
+          `prompts`, a `Prompts`, if requested.
+
+        Raises:
+          InputError: as for `forward`.
         """
         logits, prompts = self(image_embeddings, thumbnails)
         input_frame = (self.preprocessing.size, self.preprocessing.size)
@@ -127,7 +131,7 @@ def create_model(
         downloaded on first use.
       backbone: a key of `BACKBONES`.
       sparse_prompt: kind of prompt that `direct` predicts.
-      device: where the model is placed.
+      device: the device of the model.
       prompting: `locate` or `direct`.
       prompt_source: input of `locate`.
 
@@ -135,6 +139,5 @@ def create_model(
       InputError: the checkpoint is missing, cannot be downloaded, or belongs to another backbone.
     """
     checkpoint = None if medsam_checkpoint_path is None else Path(medsam_checkpoint_path)
-    return AutoMedSAM(Weights(backbone, checkpoint), prompting, prompt_source, sparse_prompt).to(
-        device
-    )
+    weights = Weights(backbone, checkpoint)
+    return AutoMedSAM(weights, prompting, prompt_source, sparse_prompt).to(device)

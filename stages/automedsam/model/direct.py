@@ -1,6 +1,7 @@
-"""Direct prompting, as published: prompts are predicted from the embedding.
+"""Direct prompting, as published: a small network predicts prompts from the embedding.
 
-Gaillochet et al., arXiv 2409.20293: one shared 1x1 convolution, then a dense and a sparse branch.
+The architecture is that of Gaillochet et al., arXiv 2409.20293: one shared 1x1 convolution,
+followed by a dense and a sparse branch.
 """
 
 import torch
@@ -11,21 +12,22 @@ from automedsam.model.prompter import Prompter
 from automedsam.model.prompts import Prompts
 from automedsam.runtime.options import SparsePrompt
 
-POOLED_SIDE = 8  # cells, after the max-pooling of the sparse branch
+POOLED_SIDE = 8  # side of the max-pooled grid of the sparse branch, cells
 
 
 class PromptModule(Prompter):
-    """Embedding (B, C, grid, grid) to Prompts of one class; every size comes from the backbone."""
+    """Predicts the prompts of one class from embeddings (B, C, grid, grid) of any backbone."""
 
     needs_thumbnails = False
 
     def __init__(self, channels: int, input_size: int, sparse_prompt: SparsePrompt = "box") -> None:
-        """
+        """Create the module with random weights.
+
         Args:
           channels: C of the embedding.
-          input_size: px, side of the backbone's input, the frame of boxes and points.
-          sparse_prompt: `box` or `point` coordinates for SAM's own prompt encoder, or two free `tokens` in its place,
-            as in the paper.
+          input_size: side of the backbone's input in px, the frame of boxes and points.
+          sparse_prompt: `box` or `point` predicts coordinates for SAM's own prompt encoder;
+            `tokens` predicts two free tokens in place of its output, as in the paper.
         """
         super().__init__()
         self.channels = channels
@@ -43,10 +45,11 @@ class PromptModule(Prompter):
         self.head = nn.Linear(channels // 4 * POOLED_SIDE**2, outputs)
 
     def forward(self, embeddings: Tensor) -> Prompts:
+        """Predict a dense prompt and one sparse prompt per image."""
         shared = self.trunk(embeddings)  # (B, C/2, grid, grid)
         dense = self.dense(shared)  # (B, C, grid, grid)
         pooled = self.sparse(shared).float()  # (B, C/4 * 8 * 8)
-        # Coordinates need more than the eight bits of bf16.
+        # bf16 has eight significant bits, too few for coordinates.
         with torch.autocast(embeddings.device.type, enabled=False):
             sparse = self.head(pooled)  # (B, outputs)
         if self.sparse_prompt == "tokens":
@@ -61,7 +64,7 @@ class PromptModule(Prompter):
     def predict_masks(
         self, decoder: PromptableDecoder, image_embeddings: Tensor, thumbnails: Tensor | None = None
     ) -> tuple[Tensor, Prompts]:
-        """Mask logits (B, 1, 4 grid, 4 grid), and the prompts; thumbnails are not used."""
+        """Mask logits (B, 1, 4 grid, 4 grid), and the prompts; `thumbnails` is ignored."""
         prompts = self(image_embeddings)
         logits = decoder(
             image_embeddings,

@@ -1,19 +1,30 @@
-"""Where the object may be: boxes round the parts of a map, from its surest parts to its faint ones."""
+"""Proposals of boxes: the parts of a probability map at several levels."""
 
 import numpy as np
 
 from automedsam.cases.boxes import Box, largest_parts, tight_box
 
-LEVELS = (0.5, 0.3, 0.15, 0.05)  # of probability, at which the map is cut into parts
-LARGEST = 3  # parts that are proposed at each level, or more if objects have more
-MIN_CELLS = 4  # a smaller part is noise
+LEVELS = (0.5, 0.3, 0.15, 0.05)  # thresholds of probability, the most certain first
+MAX_PARTS_PER_LEVEL = 3  # a larger `max_parts` raises it
+MIN_CELLS = 4  # smaller parts are noise
 
 
 def propose_boxes(probability: np.ndarray, max_parts: int = 1) -> list[Box]:
-    """Boxes, in cells, in a map (h, w), 0 to 1: of the largest parts of each level, no box twice; perhaps none."""
-    found: dict[Box, None] = {}  # in the order in which they are found
-    for level in LEVELS:
-        for part in largest_parts(probability >= level, max(LARGEST, max_parts)):
-            if part.sum() >= MIN_CELLS:
-                found[tight_box(part)] = None
-    return list(found)
+    """Propose boxes around the largest parts of a map at each level.
+
+    Args:
+      probability: (h, w), 0 to 1.
+      max_parts: maximum number of parts of the object.
+
+    Returns:
+      Distinct boxes in cells of the map, from the highest level to the lowest and the largest part
+      of each level first; none if all parts are smaller than `MIN_CELLS`.
+    """
+    part_count = max(MAX_PARTS_PER_LEVEL, max_parts)
+    boxes = [
+        tight_box(part)
+        for level in LEVELS
+        for part in largest_parts(probability >= level, part_count)
+        if part.sum() >= MIN_CELLS
+    ]
+    return list(dict.fromkeys(boxes))  # without repetitions, in the same order

@@ -10,7 +10,7 @@ from PIL import Image
 
 from automedsam.runtime.errors import InputError
 
-# What the decoders of Pillow and imagecodecs raise on damaged files.
+# Exceptions of the decoders of Pillow and imagecodecs on damaged files.
 UNREADABLE = (
     OSError,
     SyntaxError,

@@ -42,7 +42,7 @@ def image_path(folder: Path, case: str) -> Path:
 def project_folder() -> Path:
     """Return the repository that this package belongs to, or the working directory if it has none.
 
-    A package that was installed with pip lies outside of any project.
+    A package that was installed with pip is outside any project.
     """
     repository = Path(__file__).resolve().parents[3]
     return repository if (repository / "dvc.yaml").is_file() else Path()

@@ -5,6 +5,7 @@ import json
 import pickle
 import shutil
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from automedsam.backbone.embeddings import EmbeddingFolder
 from automedsam.cases.case import Case
 from automedsam.cases.classes import Classes
 from automedsam.runtime.files import atomic_file, atomic_folder
-from automedsam.runtime.paths import IMAGES, PSEUDO_LABELS, image_path
+from automedsam.runtime.paths import BOXES, IMAGES, INDEX, PSEUDO_LABELS, image_path
 
 CODE_SUFFIXES = (".py", ".txt", ".pth")
 
@@ -67,6 +68,14 @@ def fingerprint(
         "inputs": hash_files(inputs),
         "sources": hash_sources("train"),
     }
+
+
+def input_files(
+    cases: Iterable[Case], classes: Classes, embeddings: EmbeddingFolder, views: int
+) -> list[Path]:
+    """All files that a training on these cases reads; see `case_files`."""
+    files = [case_files(case, classes, embeddings, views) for case in cases]
+    return [INDEX, BOXES, *chain.from_iterable(files)]
 
 
 def case_files(case: Case, classes: Classes, embeddings: EmbeddingFolder, views: int) -> list[Path]:
