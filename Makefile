@@ -1,29 +1,33 @@
-# The README has the plain commands, for those without make.
+# CONTRIBUTING.md lists the plain commands, for those without make.
 PYTHON ?= python3
-# The stages' own `python` is that of .venv.
+# DVC runs the stages with the `python` of .venv.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test bench lint
+.PHONY: repro test lint docs bench
 
 repro: .venv/installed
-	.venv/bin/python -m dvc repro
+	python -m dvc repro
 
 test: .venv/installed
-	.venv/bin/python -m pytest -n auto
-
-bench: .venv/installed
-	.venv/bin/python benchmarks/tightbox.py
-	.venv/bin/python benchmarks/embed.py
-	.venv/bin/python benchmarks/embed_set.py
-	.venv/bin/python benchmarks/step.py
+	python -m pytest -n auto --cov
 
 lint: .venv/installed
-	.venv/bin/python -m pip install --quiet ruff==0.17.6 mypy==2.4.1
-	.venv/bin/ruff check stages tests benchmarks
-	.venv/bin/ruff format --check stages tests benchmarks
-	.venv/bin/mypy
+	ruff check stages tests benchmarks docs
+	ruff format --check stages tests benchmarks docs
+	mypy
+	codespell
+	! git grep -n -i -E -f .ci/phrases.txt -- '*.py' '*.md' '*.yaml'
+
+docs: .venv/installed
+	python docs/make_parameters.py
+
+bench: .venv/installed
+	python benchmarks/tightbox.py
+	python benchmarks/embed.py
+	python benchmarks/embed_set.py
+	python benchmarks/step.py
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet -r requirements.txt pydicom==3.0.2
+	.venv/bin/python -m pip install --quiet -r requirements.txt
 	touch $@

@@ -1,35 +1,49 @@
-"""A set of images, from PNGs to embeddings on disk: the embed stage against segment-anything, one after the other.
+"""A set of images, from PNG files to embeddings on disk: the embed stage, against segment-anything.
 
-python benchmarks/embed_set.py
+    python benchmarks/embed_set.py
 
-The stock way is the usual loop: read, `SamPredictor.set_image` in fp32, `torch.save`. Both with `sam_tiny`.
+The stock way is the usual loop: read an image, call `SamPredictor.set_image` in fp32, and call
+`torch.save`. Both use `sam_tiny`.
 """
 
 import tempfile
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from measure import Way, peak_gib, report, time_alternating
+from measure import Way, parse_arguments, peak_gib, report, time_alternating
 
+from automedsam.backbone.embedding_job import EmbeddingJob, embed
 from automedsam.backbone.embeddings import EmbeddingStore, describe_encoder
 from automedsam.backbone.encoder import Encoder
 from automedsam.backbone.weights import Weights
 from automedsam.datasets.phantoms import draw_phantom
 from automedsam.runtime.compute import choose_compute
 from automedsam.runtime.image_files import read_image, write_image
-from embed import embed  # the stage: `measure` has put stages/ before this folder
 
 ROUNDS = 3
-Go = Callable[[list[Path], Path], None]  # images to a folder
+EmbedAll = Callable[[list[Path], Path], None]  # image files, folder of the embeddings
 WEIGHTS = Weights("sam_tiny")
 STOCK, OURS = "stock, fp32", "ours"
 WAYS = {f"{count} images, {way}": (way, count) for count in (50, 200) for way in (STOCK, OURS)}
 
 
+@dataclass(frozen=True)
+class FileJob(EmbeddingJob):
+    """An image file outside a prepared data set."""
+
+    path: Path
+
+    @property
+    def image(self) -> Path:
+        """The image file."""
+        return self.path
+
+
 def main() -> None:
+    parse_arguments(__doc__)
     seconds = time_alternating({name: make_way(name) for name in WAYS}, ROUNDS)
     rows = [
         {
@@ -44,50 +58,55 @@ def main() -> None:
 
 
 def make_way(name: str) -> Way:
-    """A function that embeds as many phantoms of 256 x 256 into an empty folder."""
+    """A function that embeds phantoms of 256 x 256 px into an empty folder."""
     way, count = WAYS[name]
-    keep = tempfile.TemporaryDirectory()  # gone with the function
-    images = [Path(keep.name) / f"{number:03d}.png" for number in range(count)]
+    root = tempfile.TemporaryDirectory()  # deleted together with the function
+    images = [Path(root.name) / f"{number:03d}.png" for number in range(count)]
     for number, image in enumerate(images):
         write_image(image, draw_phantom(np.random.default_rng(number)).image)
-    go = make_stock() if way == STOCK else make_ours()
+    embed_images = make_stock() if way == STOCK else make_ours()
 
     def embed_all() -> None:
-        with tempfile.TemporaryDirectory(dir=keep.name) as folder:
-            go(images, Path(folder))
+        with tempfile.TemporaryDirectory(dir=root.name) as folder:
+            embed_images(images, Path(folder))
 
     return embed_all
 
 
-def make_ours() -> Go:
+def make_ours() -> EmbedAll:
     compute = choose_compute("auto", use_amp=True)
     encoder = Encoder(WEIGHTS, compute)
-    described = describe_encoder(WEIGHTS, "float16")
+    encoder_id = describe_encoder(WEIGHTS, "float16")
 
-    def embed_ours(images: list[Path], folder: Path) -> None:
-        store = EmbeddingStore(folder, described, compute.precision)
-        embed([(partial(read_image, image), store.path(image)) for image in images], encoder, store)
+    def embed_images(images: list[Path], folder: Path) -> None:
+        store = EmbeddingStore(folder, encoder_id, compute.precision)
+        jobs = [FileJob(image.stem, 0, None, image) for image in images]
+        embed([(job, store.path(job.image)) for job in jobs], encoder, store)
 
-    return embed_ours
+    return embed_images
 
 
-def make_stock() -> Go:
+def make_stock() -> EmbedAll:
+    # Imported here, because it would count in the memory of the other ways.
     from segment_anything import SamPredictor
     from segment_anything.modeling import Sam
 
     preprocessing = WEIGHTS.backbone.preprocessing
-    mean, std = (
-        [255 * value for value in values] for values in (preprocessing.mean, preprocessing.std)
+    sam = Sam(
+        WEIGHTS.load_encoder(),
+        WEIGHTS.load_prompt_encoder(),
+        WEIGHTS.load_mask_decoder(),
+        pixel_mean=[255 * value for value in preprocessing.mean],
+        pixel_std=[255 * value for value in preprocessing.std],
     )
-    parts = WEIGHTS.load_encoder(), WEIGHTS.load_prompt_encoder(), WEIGHTS.load_mask_decoder()
-    predictor = SamPredictor(Sam(*parts, mean, std).eval())
+    predictor = SamPredictor(sam.eval())
 
-    def embed_stock(images: list[Path], folder: Path) -> None:
+    def embed_images(images: list[Path], folder: Path) -> None:
         for image in images:
             predictor.set_image(np.dstack([read_image(image)] * 3))
             torch.save(predictor.get_image_embedding(), folder / f"{image.stem}.pt")
 
-    return embed_stock
+    return embed_images
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""How the benchmarks measure: two ways in one run, alternating; medians, their ratio, and each way's peak of memory."""
+"""Measurements of the benchmarks: medians of alternating runs, and the peak of memory."""
 
+import argparse
 import json
 import multiprocessing
 import platform
@@ -13,13 +14,25 @@ from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "stages"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "stages"))
 
-Way = Callable[[], Any]
+Way = Callable[[], Any]  # one way to do the measured work
+
+
+def parse_arguments(description: str | None) -> argparse.Namespace:
+    """Parse the command line of a benchmark without options: --help prints the description."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    return parser.parse_args()
 
 
 def time_alternating(ways: dict[str, Way], rounds: int) -> dict[str, float]:
-    """The median seconds of each way, after one untimed call of each in every round: the others had the caches."""
+    """The median seconds of each way.
+
+    The ways alternate. Each timed call follows an untimed one, because the previous way has filled
+    the caches of the processor.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
@@ -31,35 +44,33 @@ def time_alternating(ways: dict[str, Way], rounds: int) -> dict[str, float]:
 
 
 def peak_gib(make_way: Callable[[str], Way], name: str) -> float:
-    """The most memory that a process of its own ever holds, torch included, which makes a way and goes it once."""
+    """The peak of memory in GiB, torch included, of a new process that runs one way once."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_go_and_tell, (make_way, name)) / 2**20
+        return pool.apply(_run_once, (make_way, name)) / 2**20
 
 
 def report(title: str, rows: list[dict[str, Any]]) -> None:
-    """Print a table, and write it beside the benchmark as JSON, with the machine named."""
-    machine = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    """Print a table with the name of the machine, and write it as JSON next to the benchmark."""
+    processor = platform.processor() or platform.machine()
+    machine = f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     print(f"{title} on {machine}")
     columns = list(rows[0])
     cells = [columns, *([_format(row[column]) for column in columns] for row in rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
     for row in cells:
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(padded).rstrip())
+    content = {"what": title, "machine": machine, "rows": rows}
     path = Path(sys.argv[0]).with_suffix(".json")
-    path.write_text(
-        json.dumps({"what": title, "machine": machine, "rows": rows}, indent=2) + "\n",
-        encoding="utf-8",
-    )
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _go_and_tell(make_way: Callable[[str], Way], name: str) -> int:
+def _run_once(make_way: Callable[[str], Way], name: str) -> int:
+    """Run one way, and return the peak of memory of this process in KiB, on Linux."""
     make_way(name)()
-    # In KiB, of Linux; getrusage would tell that of the parent, too.
-    return int(
-        re.findall(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text(encoding="utf-8"))[0]
-    )
+    # Not `getrusage`, which includes the memory of the parent process.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(re.findall(r"VmHWM:\s*(\d+)", status)[0])
 
 
 def _format(value: Any) -> str:

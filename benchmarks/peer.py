@@ -1,83 +1,100 @@
-"""What a user would do instead: a U-Net, monai's or our own, learned from the true masks of the same training cases.
+"""A U-Net, monai's or our own, trained on the true masks of the same training cases.
 
-It is trained as our image locator is, with the same views, steps, optimiser and running mean, but on masks that our own
-stages never see.
+    python benchmarks/peer.py monai
+    python benchmarks/peer.py own
 
-    python benchmarks/peer.py monai        in a folder that is prepared, as accuracy.py makes it
+Run it in a folder with prepared and embedded data, as accuracy.py creates it. The U-Net is trained
+like our image locator: same augmentation, steps, optimizer and moving average. Its targets are true
+masks, which the stages never read. The last printed line is the mean Dice over the classes, each a
+mean over the test cases that show the object.
 """
 
+import argparse
 import sys
 from pathlib import Path
 from statistics import mean
 
 import torch
 from monai.networks.nets import UNet
+from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "stages"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "stages"))
 
 from automedsam.backbone.embeddings import EmbeddingFolder
 from automedsam.backbone.weights import Weights
-from automedsam.cases.classes import ObjectClass, label_mask, parse_classes
+from automedsam.cases.case import Case
+from automedsam.cases.classes import Classes, label_mask, read_classes
 from automedsam.cases.index import read_index
 from automedsam.cases.masks import to_labels
 from automedsam.datasets.catalogue import open_dataset
+from automedsam.datasets.class_ids import parse_classes
 from automedsam.evaluation.metrics import dice
 from automedsam.model.automedsam import AutoMedSAM
-from automedsam.model.locators import WIDTHS
-from automedsam.runtime.compute import be_deterministic, choose_compute
+from automedsam.model.image_locator import WIDTHS
+from automedsam.model.locating import LocatingPrompter
+from automedsam.runtime.compute import Compute, be_deterministic, choose_compute
 from automedsam.runtime.image_files import read_image, write_image
-from automedsam.runtime.params import load_params
-from automedsam.runtime.paths import EMBEDDINGS, IMAGES, INDEX, TEST_MASKS
-from automedsam.supervision.box_losses import AutoMedSAMLoss
-from automedsam.supervision.targets import label_folders
+from automedsam.runtime.parameters.loading import load_params
+from automedsam.runtime.parameters.stages import PrepareParams, TrainParams
+from automedsam.runtime.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, TEST_MASKS, image_path
 from automedsam.training.inputs import CaseInputs
-from automedsam.training.locating import LocatingTraining
-from automedsam.training.trainer import Setup
+from automedsam.training.setup import create_trainer
 
 MASKS = Path("true_masks")
 
 
 def main() -> None:
-    """Print the mean Dice, over the test cases that show the object, of the last epoch's network; mean over classes."""
-    params = load_params("train")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("network", choices=["monai", "own"], help="which U-Net to train")
+    arguments = parser.parse_args()
+    params = load_params(TrainParams)
     compute = choose_compute(params.device, params.use_amp)
     be_deterministic(params.seed)
-    train_cases, test_cases = read_index(INDEX, "train"), read_index(INDEX, "test")
-    classes = write_masks({case.name for case in train_cases}, MASKS)
+    classes = read_classes(CLASSES)
+    train_cases = read_index(INDEX, classes, "train")
+    write_masks({case.name for case in train_cases}, classes, MASKS)
 
     weights = Weights(params.backbone, params.medsam_checkpoint)
     model = AutoMedSAM(weights, "locate", "image", classes=len(classes)).to(compute.device)
-    if sys.argv[1] == "monai":
-        model.prompt_module.locators["image"] = monai_unet(len(classes)).to(compute.device)
-    inputs = CaseInputs(
-        model, EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype), IMAGES, compute.device
-    )
-    setup = Setup(
-        model, AutoMedSAMLoss(), compute, inputs, classes, MASKS, params.batch_size, params.seed
-    )
-    recipe = params.pick(
-        "epochs", "learning_rate", "weight_decay", "steps_per_epoch", "views", "augmentations"
-    )
-    training = LocatingTraining(setup, **recipe)
-    for epoch in range(1, params.epochs + 1):
-        for _ in training.take_steps(train_cases, epoch):
-            pass
+    if arguments.network == "monai":
+        prompter_of(model).locators["image"] = monai_unet(len(classes)).to(compute.device)
+    embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
+    inputs = CaseInputs(model, embeddings, IMAGES, compute.device)
+    trainer = create_trainer(params, inputs, classes, MASKS, compute)
+    for _ in range(params.epochs):
+        # The last epoch counts, so one case to validate on is enough.
+        trainer.run_epoch(train_cases, train_cases[:1])
+    print(test_dice(inputs, read_index(INDEX, classes, "test"), classes, compute))
+
+
+def test_dice(
+    inputs: CaseInputs, test_cases: list[Case], classes: Classes, compute: Compute
+) -> float:
+    """The mean Dice over classes of the network after the last epoch."""
+    model = inputs.model
+    network = prompter_of(model).locators["image"]
     scores: list[list[float]] = [[] for _ in classes]
     for case in test_cases:
-        truth = read_image(TEST_MASKS / f"{case.name}.png")
+        truth = read_image(image_path(TEST_MASKS, case.name))
         with torch.inference_mode():
-            logits = model.prompt_module.locators["image"](
-                inputs.thumbnail(case)[None].to(compute.device)
-            )
+            logits = network(inputs.thumbnail(case)[None].to(compute.device))
         labels = to_labels(model.preprocessing.mask_to_image(logits, case.image_size), classes)
-        for of, of_class in zip(classes, scores, strict=True):
-            if (truth == of.value).any():
-                of_class.append(dice(labels == of.value, truth == of.value))
-    print(mean(map(mean, scores)))
+        for cls, class_scores in zip(classes, scores, strict=True):
+            if (truth == cls.value).any():
+                class_scores.append(dice(labels == cls.value, truth == cls.value))
+    return mean(map(mean, scores))
 
 
-def monai_unet(classes: int) -> UNet:
-    """Of the same widths as ours."""
+def prompter_of(model: AutoMedSAM) -> LocatingPrompter:
+    """The prompter of a model that locates."""
+    assert isinstance(model.prompter, LocatingPrompter)
+    return model.prompter
+
+
+def monai_unet(classes: int) -> nn.Module:
+    """monai's U-Net with the widths of our image locator."""
     return UNet(
         spatial_dims=2,
         in_channels=3,
@@ -89,27 +106,26 @@ def monai_unet(classes: int) -> UNet:
     )
 
 
-def write_masks(names: set[str], folder: Path) -> list[ObjectClass]:
-    """The true masks of images of a data set, 0 and 255, where labels of their classes would lie; and the classes."""
-    params = load_params("prepare")
-    classes = parse_classes(
-        **params.pick("class_ids", "mask_ids"), is_annotated=params.annotations is not None
+def write_masks(names: set[str], classes: Classes, folder: Path) -> None:
+    """Write the true masks of some images, 0 and 255, in the layout of pseudo-labels."""
+    params = load_params(PrepareParams)
+    raw_classes = parse_classes(params.class_ids, params.mask_ids, params.annotations is not None)
+    data = open_dataset(
+        dataset=params.dataset,
+        data_dir=params.data_dir,
+        annotations=params.annotations,
+        classes=raw_classes,
+        group_by=params.group_by,
+        slice_axis=params.slice_axis,
+        window_low=params.window_low,
+        window_high=params.window_high,
     )
-    keys = (
-        "dataset",
-        "data_dir",
-        "annotations",
-        "group_by",
-        "slice_axis",
-        "window_low",
-        "window_high",
-    )
-    for scan in open_dataset(classes=classes, **params.pick(*keys)).scans:
+    for scan in data.scans:
         if scan.name in names and scan.read_labels:
-            labels = label_mask(scan.read_labels(), classes)[0]
-            for of, place in zip(classes, label_folders(folder, classes), strict=True):
-                write_image(place / f"{scan.name}.png", labels == of.value)
-    return classes
+            labels = label_mask(scan.read_labels(), raw_classes)[0]
+            for cls in classes:
+                path = image_path(classes.folder_of(folder, cls), scan.name)
+                write_image(path, labels == cls.value)
 
 
 if __name__ == "__main__":

@@ -1,36 +1,34 @@
-"""A training step behind ViT-B's decoder, four images: ours, all at once, against the stock decoder image by image.
+"""A training step with ViT-B's decoder on four images, against the stock decoder.
 
-python benchmarks/step.py
+    python benchmarks/step.py
+
+The stock decoder processes one image after another, ours all at once.
 """
 
 import torch
-from measure import Way, peak_gib, report, time_alternating
+from measure import Way, parse_arguments, peak_gib, report, time_alternating
 
 from automedsam.backbone.architectures import BACKBONES
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.model.direct import PromptModule
 from automedsam.supervision.box_losses import AutoMedSAMLoss
 
-ROUNDS, BATCH_SIZE = 5, 4
+ROUNDS = 5
+BATCH_SIZE = 4
 BACKBONE = BACKBONES["medsam_vit_b"]
-STOCK, STOCK_AMP, OURS, OURS_AMP = (
-    "stock loop, fp32",
-    "stock loop, bf16",
-    "ours, fp32",
-    "ours, bf16",
-)
+STOCK, STOCK_AMP = "stock loop, fp32", "stock loop, bf16"
+OURS, OURS_AMP = "ours, fp32", "ours, bf16"
 
 
 def main() -> None:
+    parse_arguments(__doc__)
     names = (STOCK, STOCK_AMP, OURS, OURS_AMP)
     seconds = time_alternating({name: make_way(name) for name in names}, ROUNDS)
-    report(
-        f"ViT-B, a training step of {BATCH_SIZE} images",
-        [
-            {"way": name, "seconds": seconds[name], "peak GiB": peak_gib(make_way, name)}
-            for name in names
-        ],
-    )
+    rows = [
+        {"way": name, "seconds": seconds[name], "peak GiB": peak_gib(make_way, name)}
+        for name in names
+    ]
+    report(f"ViT-B, a training step of {BATCH_SIZE} images", rows)
 
 
 def make_way(name: str) -> Way:
@@ -39,18 +37,18 @@ def make_way(name: str) -> Way:
     decoder = PromptableDecoder(
         BACKBONE.build_prompt_encoder(), BACKBONE.build_mask_decoder()
     ).requires_grad_(False)
-    module = PromptModule(BACKBONE.channels, BACKBONE.preprocessing.size, "box")
-    optimizer = torch.optim.Adam(module.parameters(), 1e-3)
+    prompter = PromptModule(BACKBONE.channels, BACKBONE.preprocessing.size, "box")
+    optimizer = torch.optim.Adam(prompter.parameters(), 1e-3)
     embeddings = torch.randn(BATCH_SIZE, BACKBONE.channels, BACKBONE.grid, BACKBONE.grid)
     boxes_xyxy = torch.tensor([[60, 80, 200, 220]] * BATCH_SIZE)
     criterion = AutoMedSAMLoss()
 
     def decode_at_once() -> torch.Tensor:
-        prompts = module(embeddings)
-        return decoder(embeddings, boxes_xyxy=prompts.boxes_xyxy[:, 0], dense=prompts.dense)
+        logits, _ = prompter.predict_masks(decoder, embeddings)
+        return logits
 
     def decode_one_by_one() -> torch.Tensor:
-        prompts = module(embeddings)
+        prompts = prompter(embeddings)
         masks = []
         for embedding, box, dense in zip(
             embeddings, prompts.boxes_xyxy[:, 0], prompts.dense, strict=True

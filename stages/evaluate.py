@@ -2,9 +2,10 @@
 
 python stages/evaluate.py
 
-Beside the model stand three baselines: the same frozen backbone prompted with the true box (a perfect
-prompt) and with the mean box of the training cases (no learning), and the true box filled as a mask.
-Images without a mask are measured by the overlap of boxes only; volumes are also measured as a whole.
+Beside the model stand three baselines: the same frozen backbone prompted with the true box (a
+perfect prompt) and with the mean box of the training cases (no learning), and the true box filled
+as a mask. Images without a mask are measured by the overlap of boxes only; volumes are also
+measured as a whole.
 """
 
 from automedsam.backbone.embeddings import EmbeddingFolder

@@ -1,4 +1,4 @@
-"""Boxes and embeddings -> data/pseudo_labels: masks that the frozen backbone predicts for training boxes.
+"""Boxes and embeddings -> data/pseudo_labels: masks of the frozen backbone for training boxes.
 
 python stages/label.py
 

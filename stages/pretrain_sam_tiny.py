@@ -1,4 +1,4 @@
-"""Train the packaged backbone `sam_tiny` on phantoms, and measure its Dice with the true box on others.
+"""Train the packaged backbone `sam_tiny` on phantoms, and measure its Dice with true boxes.
 
 python stages/pretrain_sam_tiny.py train       about an hour on two cores
 python stages/pretrain_sam_tiny.py measure

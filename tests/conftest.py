@@ -1,4 +1,4 @@
-"""What the tests share: a small real SAM, a few cases with boxes, and their embeddings; and no internet."""
+"""Shared fixtures: a small real SAM, a few cases with boxes and embeddings, no internet."""
 
 import socket
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def other_weights(tiny_weights: Weights, tmp_path: Path) -> Weights:
 
 @pytest.fixture
 def cases() -> list[Case]:
-    """Three training cases, the last one with no object, and two to validate with; no two of one size."""
+    """Three training cases, the last without an object, and two for validation; all sizes differ."""
     return [
         Case("a", "patient 1", "train", 48, 64, {SINGLE_CLASS_VALUE: ((10, 8, 40, 36),)}),
         Case("b", "patient 2", "train", 64, 40, {SINGLE_CLASS_VALUE: ((5, 20, 30, 60),)}),
@@ -96,7 +96,7 @@ def images(cases: list[Case], tmp_path: Path) -> Path:
 def embeddings(
     tiny_weights: Weights, cases: list[Case], images: Path, tmp_path: Path
 ) -> EmbeddingFolder:
-    """The tiny SAM's embeddings of those pictures, and of two other views of the training cases'."""
+    """Embeddings of the images, and of two views of each training image, by the tiny SAM."""
     folder = EmbeddingFolder(tmp_path / "embeddings", tiny_weights, "float16")
     store = EmbeddingStore(tmp_path / "store", describe_encoder(tiny_weights, "float16"), "float32")
     encoder = Encoder(tiny_weights, Compute(torch.device("cpu"), torch.float32))
@@ -111,7 +111,7 @@ def embeddings(
 
 @pytest.fixture
 def pseudo_labels(cases: list[Case], tmp_path: Path) -> Path:
-    """A folder with labels of the training cases: of `a` its box, rather surely; `b`'s was dropped; `c` has none."""
+    """Pseudo-labels of the training cases: `a` has its box, `b` was rejected, `c` has no object."""
     folder = tmp_path / "pseudo_labels"
     write_image(
         folder / "a.png",

@@ -7,14 +7,16 @@ import os
 from importlib import import_module
 from typing import Any
 
-# Before torch is imported: its waiting threads soon sleep and do not spin for long. On cores that something else uses
-# too, spinning made a training two to fifteen times slower; on idle ones sleeping costs a tenth.
+# Before torch is imported: its waiting threads soon sleep and do not spin for long. On cores that
+# something else uses too, spinning made a training two to fifteen times slower; on idle ones
+# sleeping costs a tenth.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 _HOME = {
     "AutoMedSAM": "model.automedsam",
-    "AutoMedSAMConfig": "runtime.params",
+    "AutoMedSAMConfig": "runtime.parameters.config",
     "AutoMedSAMLoss": "supervision.box_losses",
+    "Predictor": "prediction.predictor",
     "PromptModule": "model.direct",
     "compute_dice_score": "evaluation.metrics",
     "create_model": "model.automedsam",

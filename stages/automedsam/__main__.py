@@ -17,10 +17,16 @@ COMMANDS = {
 def main() -> None:
     """Run the command that the first argument names."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    if name not in COMMANDS:
+    if name in ("-h", "--help"):
         lines = [f"  {command:10} {summary}" for command, (_, summary) in COMMANDS.items()]
         print("\n".join(["usage: automedsam COMMAND ...", "", *lines]))
-        sys.exit(0 if name in ("-h", "--help") else 2)
+        return
+    if name not in COMMANDS:
+        print(
+            f"automedsam: error: no command {name!r}; choose from {', '.join(COMMANDS)}",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     sys.argv = [f"automedsam {name}", *sys.argv[2:]]
     run(import_module(f"automedsam.{COMMANDS[name][0]}").main)
 

@@ -48,7 +48,7 @@ def test_to_labels_gives_a_pixel_to_the_smallest_mask() -> None:
 
 
 def test_resolve_overlaps_leaves_a_pixel_to_the_smaller_object_by_its_certainty() -> None:
-    """The backbone fills a ring around a disc; the disc's part is subtracted from the ring's label."""
+    """The backbone fills a ring around a disc; the ring's label loses the pixels of the disc."""
     ring = 0.8 * filled((0, 0, 6, 4))
     disc = 0.8 * filled((1, 1, 3, 3))
     corner = 0.8 * filled((2, 2, 4, 4))

@@ -11,7 +11,7 @@ from automedsam.datasets.annotations.placing import Annotations, DrawnBox
 from automedsam.datasets.class_ids import parse_classes
 from automedsam.datasets.folder import folder_scans
 from automedsam.runtime.errors import InputError
-from fake_scans import alone
+from fake_scans import single_class
 
 BOX = (2, 3, 9, 7)
 
@@ -240,9 +240,9 @@ def test_annotated_images_need_no_masks_and_may_be_negative(tmp_path):
         annotations=annotate(("c.png", None, BOX), ("a", None, None), ("b.png", None, BOX)),
     )
     assert [(scan.name, scan.boxes, scan.read_labels, scan.split) for scan in scans] == [
-        ("a", alone({0: ()}), None, None),
-        ("b", alone({0: (BOX,)}), None, None),
-        ("c", alone({0: (BOX,)}), None, None),
+        ("a", single_class({0: ()}), None, None),
+        ("b", single_class({0: (BOX,)}), None, None),
+        ("c", single_class({0: (BOX,)}), None, None),
     ]
 
 
@@ -273,9 +273,9 @@ def test_images_without_annotation_join_the_test_split_if_they_have_a_mask(tmp_p
     assert [
         (scan.name, scan.boxes, scan.read_labels is not None, scan.split) for scan in scans
     ] == [
-        ("a", alone({0: (BOX,)}), True, None),
+        ("a", single_class({0: (BOX,)}), True, None),
         ("b", None, True, "test"),
-        ("c", alone({0: (BOX,)}), False, None),
+        ("c", single_class({0: (BOX,)}), False, None),
         ("d", None, False, None),
     ]
 
@@ -299,7 +299,7 @@ def test_an_image_with_boxes_of_other_classes_is_negative(tmp_path, class_ids):
         ("b.png", None, BOX, 4, "spleen"),
     )
     scans = list_scans(tmp_path, annotations=drawn, class_ids=class_ids)
-    assert [scan.boxes for scan in scans] == [alone({0: (BOX,)}), alone({0: ()})]
+    assert [scan.boxes for scan in scans] == [single_class({0: (BOX,)}), single_class({0: ()})]
 
 
 def test_volumes_are_annotated_by_slice(tmp_path):
@@ -313,8 +313,8 @@ def test_volumes_are_annotated_by_slice(tmp_path):
     )
     scans = list_scans(tmp_path, annotations=drawn)
     assert [(scan.name, scan.boxes) for scan in scans] == [
-        ("v", alone({0: (), 2: ((0, 0, 6, 4), (1, 1, 2, 2))})),
-        ("w", alone({1: ((1, 2, 3, 4),)})),
+        ("v", single_class({0: (), 2: ((0, 0, 6, 4), (1, 1, 2, 2))})),
+        ("w", single_class({1: ((1, 2, 3, 4),)})),
     ]
 
 
@@ -346,7 +346,7 @@ def test_unreadable_images_without_annotation_are_accepted(tmp_path):
     scans = list_scans(tmp_path, annotations=annotate(("b.png", None, BOX)))
     assert {scan.name: scan.boxes for scan in scans} == {
         "a": None,
-        "b": alone({0: (BOX,)}),
+        "b": single_class({0: (BOX,)}),
         "c": None,
     }
 
@@ -414,7 +414,7 @@ def test_composed_and_decomposed_accents_are_equal(tmp_path):
     assert scan.read_labels()[0, 0, 0] == 3
     for name in ("\N{LATIN SMALL LETTER E WITH ACUTE}te.png", "e\N{COMBINING ACUTE ACCENT}te"):
         (scan,) = list_scans(tmp_path, annotations=annotate((name, None, BOX)))
-        assert scan.boxes == alone({0: (BOX,)})
+        assert scan.boxes == single_class({0: (BOX,)})
 
 
 def test_two_files_that_differ_in_the_encoding_of_accents_are_rejected(tmp_path):
@@ -427,4 +427,4 @@ def test_the_folder_may_be_a_relative_path(tmp_path, monkeypatch):
     save(tmp_path / "a.png")
     monkeypatch.chdir(tmp_path)
     (scan,) = list_scans(Path(), annotations=annotate(("./a.png", None, BOX)))
-    assert scan.boxes == alone({0: (BOX,)})
+    assert scan.boxes == single_class({0: (BOX,)})

@@ -1,4 +1,4 @@
-"""Dice, IoU and Hausdorff distance against values worked by hand, empty masks included."""
+"""Dice, IoU and Hausdorff distance against values computed by hand, including empty masks."""
 
 from collections.abc import Callable
 
@@ -28,13 +28,13 @@ def test_dice_and_iou_of_shifted_squares(
     assert iou(square(x0, 4), square(5, 4)) == pytest.approx(expected_iou)
 
 
-def test_dice_and_iou_of_a_mask_within_a_mask() -> None:
+def test_dice_and_iou_of_a_mask_inside_another() -> None:
     assert dice(square(5, 4, 4), square(5, 4, 8)) == pytest.approx(2 * 16 / 80)
     assert iou(square(5, 4, 4), square(5, 4, 8)) == pytest.approx(16 / 64)
 
 
 @pytest.mark.parametrize("score", [dice, iou])
-def test_two_empty_masks_agree_and_one_does_not(
+def test_two_empty_masks_score_1_and_one_empty_mask_0(
     score: Callable[[np.ndarray, np.ndarray], float],
 ) -> None:
     assert score(NOTHING, NOTHING) == 1
@@ -46,22 +46,22 @@ def test_two_empty_masks_agree_and_one_does_not(
     ("shift", "expected"), [((0, 0), 0), ((3, 0), 3), ((0, 3), 3), ((15, 0), 15)]
 )
 def test_hd95_of_a_shifted_square_is_the_shift(shift: tuple[int, int], expected: float) -> None:
-    found = hd95(square(1 + shift[0], 2 + shift[1]), square(1, 2))
-    assert found == pytest.approx(expected)
+    distance = hd95(square(1 + shift[0], 2 + shift[1]), square(1, 2))
+    assert distance == pytest.approx(expected)
 
 
-def test_hd95_overlooks_a_twentieth_of_the_contour() -> None:
+def test_hd95_ignores_a_twentieth_of_the_contour() -> None:
     speck = square(1, 2) | fill_boxes([(28, 20, 29, 21)], SIZE)
     assert hd95(speck, square(1, 2)) == 0
 
 
-def test_hd95_takes_the_worse_direction() -> None:
+def test_hd95_is_the_larger_of_both_directions() -> None:
     both = square(0, 0, 6) | square(20, 0, 6)
     assert hd95(both, square(0, 0, 6)) == hd95(square(0, 0, 6), both) == pytest.approx(20)
 
 
 @pytest.mark.parametrize("boxes", [((0, 0, 30, 24), (1, 1, 29, 23)), ((0, 0, 1, 1), (1, 0, 2, 1))])
-def test_hd95_counts_contours_at_the_images_edge(boxes: tuple[Box, Box]) -> None:
+def test_hd95_counts_contours_at_the_image_border(boxes: tuple[Box, Box]) -> None:
     one, other = (fill_boxes([box], SIZE) for box in boxes)
     assert hd95(one, other) == pytest.approx(1)
 
@@ -73,7 +73,9 @@ def test_hd95_of_an_empty_mask_is_none() -> None:
 
 
 @pytest.mark.parametrize(("shift", "expected"), [((3, 0), 1.5), ((0, 3), 6)])
-def test_hd95_in_mm_knows_rows_from_columns(shift: tuple[int, int], expected: float) -> None:
+def test_hd95_in_mm_distinguishes_rows_from_columns(
+    shift: tuple[int, int], expected: float
+) -> None:
     moved = square(1 + shift[0], 2 + shift[1])
     assert hd95(moved, square(1, 2), pixel_mm=(2.0, 0.5)) == pytest.approx(expected)
 
@@ -85,7 +87,7 @@ def test_dice_of_volumes_counts_voxels() -> None:
 
 
 @pytest.mark.parametrize("as_logits", [True, False])
-def test_compute_dice_score_takes_logits_or_masks(as_logits: bool) -> None:
+def test_compute_dice_score_accepts_logits_or_masks(as_logits: bool) -> None:
     pairs = [
         (square(5, 4), square(8, 4)),
         (NOTHING, NOTHING),

@@ -1,4 +1,4 @@
-"""AutoMedSAM: what it returns and in which frame, what is frozen, and what learns through it; of both promptings."""
+"""Tests of AutoMedSAM with both kinds of prompting: outputs, frames, and frozen parts."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,7 @@ import torch
 from automedsam.backbone.architectures import BACKBONES
 from automedsam.backbone.weights import Weights
 from automedsam.model.automedsam import AutoMedSAM, create_model
-from automedsam.model.locators import SIDE
+from automedsam.model.image_locator import THUMBNAIL_SIDE
 from automedsam.model.prompts import Prompts
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.options import Prompting, PromptSource, SparsePrompt
@@ -22,7 +22,7 @@ PROMPTINGS = ["locate", "direct"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_segments_in_the_input_frame_unless_told_the_size(
+def test_masks_have_the_input_frame_or_the_given_image_size(
     tiny_weights: Weights, kind: SparsePrompt
 ) -> None:
     model = AutoMedSAM(tiny_weights, "direct", sparse_prompt=kind)
@@ -30,26 +30,22 @@ def test_it_segments_in_the_input_frame_unless_told_the_size(
     output = model.forward_with_embeddings(embeddings)
     assert list(output) == ["masks"]
     assert output["masks"].shape == (3, 1, 64, 64)
-    assert model.forward_with_embeddings(embeddings, image_size=(30, 50))["masks"].shape == (
-        3,
-        1,
-        30,
-        50,
-    )
+    output = model.forward_with_embeddings(embeddings, image_size=(30, 50))
+    assert output["masks"].shape == (3, 1, 30, 50)
 
 
-def test_the_prompts_come_along_if_asked_for(tiny_weights: Weights) -> None:
+def test_prompts_are_returned_on_request(tiny_weights: Weights) -> None:
     model = AutoMedSAM(tiny_weights, "direct")
     embeddings = torch.randn(2, 32, 8, 8)
     output = model.forward_with_embeddings(embeddings, return_prompts=True)
     assert sorted(output) == ["masks", "prompts"]
     assert isinstance(output["prompts"], Prompts)
-    assert torch.equal(output["prompts"].boxes_xyxy, model.prompt_module(embeddings).boxes_xyxy)
+    assert torch.equal(output["prompts"].boxes_xyxy, model.prompter(embeddings).boxes_xyxy)
     assert torch.equal(output["masks"], model.forward_with_embeddings(embeddings)["masks"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_masks_are_what_the_decoder_says_to_the_prompts(
+def test_masks_are_the_output_of_the_decoder_for_the_prompts(
     tiny_weights: Weights, kind: SparsePrompt
 ) -> None:
     model = AutoMedSAM(tiny_weights, "direct", sparse_prompt=kind)
@@ -61,7 +57,7 @@ def test_the_masks_are_what_the_decoder_says_to_the_prompts(
     assert torch.equal(logits, model.decoder(embeddings, **sparse, dense=prompts.dense))
 
 
-def test_padding_is_cut_off_for_a_backbone_that_pads(
+def test_padding_is_cropped_for_a_backbone_that_pads(
     tiny_weights: Weights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     padded = replace(
@@ -81,22 +77,20 @@ def test_masks_are_fp32_under_autocast(tiny_weights: Weights, prompting: Prompti
     with torch.autocast("cpu", torch.bfloat16):
         model = AutoMedSAM(tiny_weights, prompting)
         output = model.forward_with_embeddings(
-            torch.randn(1, 32, 8, 8), thumbnails=torch.rand(1, 3, SIDE, SIDE)
+            torch.randn(1, 32, 8, 8), thumbnails=torch.rand(1, 3, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
         )
     assert output["masks"].dtype == torch.float32
 
 
 @pytest.mark.parametrize("prompting", PROMPTINGS)
-def test_only_the_prompt_module_is_trainable(tiny_weights: Weights, prompting: Prompting) -> None:
+def test_only_the_prompter_is_trainable(tiny_weights: Weights, prompting: Prompting) -> None:
     model = AutoMedSAM(tiny_weights, prompting)
     trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    assert trainable == {
-        f"prompt_module.{name}" for name, _ in model.prompt_module.named_parameters()
-    }
+    assert trainable == {f"prompter.{name}" for name, _ in model.prompter.named_parameters()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_step_moves_the_whole_prompt_module_and_nothing_frozen(
+def test_an_optimizer_step_changes_every_weight_of_the_prompter_only(
     tiny_weights: Weights, kind: SparsePrompt
 ) -> None:
     model = AutoMedSAM(tiny_weights, "direct", sparse_prompt=kind)
@@ -106,27 +100,27 @@ def test_a_step_moves_the_whole_prompt_module_and_nothing_frozen(
     AutoMedSAMLoss()(masks, torch.tensor([[10, 12, 40, 50]] * 4)).total.backward()
     optimizer.step()
     for key, value in model.state_dict().items():
-        assert torch.equal(value, before[key]) != key.startswith("prompt_module."), key
+        assert torch.equal(value, before[key]) != key.startswith("prompter."), key
 
 
 def test_create_model_loads_a_checkpoint(tiny_weights: Weights) -> None:
     model = create_model(
         str(tiny_weights.path), backbone="sam_test", sparse_prompt="point", prompting="direct"
     )
-    assert model.prompt_module.sparse_prompt == "point"
+    assert model.prompter.sparse_prompt == "point"
     frozen = torch.load(tiny_weights.path, weights_only=True)
     for key, value in model.decoder.state_dict().items():
         assert torch.equal(value, frozen[key]), key
 
 
-def test_create_model_names_a_checkpoint_that_is_missing(tmp_path: Path) -> None:
+def test_create_model_reports_a_missing_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"absent\.pth: file not found; .* weights of medsam_vit_b"
     ):
         create_model(tmp_path / "absent.pth")
 
 
-def test_create_model_fetches_the_weights_that_it_needs(
+def test_create_model_downloads_weights_once(
     tiny_weights: Weights, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
@@ -139,7 +133,7 @@ def test_create_model_fetches_the_weights_that_it_needs(
     assert server.asked == ["/sam_test.pth"]
 
 
-def test_create_model_needs_nothing_but_embeddings_unless_told_otherwise(
+def test_create_model_requires_only_embeddings_by_default(
     tiny_weights: Weights,
 ) -> None:
     model = create_model(tiny_weights.path, backbone="sam_test").eval()
@@ -150,35 +144,35 @@ def test_create_model_needs_nothing_but_embeddings_unless_told_otherwise(
 
 
 @pytest.mark.parametrize("source", ["image", "both"])
-def test_thumbnails_are_asked_for_where_images_are_looked_at(
+def test_thumbnails_are_required_if_the_prompter_uses_images(
     tiny_weights: Weights, source: PromptSource
 ) -> None:
     model, embeddings = AutoMedSAM(tiny_weights, "locate", source).eval(), torch.randn(2, 32, 8, 8)
     with pytest.raises(
         InputError,
-        match="thumbnails: expected those of the images, as prompt_source is not embedding",
+        match="thumbnails: required, because prompt_source is not embedding",
     ):
         model(embeddings)
     image = np.random.default_rng(0).integers(0, 256, (40, 90), np.uint8)
     thumbnail = model.thumbnail(image)
-    assert thumbnail.shape == (3, SIDE, SIDE)
+    assert thumbnail.shape == (3, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
     logits, prompts = model(embeddings, torch.stack([thumbnail] * 2))
     assert logits.shape == (2, 1, 32, 32)
     assert prompts.dense is prompts.points_xy is prompts.tokens is None
 
 
-def test_locating_is_what_the_module_makes_of_the_decoder(tiny_weights: Weights) -> None:
+def test_forward_returns_the_masks_and_prompts_of_the_prompter(tiny_weights: Weights) -> None:
     model = AutoMedSAM(tiny_weights).eval()
-    given = torch.randn(2, 32, 8, 8), torch.rand(2, 3, SIDE, SIDE)
-    logits, prompts = model(*given)
-    expected, expected_prompts = model.prompt_module.predict_masks(model.decoder, *given)
+    inputs = torch.randn(2, 32, 8, 8), torch.rand(2, 3, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    logits, prompts = model(*inputs)
+    expected, expected_prompts = model.prompter.predict_masks(model.decoder, *inputs)
     assert torch.equal(logits, expected)
     assert torch.equal(prompts.boxes_xyxy, expected_prompts.boxes_xyxy)
 
 
 @pytest.mark.parametrize("shape", [(2, 16, 8, 8), (2, 32, 4, 8), (32, 8, 8)])
 @pytest.mark.parametrize("prompting", PROMPTINGS)
-def test_embeddings_of_another_backbone_are_refused(
+def test_embeddings_of_another_shape_are_rejected(
     tiny_weights: Weights, shape: tuple[int, ...], prompting: Prompting
 ) -> None:
     with pytest.raises(
@@ -187,6 +181,6 @@ def test_embeddings_of_another_backbone_are_refused(
         AutoMedSAM(tiny_weights, prompting)(torch.zeros(shape))
 
 
-def test_direct_prompting_is_of_one_class(tiny_weights: Weights) -> None:
-    with pytest.raises(ValueError, match="expected one class with direct prompting, found 3"):
+def test_direct_prompting_rejects_several_classes(tiny_weights: Weights) -> None:
+    with pytest.raises(ValueError, match="direct prompting supports one class, got 3"):
         AutoMedSAM(tiny_weights, "direct", classes=3)

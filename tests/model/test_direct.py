@@ -1,21 +1,29 @@
-"""The PromptModule: its size, the frame and order of what it says, and that all of it can learn."""
+"""Tests of the PromptModule: architecture, frame of its prompts, and gradients."""
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from automedsam.model.direct import PromptModule
+from automedsam.model.prompts import Prompts
 from automedsam.runtime.options import SparsePrompt
 
 SHAPES = {"boxes_xyxy": (3, 1, 4), "points_xy": (3, 1, 2), "tokens": (3, 2, 32)}
 
 
-def test_it_has_the_papers_number_of_parameters() -> None:
+def sparse_prompts(prompts: Prompts) -> dict[str, Tensor]:
+    """The sparse prompts that are set, by the names of their fields."""
+    values = {name: getattr(prompts, name) for name in SHAPES}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def test_number_of_parameters_is_that_of_the_paper() -> None:
     module = PromptModule(256, 1024, "tokens")
     assert sum(parameter.numel() for parameter in module.parameters()) == 2_433_984
 
 
-def test_its_branches_are_those_of_the_paper() -> None:
+def test_branches_are_those_of_the_paper() -> None:
     module, embeddings = PromptModule(32, 64, "tokens"), torch.randn(2, 32, 16, 16)
     shared, dense, sparse, linear = (
         (layer.weight, layer.bias)
@@ -31,14 +39,14 @@ def test_its_branches_are_those_of_the_paper() -> None:
 @pytest.mark.parametrize(
     ("kind", "name"), [("box", "boxes_xyxy"), ("point", "points_xy"), ("tokens", "tokens")]
 )
-def test_it_gives_a_dense_prompt_and_one_kind_of_sparse(kind: SparsePrompt, name: str) -> None:
+def test_prompts_are_dense_and_of_one_sparse_kind(kind: SparsePrompt, name: str) -> None:
     prompts = PromptModule(32, 64, kind)(torch.randn(3, 32, 8, 8))
     assert prompts.dense.shape == (3, 32, 8, 8)
-    found = {key: getattr(prompts, key) for key in SHAPES if getattr(prompts, key) is not None}
-    assert {key: tuple(value.shape) for key, value in found.items()} == {name: SHAPES[name]}
+    shapes = {key: tuple(value.shape) for key, value in sparse_prompts(prompts).items()}
+    assert shapes == {name: SHAPES[name]}
 
 
-def test_boxes_are_ordered_and_centred_in_the_frame() -> None:
+def test_boxes_are_ordered_and_centred_inside_of_the_frame() -> None:
     boxes = PromptModule(32, 64, "box")(10 * torch.randn(200, 32, 8, 8)).boxes_xyxy
     assert boxes is not None
     x0, y0, x1, y1 = boxes[:, 0].unbind(1)
@@ -49,7 +57,7 @@ def test_boxes_are_ordered_and_centred_in_the_frame() -> None:
     assert centres.std() > 1
 
 
-def test_points_lie_in_the_frame() -> None:
+def test_points_are_inside_of_the_frame() -> None:
     points = PromptModule(32, 64, "point")(10 * torch.randn(200, 32, 8, 8)).points_xy
     assert points is not None
     assert ((points > 0) & (points < 64)).all()
@@ -58,7 +66,7 @@ def test_points_lie_in_the_frame() -> None:
 
 @pytest.mark.parametrize("kind", ["box", "point", "tokens"])
 @pytest.mark.parametrize(("channels", "grid"), [(32, 4), (32, 8), (64, 32), (16, 13)])
-def test_it_takes_any_grid_and_number_of_channels(
+def test_any_grid_and_number_of_channels_is_supported(
     kind: SparsePrompt, channels: int, grid: int
 ) -> None:
     prompts = PromptModule(channels, 64, kind)(torch.randn(2, channels, grid, grid))
@@ -69,7 +77,7 @@ def test_it_takes_any_grid_and_number_of_channels(
 def test_gradients_reach_every_parameter(kind: SparsePrompt) -> None:
     module = PromptModule(32, 64, kind)
     prompts = module(torch.randn(4, 32, 8, 8))
-    sparse = next(getattr(prompts, key) for key in SHAPES if getattr(prompts, key) is not None)
+    (sparse,) = sparse_prompts(prompts).values()
     weight = torch.randn_like(sparse)
     (prompts.dense.square().sum() + (weight * sparse).sum()).backward()
     for name, parameter in module.named_parameters():
@@ -81,7 +89,5 @@ def test_gradients_reach_every_parameter(kind: SparsePrompt) -> None:
 def test_sparse_prompts_are_fp32_under_autocast(kind: SparsePrompt) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         prompts = PromptModule(32, 1024, kind)(torch.randn(2, 32, 8, 8))
-    assert (
-        next(getattr(prompts, key) for key in SHAPES if getattr(prompts, key) is not None).dtype
-        == torch.float32
-    )
+    (sparse,) = sparse_prompts(prompts).values()
+    assert sparse.dtype == torch.float32

@@ -1,4 +1,4 @@
-"""The real use: boxes that somebody drew, and no mask file anywhere; the whole pipeline with the real DVC."""
+"""The whole pipeline with the real DVC, on drawn boxes and without any mask file."""
 
 import csv
 import json

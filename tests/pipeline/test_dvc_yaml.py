@@ -1,4 +1,4 @@
-"""dvc.yaml lists the code that each stage imports, the parameters that it reads, and the right paths."""
+"""dvc.yaml lists the code that each stage imports and the parameters that it reads."""
 
 import ast
 from pathlib import Path

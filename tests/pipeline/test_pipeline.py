@@ -132,7 +132,7 @@ def test_failed_experiment_in_the_workspace_can_be_undone_as_the_readme_says(
 ):
     workspace = with_cache(reproduced, tmp_path / "clone")
     printed = workspace.dvc("exp", "run", "--set-param", "lambda_size=-1", status=None)
-    assert "lambda_size: Input should be greater than or equal to 0, found -1" in printed
+    assert "lambda_size: must be greater than or equal to 0, found -1" in printed
     workspace.git("checkout", "--", "params.yaml", "dvc.lock", "metrics", "plots")
     workspace.dvc("checkout")
     assert workspace.git("status", "--porcelain") == ""

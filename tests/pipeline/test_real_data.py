@@ -1,4 +1,4 @@
-"""Real images of each kind, a few of each, through the whole pipeline and back into their viewers."""
+"""The whole pipeline on a few real images of each kind."""
 
 import json
 import shutil

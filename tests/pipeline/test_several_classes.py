@@ -1,4 +1,4 @@
-"""Two structures in one run: the real stages on masks, on drawn boxes of named classes, on new images and volumes."""
+"""Two classes in one run: on masks, on drawn boxes with names, and on new images and volumes."""
 
 import csv
 import json
@@ -197,7 +197,7 @@ def write_coco(folder: Path) -> str:
 
 @pytest.mark.parametrize("write", [write_csv, write_coco])
 def test_boxes_of_named_classes_are_enough(trained: Workspace, tmp_path: Path, write) -> None:
-    """And are the same that the masks give: so are labels and training, whose values alone differ."""
+    """Labels and training are those that masks give, except for the values of the classes."""
     workspace = make_project(tmp_path / "project", masks=False, class_ids="[ring, other]")
     workspace.set_params(annotations=write(workspace.root / "data/raw"))
     for stage in STAGES[:-1]:

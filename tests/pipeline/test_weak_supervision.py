@@ -1,4 +1,4 @@
-"""Weak supervision is provable: with every mask gone, labels and training come out, and are the same bytes."""
+"""Weak supervision: with all masks deleted, labels and training give the same bytes."""
 
 import shutil
 from pathlib import Path

@@ -1,14 +1,11 @@
-"""Which mask goes where, and what is refused before anything is predicted or written."""
+"""The list of images to predict, and inputs that are rejected before anything is written."""
 
 from pathlib import Path
 
 import pytest
 
+from automedsam.prediction.jobs import list_jobs
 from automedsam.runtime.errors import InputError
-from automedsam.scans.framing import Framing
-from automedsam.scans.intensity import Intensity
-from automedsam.scans.prepared_scan import Preparation
-from predict import list_jobs, refuse_to_overwrite, used_preparation
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -18,67 +15,70 @@ def touch(folder: Path, *names: str) -> Path:
     return folder
 
 
-def test_masks_lie_like_their_images_and_several_inputs_are_joined(tmp_path: Path):
+def test_masks_are_placed_like_their_images_and_inputs_are_joined(tmp_path: Path):
     folder = touch(tmp_path / "in", "b.jpg", "p1/a.nii.gz", "notes.txt")
-    alone = touch(tmp_path, "alone.tif") / "alone.tif"
-    assert list_jobs([folder, alone], tmp_path / "out") == {
-        Path("alone.tif"): alone,
+    single = touch(tmp_path, "single.tif") / "single.tif"
+    assert list_jobs([folder, single], tmp_path / "out") == {
         Path("b.png"): folder / "b.jpg",
         Path("p1/a.nii.gz"): folder / "p1/a.nii.gz",
+        Path("single.tif"): single,
     }
 
 
-def test_what_an_earlier_run_wrote_is_no_scan(tmp_path: Path):
+def test_jobs_are_sorted(tmp_path: Path):
+    folders = [touch(tmp_path / name, f"{name}.png") for name in ("b", "c", "a")]
+    assert list(map(str, list_jobs(folders, tmp_path / "out"))) == ["a.png", "b.png", "c.png"]
+
+
+def test_masks_of_an_earlier_run_are_not_jobs(tmp_path: Path):
     folder = touch(
         tmp_path, "a.png", "masks/a.png", "masks/soft/a.png", "masks/overlays/v.nii.gz/s000.png"
     )
-    jobs = list_jobs([folder], tmp_path / "masks")
-    assert jobs == {Path("a.png"): tmp_path / "a.png"}
-    refuse_to_overwrite(jobs, tmp_path / "masks")
+    assert list_jobs([folder], tmp_path / "masks") == {Path("a.png"): tmp_path / "a.png"}
 
 
-def test_a_path_that_is_not_there_is_told(tmp_path: Path):
-    with pytest.raises(
-        InputError, match=r"gone\.png: expected an image or a folder, found no such path"
-    ):
+def test_a_missing_path_is_rejected(tmp_path: Path):
+    with pytest.raises(InputError, match=r"gone\.png: no such file or folder$"):
         list_jobs([tmp_path / "gone.png"], tmp_path / "out")
+
+
+def test_a_folder_without_images_is_rejected(tmp_path: Path):
+    folder = touch(tmp_path / "in", "notes.txt")
+    with pytest.raises(InputError, match=r"in: no images found; supported are \.png, "):
+        list_jobs([folder], tmp_path / "out")
+
+
+def test_images_with_the_same_mask_are_rejected(tmp_path: Path):
+    folder = touch(tmp_path / "in", "a.png", "a.jpg")
+    with pytest.raises(InputError) as caught:
+        list_jobs([folder], tmp_path / "out")
+    assert str(caught.value) == (
+        f"{folder / 'a.png'}: its mask would replace that of {folder / 'a.jpg'}, a.png; "
+        "rename one image"
+    )
 
 
 @pytest.mark.parametrize("out", [".", "..", "../in", "p1/.."])
 @pytest.mark.parametrize("given", [".", "p1/a.png"])
-def test_masks_are_never_written_where_images_lie(tmp_path: Path, out: str, given: str):
+def test_masks_are_never_written_beside_images(tmp_path: Path, out: str, given: str):
     folder = touch(tmp_path / "in", "p1/a.png")
-    jobs = list_jobs([folder / given], folder / out)
     with pytest.raises(
         InputError,
-        match=r"^--out .*: expected another folder than the images', found .*a\.png in it$",
+        match=r"^--out .*: the folder contains the image .*a\.png; choose another one$",
     ):
-        refuse_to_overwrite(jobs, folder / out)
+        list_jobs([folder / given], folder / out)
 
 
-@pytest.mark.parametrize("aside", ["soft", "overlays"])
-def test_images_in_a_folder_named_like_what_lies_beside_the_masks_are_refused(
-    tmp_path: Path, aside: str
-):
-    folder, out = touch(tmp_path / "in", f"{aside}/a.png", "b.png"), tmp_path / "out"
-    with pytest.raises(InputError) as told:
-        refuse_to_overwrite(list_jobs([folder], out), out)
-    assert str(told.value) == (
-        f"{folder / aside / 'a.png'}: expected no folder of that name, as OUT/{aside} is written to"
+@pytest.mark.parametrize("reserved", ["soft", "overlays"])
+def test_folders_named_like_other_outputs_are_rejected(tmp_path: Path, reserved: str):
+    folder, out = touch(tmp_path / "in", f"{reserved}/a.png", "b.png"), tmp_path / "out"
+    with pytest.raises(InputError) as caught:
+        list_jobs([folder], out)
+    assert str(caught.value) == (
+        f"{folder / reserved / 'a.png'}: rename its folder, because {out / reserved} is used for "
+        "other outputs"
     )
-    refuse_to_overwrite(list_jobs([folder / aside], out), out)  # its images alone are no trouble
-    others = touch(tmp_path / "others", f"{aside}.png", f"p1/{aside}/a.png")
-    refuse_to_overwrite(list_jobs([others], out), out)
-
-
-def test_a_model_tells_how_its_images_were_prepared():
-    preparation = Preparation("coronal", Intensity((-5.0, 9.0)), Framing(1.0, 256))
-    assert used_preparation(Path("m"), {"preparation": preparation.to_json()}) == preparation
-
-
-def test_a_model_that_does_not_tell_is_refused():
-    with pytest.raises(InputError) as told:
-        used_preparation(Path("old.safetensors"), {"backbone": "sam_tiny"})
-    assert str(told.value) == (
-        "old.safetensors: expected a model that tells how its images were prepared, found an older one"
-    )
+    # Neither the images of that folder on their own nor such file names are a problem.
+    assert list_jobs([folder / reserved], out)
+    others = touch(tmp_path / "others", f"{reserved}.png", f"p1/{reserved}/a.png")
+    assert len(list_jobs([others], out)) == 2

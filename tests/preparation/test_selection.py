@@ -118,7 +118,7 @@ def test_check_splits_ignores_objects_of_unused_slices():
     slices = one_per_split()
     with pytest.raises(
         InputError,
-        match="no object in the 0 chosen val images, although other val images show one$",
+        match=r"no object in the 0 chosen val images, although other val images show one$",
     ):
         check_splits(slices, [s for s in slices if s.split != "val"], OBJECT, [1])
 

@@ -171,9 +171,14 @@ def test_masks_of_boxed_train_and_val_images_are_never_read(split):
 
 def test_boxed_test_scans_use_all_slices_and_boxes_of_their_mask():
     scan = make_scan(
-        "v", draw_mask((0, 0, 2, 2)), draw_mask((4, 4, 5, 5)), draw_mask(BOX), EMPTY_MASK, EMPTY_MASK,
+        "v",
+        draw_mask((0, 0, 2, 2)),
+        draw_mask((4, 4, 5, 5)),
+        draw_mask(BOX),
+        EMPTY_MASK,
+        EMPTY_MASK,
         boxes=single_class({1: (), 2: ((1, 2, 10, 8), (0, 0, 1, 1)), 3: ((0, 0, 3, 3),), 4: ()}),
-    )  # fmt: skip
+    )
     survey = survey_scans(scan, split="test")
     assert [(s.number, s.all_boxes_xyxy, s.has_mask, s.is_disputed) for s in survey.slices] == [
         (0, ((0, 0, 2, 2),), True, False),  # not annotated

@@ -56,7 +56,8 @@ def test_yaml_booleans_are_booleans(load, text, value):
 
 def test_paths_and_null_are_read(load):
     config = load(
-        "data_dir: scans/raw\nmedsam_checkpoint: weights/medsam.pth\ntrain_cases: null\nclass_ids: [1, 3]\n"
+        "data_dir: scans/raw\nmedsam_checkpoint: weights/medsam.pth\ntrain_cases: null\nclass_ids:
+        [1, 3]\n"
     )
     assert (config.data_dir, config.medsam_checkpoint) == (
         Path("scans/raw"),
@@ -68,7 +69,8 @@ def test_paths_and_null_are_read(load):
 def test_all_faults_are_named_in_one_error(load):
     with pytest.raises(InputError) as caught:
         load(
-            "lr: 0.1\nepochs: 0\nbatch_size: many\ndataset: mnist\nlearning_rate: .nan\nclass_ids: [1, 2.5]\n"
+            "lr: 0.1\nepochs: 0\nbatch_size: many\ndataset: mnist\nlearning_rate: .nan\nclass_ids:
+            [1, 2.5]\n"
         )
     for fault in (
         "params.yaml: lr: no such key",

@@ -1,26 +1,32 @@
-"""Volumes are scored as a whole if all of their slices and masks are there; a model of other classes is refused."""
+"""The evaluate stage: whole volumes, and a model of other classes."""
 
 import csv
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from automedsam.cases.classes import ObjectClass, to_json
+from automedsam.cases.case import Case
+from automedsam.cases.classes import Classes, ObjectClass, write_classes
+from automedsam.cases.index import write_index
 from automedsam.datasets.phantoms import draw_phantom
+from automedsam.model.trained import ModelHeader
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.paths import PROMPT_MODULE
+from automedsam.runtime.paths import CLASSES, INDEX, PREDICTIONS, PROMPT_MODULE
 from automedsam.runtime.tensors import save_tensors
-from evaluate import check_model, mean_of_classes, summarize
+from evaluate import main
+from repository import ROOT
 from training_fixtures import OBJECT
 from workspace import SMALL, Workspace, copy_project
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Six volumes of two phantoms, and a third slice of which the object is missing."""
+    """Six volumes of three phantoms each; the third slice has no object in its mask."""
     root = tmp_path_factory.mktemp("evaluate") / "project"
     root.mkdir()
     workspace = copy_project(root, dataset="folder", **SMALL | {"epochs": 1, "train_cases": 2})
@@ -39,6 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def run_all(project: Workspace) -> tuple[str, dict[str, float], list[dict[str, str]]]:
+    """What evaluate prints, its summary and its table of volumes."""
     for stage in ("prepare", "embed", "label", "train"):
         project.python(f"stages/{stage}.py")
     printed = project.python("stages/evaluate.py")
@@ -47,7 +54,7 @@ def run_all(project: Workspace) -> tuple[str, dict[str, float], list[dict[str, s
 
 
 @pytest.mark.slow
-def test_whole_volumes_are_scored(project: Workspace) -> None:
+def test_complete_volumes_are_scored_as_a_whole(project: Workspace) -> None:
     printed, summary, volumes = run_all(project)
     assert "no volume" not in printed
     assert summary["n_volumes"] == len(volumes) == summary["n_masks"] / 3
@@ -60,60 +67,52 @@ def test_whole_volumes_are_scored(project: Workspace) -> None:
 
 
 @pytest.mark.slow
-def test_it_is_said_that_no_volume_is_whole(project: Workspace) -> None:
+def test_a_warning_reports_that_no_volume_is_complete(project: Workspace) -> None:
     project.set_params(keep_empty="false")
     printed, summary, volumes = run_all(project)
-    assert (
-        "no volume is there with all of its slices and masks (keep_empty): no volume Dice"
-        in printed
-    )
+    assert "no volume has all of its slices and masks among the test cases" in printed
+    assert "keep_empty" in printed
     assert volumes == []
     assert not {"volume_dice", "n_volumes"} & summary.keys()
 
 
-def test_a_model_of_other_classes_is_refused_by_name(
+def save_model(classes: Classes) -> None:
+    """Write a file with the header of a trained model, but without weights."""
+    header = ModelHeader(
+        backbone="sam_tiny",
+        medsam_checkpoint=None,
+        weights_sha256="0",
+        use_amp=False,
+        precision="float32",
+        embedding_dtype="float16",
+        prompting="locate",
+        prompt_source="both",
+        sparse_prompt="box",
+        class_values=[(cls.name, cls.value) for cls in classes],
+        preparation={},
+        params={},
+    )
+    save_tensors(PROMPT_MODULE, {}, header.model_dump())
+
+
+def test_a_model_of_other_classes_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    learned = [ObjectClass("liver", 1), ObjectClass("spleen", 7)]
-    save_tensors(PROMPT_MODULE, {}, {"prompting": "locate", "classes": to_json(learned)})
-    check_model(learned)
+    monkeypatch.setattr(sys, "argv", ["evaluate.py"])
+    shutil.copyfile(ROOT / "params.yaml", "params.yaml")
+    INDEX.parent.mkdir(parents=True)
+    write_index(INDEX, [Case("a", "a", "train", 4, 6, {255: ((0, 0, 2, 2),)})])
+    write_classes(CLASSES, OBJECT)
+    save_model(Classes([ObjectClass("liver", 1), ObjectClass("spleen", 7)]))
     with pytest.raises(
-        InputError, match=r'model of {"object": 255}, found one of {"liver": 1, "spleen": 7}'
+        InputError,
+        match=r'prompt_module\.safetensors: trained for the classes {"liver": 1, "spleen": 7}, '
+        r'but the test cases have {"object": 255}; run `dvc repro`',
     ):
-        check_model(OBJECT)
-
-
-LIVER, SPLEEN = ObjectClass("liver", 1), ObjectClass("spleen", 7)
-
-
-def test_each_class_counts_the_same_in_the_summary() -> None:
-    """However many cases show it; a class that no test case shows has no Dice, and none is made up."""
-    scores: list[list[dict[str, float | None]]] = [
-        [{"dice": 0.9, "hd95_mm": None}, {"dice": 0.2}],
-        [{"dice": 0.7, "hd95_mm": None}, {"left_empty": 1.0}],
-    ]
-    volumes = [{"class": "liver", "volume_dice": 0.5}, {"class": "liver", "volume_dice": 0.7}]
-    means = mean_of_classes([LIVER, SPLEEN], scores, volumes)
-    assert means["liver"] == pytest.approx({"dice": 0.8, "volume_dice": 0.6})
-    assert means["spleen"] == {"dice": 0.2, "left_empty": 1}
-    assert summarize(means) == pytest.approx(
-        {
-            "dice": 0.5,
-            "volume_dice": 0.6,
-            "left_empty": 1,
-            "dice_of_liver": 0.8,
-            "dice_of_spleen": 0.2,
-        }
-    )
-    assert "dice_of_spleen" not in summarize(means | {"spleen": {"left_empty": 1.0}})
-
-
-def test_without_masks_the_overlap_of_boxes_is_told_of_each_class_and_of_one_alone_nothing_twice() -> (
-    None
-):
-    means = mean_of_classes([LIVER, SPLEEN], [[{"box_iou": 0.5}, {"box_iou": 0.7}]], [])
-    assert summarize(means) == pytest.approx(
-        {"box_iou": 0.6, "box_iou_of_liver": 0.5, "box_iou_of_spleen": 0.7}
-    )
-    assert summarize({"liver": {"dice": 0.8}}) == {"dice": 0.8}
+        main()
+    assert not PREDICTIONS.exists()
+    # A model of the same classes passes this check, and then the one of its weights fails.
+    save_model(OBJECT)
+    with pytest.raises(InputError, match="the model was trained with backbone weights of sha256 0"):
+        main()

@@ -1,6 +1,7 @@
-"""The label stage on phantoms: a label for each sound box, the others told of; no mask and no other split is read."""
+"""The label stage on phantoms: one label per boxed training image, and a list of rejected ones."""
 
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pytest
 from automedsam.backbone.embeddings import EmbeddingFolder, EmbeddingStore
 from automedsam.backbone.encoder import Encoder
 from automedsam.backbone.weights import Weights
-from automedsam.cases.boxes import fill_boxes, tight_box
-from automedsam.cases.case import Case
-from automedsam.cases.classes import ObjectClass, write_classes
+from automedsam.cases.boxes import Box, fill_boxes, tight_box
+from automedsam.cases.case import Case, Split
+from automedsam.cases.classes import SINGLE_CLASS_VALUE, Classes, ObjectClass, write_classes
 from automedsam.cases.index import write_index
 from automedsam.datasets.phantoms import draw_phantom
 from automedsam.evaluation.metrics import dice
@@ -21,26 +22,37 @@ from automedsam.runtime.errors import InputError
 from automedsam.runtime.image_files import read_image, write_image
 from automedsam.runtime.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
 from label import main
-from repository import STAGES
+from repository import ROOT
 from training_fixtures import OBJECT
 
 PHANTOMS = {
     name: draw_phantom(np.random.default_rng([6, number])) for number, name in enumerate("abcd")
 }
+WHOLE_IMAGE = (0, 0, 256, 256)
+
+
+def make_case(name: str, split: Split, *boxes_xyxy: Box) -> Case:
+    return Case(name, name, split, 256, 256, {SINGLE_CLASS_VALUE: boxes_xyxy})
 
 
 @pytest.fixture
 def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Case]:
-    """Prepared and embedded: a and b are boxed, c's box is of something else, d is to validate with, e is empty."""
+    """Prepared and embedded cases.
+
+    The boxes of a and b are tight, c has a wrong box, d is a validation case, and e has no object.
+    """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["label.py"])
     for name in ("params.yaml", "dvc.yaml"):
-        shutil.copyfile(STAGES.parent / name, name)
-    boxes = {name: (tight_box(phantom.mask),) for name, phantom in PHANTOMS.items()}
-    cases = [Case(name, name, "train", 256, 256, boxes[name]) for name in "abcd"] + [
-        Case("e", "e", "train", 256, 256)
+        shutil.copyfile(ROOT / name, name)
+    boxes = {name: tight_box(phantom.mask) for name, phantom in PHANTOMS.items()}
+    cases = [
+        make_case("a", "train", boxes["a"]),
+        make_case("b", "train", boxes["b"]),
+        make_case("c", "train", WHOLE_IMAGE),
+        make_case("d", "val", boxes["d"]),
+        make_case("e", "train"),
     ]
-    cases[2] = replace(cases[2], boxes_xyxy=((0, 0, 256, 256),))
-    cases[3] = replace(cases[3], split="val")
     weights = Weights("sam_tiny")
     compute = choose_compute("cpu", use_amp=False)
     embeddings, encoder = EmbeddingFolder(EMBEDDINGS, weights, "float16"), Encoder(weights, compute)
@@ -54,32 +66,32 @@ def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Case]:
     return cases
 
 
-def test_boxes_become_labels_that_are_nearly_the_truth(cases: list[Case]) -> None:
+def test_pseudo_labels_are_close_to_the_true_masks(cases: list[Case]) -> None:
     main()
     for case in cases[:2]:
         label = read_image(PSEUDO_LABELS / f"{case.name}.png")
         assert dice(label > 127, PHANTOMS[case.name].mask) > 0.85
-        assert not label[~fill_boxes(case.boxes_xyxy, case.image_size)].any()
+        assert not label[~fill_boxes(case.all_boxes_xyxy, case.image_size)].any()
 
 
-def test_what_does_not_fit_its_box_is_dropped_and_told_of(
+def test_a_label_that_does_not_fit_its_box_is_rejected_and_reported(
     cases: list[Case], capsys: pytest.CaptureFixture[str]
 ) -> None:
     main()
     assert {path.name for path in PSEUDO_LABELS.iterdir()} == {"a.png", "b.png"}
-    printed = capsys.readouterr().out
-    assert "c: dropped, it " in printed
-    assert "2 pseudo-labels kept, 1 dropped" in printed
-    assert "% of its box" in printed or "short of a side" in printed
+    printed = capsys.readouterr()
+    assert "warning: pseudo-label of c rejected: it " in printed.err
+    assert "2 pseudo-labels accepted, 1 rejected" in printed.out
+    assert "% of its box" in printed.err or "short of a side" in printed.err
 
 
-def test_labels_of_an_earlier_run_are_gone(cases: list[Case]) -> None:
+def test_labels_of_an_earlier_run_are_deleted(cases: list[Case]) -> None:
     write_image(PSEUDO_LABELS / "former.png", np.zeros((4, 4), np.uint8))
     main()
     assert not (PSEUDO_LABELS / "former.png").exists()
 
 
-def test_it_gives_the_same_bytes_each_time(cases: list[Case]) -> None:
+def test_two_runs_write_the_same_bytes(cases: list[Case]) -> None:
     written = []
     for _ in range(2):
         main()
@@ -89,33 +101,28 @@ def test_it_gives_the_same_bytes_each_time(cases: list[Case]) -> None:
     assert written[0] == written[1]
 
 
-def test_embeddings_that_are_not_there_are_told_of_and_nothing_is_written(
-    cases: list[Case],
-) -> None:
+def test_a_missing_embedding_is_named_and_nothing_is_written(cases: list[Case]) -> None:
     (EMBEDDINGS / "b.safetensors").unlink()
-    with pytest.raises(
-        InputError, match=r"b\.safetensors: file not found.*dvc repro"
-    ):
+    with pytest.raises(InputError, match=r"b\.safetensors: file not found.*dvc repro"):
         main()
     assert not PSEUDO_LABELS.exists()
 
 
-def test_each_class_has_labels_in_a_folder_of_its_own(
+def test_each_class_has_its_own_folder_of_labels(
     cases: list[Case], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a both classes, the second one's box being of nothing that can be seen; of b the second alone."""
-    write_classes(CLASSES, [ObjectClass("ring", 1), ObjectClass("rest", 2)])
-    (of_a,), (of_b,) = cases[0].boxes_xyxy, cases[1].boxes_xyxy
+    """Case a has both classes, but the box of the second is wrong; b has the second class only."""
+    write_classes(CLASSES, Classes([ObjectClass("ring", 1), ObjectClass("rest", 2)]))
     given = [
-        replace(cases[0], boxes_xyxy=(of_a, (0, 0, 256, 256)), box_classes=(1, 2)),
-        replace(cases[1], boxes_xyxy=(of_b,), box_classes=(2,)),
-        cases[3],
-        cases[4],
+        replace(cases[0], boxes={1: cases[0].all_boxes_xyxy, 2: (WHOLE_IMAGE,)}),
+        replace(cases[1], boxes={1: (), 2: cases[1].all_boxes_xyxy}),
+        replace(cases[3], boxes={1: cases[3].all_boxes_xyxy, 2: ()}),
+        replace(cases[4], boxes={1: (), 2: ()}),
     ]
     write_index(INDEX, given)
     main()
     written = {path.relative_to(PSEUDO_LABELS).as_posix() for path in PSEUDO_LABELS.rglob("*.png")}
     assert written == {"1/a.png", "2/b.png"}
-    printed = capsys.readouterr().out
-    assert "a, rest: dropped, it " in printed
-    assert "2 pseudo-labels kept, 1 dropped" in printed
+    printed = capsys.readouterr()
+    assert "pseudo-label of a, rest rejected: it " in printed.err
+    assert "2 pseudo-labels accepted, 1 rejected" in printed.out

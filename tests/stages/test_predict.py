@@ -1,4 +1,4 @@
-"""New images in, masks out, with no box and no mask: what evaluate saw, in each image's own format and size."""
+"""stages/predict.py with a trained model: the masks of evaluate, in the format of each image."""
 
 import csv
 import shutil
@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 
 from automedsam.datasets.phantoms import draw_phantom
+from automedsam.prediction.predictor import Predictor
 from automedsam.runtime.image_files import read_image, write_image
 from automedsam.runtime.tensors import load_tensors
+from automedsam.scans.scan import open_scan
 from workspace import SMALL, Workspace, copy_project
 
 pytestmark = pytest.mark.slow
@@ -37,7 +39,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(table))
 
 
-def test_masks_are_those_that_evaluate_scored(trained: Workspace, tmp_path: Path):
+def test_masks_equal_those_that_evaluate_scored(trained: Workspace, tmp_path: Path):
     trained.run(
         "python",
         "stages/predict.py",
@@ -60,9 +62,7 @@ def test_masks_are_those_that_evaluate_scored(trained: Workspace, tmp_path: Path
         assert 0 <= float(row["confidence"]) <= 1
 
 
-def test_broken_images_are_listed_and_the_others_get_masks_in_their_own_format(
-    trained: Workspace, tmp_path: Path
-):
+def test_broken_images_are_listed_and_others_keep_their_format(trained: Workspace, tmp_path: Path):
     images = tmp_path / "in"
     pixels = draw_phantom(np.random.default_rng(9)).image
     write_image(images / "sub/a.tif", pixels)
@@ -79,7 +79,7 @@ def test_broken_images_are_listed_and_the_others_get_masks_in_their_own_format(
         "--overlay",
         status=1,
     )
-    assert "3 masks written, 2 scans left out" in printed
+    assert "3 masks written, 2 scans skipped" in printed
     overlays = {
         path.relative_to(tmp_path / "out/overlays").as_posix()
         for path in tmp_path.glob("out/overlays/**/*.png")
@@ -98,12 +98,11 @@ def test_broken_images_are_listed_and_the_others_get_masks_in_their_own_format(
             assert (mask.format, mask.size) == (kind, size)
 
 
-def test_volumes_come_back_in_their_own_voxels(trained: Workspace, tmp_path: Path):
-    """Two slices of two phantoms, once as NIfTI in an odd orientation and once as a TIFF of two pages."""
+def test_masks_of_volumes_have_the_geometry_of_the_volume(trained: Workspace, tmp_path: Path):
+    """Two slices, as NIfTI in an oblique orientation and as a TIFF of two pages."""
     stack = np.stack([draw_phantom(np.random.default_rng([5, number])).image for number in (0, 1)])
-    affine = np.array(
-        [[0, 0, 2.0, 5], [0, -0.5, 0, 7], [3.0, 0, 0, -2], [0, 0, 0, 1.0]]
-    )  # slices up, rows back
+    # The slices are stacked upwards, their rows point backwards.
+    affine = np.array([[0, 0, 2.0, 5], [0, -0.5, 0, 7], [3.0, 0, 0, -2], [0, 0, 0, 1.0]])
     volume = nib.Nifti1Image(stack, affine)
     volume.header["descrip"] = b"kept"
     (tmp_path / "in").mkdir()
@@ -154,7 +153,7 @@ def test_volumes_come_back_in_their_own_voxels(trained: Workspace, tmp_path: Pat
     }
 
 
-def test_masks_of_an_earlier_run_are_no_images(trained: Workspace, tmp_path: Path):
+def test_masks_of_an_earlier_run_are_not_predicted(trained: Workspace, tmp_path: Path):
     write_image(tmp_path / "in/a.png", draw_phantom(np.random.default_rng(3)).image)
     for _ in range(2):
         trained.run(
@@ -163,8 +162,35 @@ def test_masks_of_an_earlier_run_are_no_images(trained: Workspace, tmp_path: Pat
     assert [row["mask"] for row in rows_of(tmp_path / "in/masks/predictions.csv")] == ["a.png"]
 
 
-def test_the_models_own_window_is_used(trained: Workspace, tmp_path: Path):
-    """With 0 to 255 as the window an image is seen as it is; by percentiles a darker copy would look the same."""
+def test_predictor_gives_the_bytes_that_the_script_writes(trained: Workspace, tmp_path: Path):
+    """For a PNG as an array, and for a colour image and a NIfTI volume by path."""
+    pixels = [draw_phantom(np.random.default_rng([5, number])).image for number in (0, 1)]
+    write_image(tmp_path / "in/grey.png", pixels[0])
+    write_image(tmp_path / "in/colour.png", np.dstack([pixels[0], pixels[1], pixels[0]])[:200])
+    volume = nib.Nifti1Image(np.stack(pixels), np.diag([3.0, 0.5, 2.0, 1]))
+    nib.save(volume, tmp_path / "in/volume.nii.gz")
+    out, model = tmp_path / "out", trained.root / "data/model/prompt_module.safetensors"
+    arguments = ["--out", str(out), "--soft", "--device", "cpu"]
+    trained.run("python", "stages/predict.py", str(tmp_path / "in"), *arguments)
+
+    predictor = Predictor.load(model, device="cpu")
+    with Image.open(tmp_path / "in/grey.png") as image:
+        array = np.asarray(image)
+    for name, given in {
+        "grey.png": array,
+        "colour.png": tmp_path / "in/colour.png",
+        "volume.nii.gz": tmp_path / "in/volume.nii.gz",
+    }.items():
+        prediction = predictor(given)
+        scan = open_scan(tmp_path / "in" / name, "auto")
+        scan.write(tmp_path / "again" / name, prediction.labels > 0)
+        scan.write_soft(tmp_path / "again/soft" / name, prediction.soft_masks[:, 0])
+        for path in (name, f"soft/{name}"):
+            assert (tmp_path / "again" / path).read_bytes() == (out / path).read_bytes()
+
+
+def test_predict_uses_the_window_of_the_model(trained: Workspace, tmp_path: Path):
+    """A window from 0 to 255 keeps images unchanged; percentiles would stretch a darker copy."""
     windowed = trained.clone(tmp_path / "project")
     shutil.copytree(trained.root / "data/raw", windowed.root / "data/raw", dirs_exist_ok=True)
     windowed.set_params(window_low=0, window_high=255)
@@ -179,10 +205,10 @@ def test_the_models_own_window_is_used(trained: Workspace, tmp_path: Path):
     )
 
 
-def test_embeddings_in_int8_are_used_where_the_model_learned_from_such(
+def test_predict_rounds_embeddings_to_int8_if_the_model_was_trained_so(
     trained: Workspace, tmp_path: Path
 ):
-    """Which here is one that prompts directly, as both promptings must give what evaluate saw."""
+    """The model prompts directly, so that both kinds of prompting are compared with evaluate."""
     quantized = trained.clone(tmp_path / "project")
     shutil.copytree(trained.root / "data/raw", quantized.root / "data/raw", dirs_exist_ok=True)
     quantized.set_params(embedding_dtype="int8", prompting="direct")
@@ -204,14 +230,14 @@ def test_embeddings_in_int8_are_used_where_the_model_learned_from_such(
 
 
 @pytest.mark.parametrize(
-    ("names", "fault"),
+    ("names", "message"),
     [
-        (["a.png", "a.jpg"], "both masks are a.png"),
-        ([], "files, found none"),
+        (["a.png", "a.jpg"], "its mask would replace that of"),
+        ([], "no images found; supported are"),
     ],
 )
-def test_folders_that_cannot_be_predicted_are_refused_first(
-    trained: Workspace, tmp_path: Path, names, fault
+def test_invalid_folders_are_rejected_before_anything_is_written(
+    trained: Workspace, tmp_path: Path, names, message
 ):
     (tmp_path / "in").mkdir()
     for name in names:
@@ -224,11 +250,11 @@ def test_folders_that_cannot_be_predicted_are_refused_first(
         str(tmp_path / "out"),
         status=1,
     )
-    assert fault in printed
+    assert message in printed
     assert not (tmp_path / "out").exists()
 
 
-def test_no_data_but_the_image_and_the_model_is_needed(trained: Workspace, tmp_path: Path):
+def test_predict_needs_only_the_image_and_the_model(trained: Workspace, tmp_path: Path):
     model, image = tmp_path / "model.safetensors", tmp_path / "a.png"
     shutil.copyfile(trained.root / "data/model/prompt_module.safetensors", model)
     write_image(image, draw_phantom(np.random.default_rng(3)).image)
@@ -238,11 +264,11 @@ def test_no_data_but_the_image_and_the_model_is_needed(trained: Workspace, tmp_p
     assert (tmp_path / "out/a.png").is_file()
 
 
-def test_images_are_never_overwritten_by_their_masks(trained: Workspace, tmp_path: Path):
+def test_images_are_never_overwritten_by_masks(trained: Workspace, tmp_path: Path):
     write_image(tmp_path / "in/a.png", draw_phantom(np.random.default_rng(3)).image)
     before = (tmp_path / "in/a.png").read_bytes()
     printed = trained.run(
         "python", "stages/predict.py", str(tmp_path / "in"), "--out", str(tmp_path / "in"), status=1
     )
-    assert "expected another folder than the images'" in printed
+    assert "the folder contains the image" in printed
     assert (tmp_path / "in/a.png").read_bytes() == before

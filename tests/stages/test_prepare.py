@@ -1,4 +1,4 @@
-"""stages/prepare.py on small data sets: what it writes of images and masks, and what it leaves out."""
+"""stages/prepare.py on small data sets: the images, masks and tables that it writes."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import prepare
-from automedsam.cases.index import read_index
 from automedsam.datasets.synthetic import synthetic_scans
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.paths import (
@@ -30,6 +29,7 @@ from small_data import (
     draw_labels,
     names_of,
     pixels_of,
+    read_cases,
     rows_of,
     save,
     save_case,
@@ -37,7 +37,7 @@ from small_data import (
 )
 
 
-def test_index_holds_every_image_and_boxes_lie_beside_it(raw_project):
+def test_index_lists_all_images_and_box_tables_are_beside_it(raw_project):
     raw_project(train_cases=None)
     save_case("a", draw_labels((2, 3, 9, 7)))
     save_case("b", draw_labels((0, 0, 20, 10), size=(10, 20)))
@@ -51,11 +51,15 @@ def test_index_holds_every_image_and_boxes_lie_beside_it(raw_project):
         "c,c,test,,,,12,16,1,,,,1000,3000",
         "d,d,train,,,,12,16,0,,,,1000,3000",
     ]
-    assert rows_of(BOXES) == ["case,class,x_min,y_min,x_max,y_max", "a,,2,3,9,7", "b,,0,0,20,10"]
-    assert rows_of(TEST_BOXES) == ["case,class,x_min,y_min,x_max,y_max", "c,,15,11,16,12"]
+    assert rows_of(BOXES) == [
+        "case,class,x_min,y_min,x_max,y_max",
+        "a,255,2,3,9,7",
+        "b,255,0,0,20,10",
+    ]
+    assert rows_of(TEST_BOXES) == ["case,class,x_min,y_min,x_max,y_max", "c,255,15,11,16,12"]
 
 
-def test_images_are_8_bits_and_test_masks_are_black_and_white(raw_project):
+def test_images_have_8_bits_and_test_masks_are_black_and_white(raw_project):
     raw_project(train_cases=None)
     save_cases()
     prepare.main()
@@ -68,7 +72,7 @@ def test_images_are_8_bits_and_test_masks_are_black_and_white(raw_project):
         assert np.array_equal(pixels_of(TEST_MASKS / f"{name}.png"), mask)
 
 
-def test_colour_images_stay_coloured(raw_project):
+def test_colour_images_stay_in_colour(raw_project):
     save_cases("abc")
     for name in "abc":
         save(
@@ -92,25 +96,26 @@ def test_only_the_masks_of_test_cases_are_written(raw_project):
         *(f"images/{name}.png" for name in names_of()),
         *(f"test_masks/{name}.png" for name in names_of("test")),
     }
-    assert [case.name for case in read_index(INDEX) if case.has_mask] == names_of("test")
+    assert [case.name for case in read_cases() if case.has_mask] == names_of("test")
 
 
-def test_preparation_and_the_picture_of_the_data_lie_where_dvc_expects_them(raw_project):
+def test_preparation_and_data_sheet_are_written_where_dvc_expects_them(raw_project):
     save_cases("abc")
     prepare.main()
     assert PREPARATION.read_bytes() == (
-        b'{"framing": {"canvas_px": null, "pixel_mm": null}, "intensity": {"window": null}, "slice_axis": "auto"}\n'
+        b'{"framing": {"canvas_px": null, "pixel_mm": null}, '
+        b'"intensity": {"window": null}, "slice_axis": "auto"}\n'
     )
     assert pixels_of(DATA_REPORT).shape[0] > 500
 
 
-def test_names_with_dollar_signs_are_drawn_like_others(raw_project):
+def test_names_with_dollar_signs_are_accepted(raw_project):
     save_cases(["a$b_$c^{", "b", "c"])
     prepare.main()
     assert names_of() == ["a$b_$c^{", "b", "c"]
 
 
-def test_class_ids_choose_the_object_and_cut_the_test_masks_too(raw_project):
+def test_class_ids_select_the_object_in_boxes_and_test_masks(raw_project):
     for name in "abc":
         labels = (
             draw_labels((1, 1, 4, 4))
@@ -122,14 +127,14 @@ def test_class_ids_choose_the_object_and_cut_the_test_masks_too(raw_project):
     for class_ids in (None, [2], [[2, 3]]):
         raw_project(class_ids=class_ids)
         prepare.main()
-        boxes.append({case.boxes_xyxy for case in read_index(INDEX)})
+        boxes.append({case.all_boxes_xyxy for case in read_cases()})
     assert boxes == [{((1, 1, 15, 9),)}, {((6, 2, 9, 8),)}, {((6, 2, 15, 9),)}]
     (name,) = names_of("test")
     expected = draw_labels((6, 2, 9, 8), (10, 3, 15, 9), value=255)
     assert np.array_equal(pixels_of(TEST_MASKS / f"{name}.png"), expected)
 
 
-def test_several_classes_have_boxes_and_labels_of_their_own(raw_project):
+def test_several_classes_have_their_own_boxes_and_label_values(raw_project):
     for name in "abc":
         labels = (
             draw_labels((1, 1, 4, 4))
@@ -140,8 +145,8 @@ def test_several_classes_have_boxes_and_labels_of_their_own(raw_project):
     raw_project(class_ids=[[3, 1], 2])
     prepare.main()
     assert rows_of(CLASSES) == ["class,value", "3+1,3", "2,2"]
-    for case in read_index(INDEX):
-        assert (case.boxes_xyxy, case.box_classes) == (((1, 1, 15, 9), (6, 2, 9, 8)), (3, 2))
+    for case in read_cases():
+        assert case.boxes == {3: ((1, 1, 15, 9),), 2: ((6, 2, 9, 8),)}
     (name,) = names_of("test")
     expected = draw_labels((1, 1, 4, 4), (10, 3, 15, 9), value=3) + draw_labels(
         (6, 2, 9, 8), value=2
@@ -149,21 +154,20 @@ def test_several_classes_have_boxes_and_labels_of_their_own(raw_project):
     assert np.array_equal(pixels_of(TEST_MASKS / f"{name}.png"), expected)
 
 
-def test_a_split_without_one_of_the_classes_is_told_with_its_name(raw_project):
+def test_a_split_without_one_of_the_classes_is_rejected(raw_project):
     for name in "abc":
-        save_case(
-            name, draw_labels((1, 1, 4, 4)) + draw_labels((6, 2, 9, 8), value=2 * (name != "b"))
-        )
+        second_value = 0 if name == "b" else 2
+        save_case(name, draw_labels((1, 1, 4, 4)) + draw_labels((6, 2, 9, 8), value=second_value))
     raw_project(class_ids=[1, 2])
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as caught:
         prepare.main()
-    assert str(told.value) == (
-        "class_ids, val_fraction, test_fraction: expected an object of class 2 in the val images, found none in 1, "
-        "of the classes 0, 1, 2"
+    assert str(caught.value) == (
+        "class_ids, val_fraction, test_fraction: no object of class 2 in the 1 val images; "
+        "the data contain the classes 0, 1, 2"
     )
 
 
-def test_parts_get_a_box_each_and_those_that_are_too_small_none_but_in_the_test_set(raw_project):
+def test_small_parts_get_a_box_in_the_test_split_only(raw_project):
     raw_project(boxes_per_object="component", min_object_px=2)
     parts = draw_labels(
         (1, 1, 4, 4), (4, 4, 6, 5), (10, 8, 11, 9)
@@ -171,7 +175,7 @@ def test_parts_get_a_box_each_and_those_that_are_too_small_none_but_in_the_test_
     for name in "abc":
         save_case(name, parts)
     prepare.main()
-    boxes = {case.split: case.boxes_xyxy for case in read_index(INDEX)}
+    boxes = {case.split: case.all_boxes_xyxy for case in read_cases()}
     assert boxes == {
         "train": ((1, 1, 6, 5),),
         "val": ((1, 1, 6, 5),),
@@ -180,11 +184,11 @@ def test_parts_get_a_box_each_and_those_that_are_too_small_none_but_in_the_test_
     assert np.array_equal(pixels_of(TEST_MASKS / "c.png"), 255 * parts)
 
 
-def test_objects_that_are_too_small_leave_the_training_but_not_the_truth(raw_project):
+def test_too_small_objects_are_left_out_but_kept_for_testing(raw_project):
     raw_project(train_cases=None)
     save_cases()
     prepare.main()
-    split_of = {case.name: case.split for case in read_index(INDEX)}
+    split_of = {case.name: case.split for case in read_cases()}
     small = {
         split: next(name for name in NAMES if split_of[name] == split)
         for split in ("train", "val", "test")
@@ -196,21 +200,21 @@ def test_objects_that_are_too_small_leave_the_training_but_not_the_truth(raw_pro
         prepare.main()
         assert set(NAMES) - set(names_of()) == {small[split] for split in left_out}
         if keep_empty:
-            (tested,) = [case for case in read_index(INDEX) if case.name == small["test"]]
-            assert tested.boxes_xyxy == ((5, 5, 7, 6),)
+            (tested,) = [case for case in read_cases() if case.name == small["test"]]
+            assert tested.all_boxes_xyxy == ((5, 5, 7, 6),)
             assert np.array_equal(
                 pixels_of(TEST_MASKS / f"{tested.name}.png"), draw_labels((5, 5, 7, 6), value=255)
             )
 
 
-def test_loose_boxes_are_for_training_and_validation_alone_and_the_same_each_time(raw_project):
+def test_box_jitter_spares_test_boxes_and_is_reproducible(raw_project):
     save_cases()
-    found = []
+    results = []
     for changes in ({}, {"box_jitter": 3}, {"box_jitter": 3}, {"box_jitter": 3, "seed": 1}):
         raw_project(train_cases=None, **changes)
         prepare.main()
-        found.append({case.name: case.boxes_xyxy[0] for case in read_index(INDEX)})
-    tight, loose, again, reseeded = found
+        results.append({case.name: case.all_boxes_xyxy[0] for case in read_cases()})
+    tight, loose, again, reseeded = results
     assert loose == again != reseeded
     assert {name for name in NAMES if loose[name] == tight[name]} >= set(names_of("test"))
     assert sum(loose[name] != tight[name] for name in NAMES) == 8
@@ -222,7 +226,7 @@ def test_loose_boxes_are_for_training_and_validation_alone_and_the_same_each_tim
         assert y1 <= below <= min(y1 + 3, 12)
 
 
-def test_empty_images_are_used_only_if_they_are_to_be_kept(raw_project):
+def test_empty_images_are_used_if_keep_empty(raw_project):
     raw_project(train_cases=None)
     save_cases()
     prepare.main()
@@ -236,54 +240,54 @@ def test_empty_images_are_used_only_if_they_are_to_be_kept(raw_project):
     assert set(NAMES) - set(names_of()) == set(empty)
 
 
-def test_train_cases_are_picked_by_the_seed_and_touch_no_other_split(raw_project):
+def test_seed_chooses_train_cases_and_changes_no_other_split(raw_project):
     save_cases()
-    picks, others = set(), set()
+    choices, others = set(), set()
     for seed in range(3):
         raw_project(train_cases=3, seed=seed)
         prepare.main()
         assert len(names_of("train")) == 3
-        picks.add(tuple(names_of("train")))
+        choices.add(tuple(names_of("train")))
         others.add((*names_of("val"), *names_of("test")))
-    assert len(picks) > 1
+    assert len(choices) > 1
     assert len(others) == 1
 
 
-def test_more_train_cases_keep_the_ones_picked_before(raw_project):
+def test_more_train_cases_keep_the_ones_chosen_before(raw_project):
     save_cases()
-    picks = []
-    for wanted in (1, 3, None):
-        raw_project(train_cases=wanted)
+    choices = []
+    for count in (1, 3, None):
+        raw_project(train_cases=count)
         prepare.main()
-        picks.append(set(names_of("train")))
-    assert [len(pick) for pick in picks] == [1, 3, 6]
-    assert picks[0] < picks[1] < picks[2]
+        choices.append(set(names_of("train")))
+    assert [len(choice) for choice in choices] == [1, 3, 6]
+    assert choices[0] < choices[1] < choices[2]
 
 
-def test_train_cases_count_boxes_and_negatives_come_along_if_they_are_kept(raw_project):
+def test_train_cases_counts_boxed_images_and_adds_empty_ones(raw_project):
     raw_project(train_cases=None)
     save_cases()
     prepare.main()
     others = {split: names_of(split) for split in ("val", "test")}
     empty = set(names_of("train")[:3])
     save_cases(empty=empty)
-    picks = []
-    for wanted, keep_empty in ((2, True), (2, False), (100, True)):
-        raw_project(train_cases=wanted, keep_empty=keep_empty)
+    choices = []
+    for count, keep_empty in ((2, True), (2, False), (100, True)):
+        raw_project(train_cases=count, keep_empty=keep_empty)
         prepare.main()
         assert {split: names_of(split) for split in ("val", "test")} == others
-        assert sum(case.has_object for case in read_index(INDEX, "train")) == min(wanted, 3)
-        picks.append(set(names_of("train")))
-    assert picks[1] == picks[0] - empty
-    assert len(picks[2]) == 6
-    assert 0 < len(picks[0] & empty) < 3
+        assert sum(case.has_object for case in read_cases("train")) == min(count, 3)
+        choices.append(set(names_of("train")))
+    assert choices[1] == choices[0] - empty
+    assert len(choices[2]) == 6
+    assert 0 < len(choices[0] & empty) < 3
 
 
 def test_groups_never_cross_splits(raw_project):
     raw_project(group_by=r"^(p\d+)_", train_cases=None)
     save_cases()
     prepare.main()
-    cases = read_index(INDEX)
+    cases = read_cases()
     assert [case.group for case in cases] == [name.split("_")[0] for name in sorted(NAMES)]
     assert len({(case.group, case.split) for case in cases}) == 6
 
@@ -296,7 +300,7 @@ def test_same_input_gives_the_same_bytes(raw_project):
     assert contents(Path()) == before
 
 
-def test_what_was_prepared_before_is_replaced_as_a_whole(raw_project):
+def test_an_earlier_result_is_replaced_as_a_whole(raw_project):
     save_cases()
     prepare.main()
     gone = names_of("test")[0]
@@ -316,7 +320,7 @@ def test_a_window_is_recorded_and_applied(raw_project):
     save(MASKS / "a.png", draw_labels((1, 1, 2, 2), size=(4, 5)))
     prepare.main()
     assert json.loads(PREPARATION.read_text())["intensity"] == {"window": [1500.0, 2500.5]}
-    assert {case.value_range for case in read_index(INDEX)} == {(1500, 2500.5)}
+    assert {case.value_range for case in read_cases()} == {(1500, 2500.5)}
     assert pixels_of(PREPARED / "images/a.png")[0].tolist() == [
         0,
         0,
@@ -326,17 +330,17 @@ def test_a_window_is_recorded_and_applied(raw_project):
     ]  # 255 * 200 / 1000.5
 
 
-def test_synthetic_images_are_written_exactly_as_they_were_drawn(raw_project):
+def test_synthetic_images_are_written_unchanged(raw_project):
     raw_project(dataset="synthetic")
     prepare.main()
     assert [len(names_of(split)) for split in ("train", "val", "test")] == [10, 20, 60]
     scans = {scan.name: scan for scan in synthetic_scans()}
-    for case in read_index(INDEX):
+    for case in read_cases():
         drawn = scans[case.name].open().read_values()[0]
         assert np.array_equal(pixels_of(PREPARED / "images" / f"{case.name}.png"), drawn)
         if case.split == "test":
             assert np.array_equal(
                 pixels_of(TEST_MASKS / f"{case.name}.png"), 255 * scans[case.name].read_labels()[0]
             )
-    assert {case.value_range for case in read_index(INDEX)} == {(0, 255)}
+    assert {case.value_range for case in read_cases()} == {(0, 255)}
     assert json.loads(PREPARATION.read_text())["intensity"] == {"window": [0.0, 255.0]}

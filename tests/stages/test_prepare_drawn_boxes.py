@@ -1,4 +1,4 @@
-"""stages/prepare.py on boxes that somebody drew: which are taken, which masks are read, and what is told."""
+"""stages/prepare.py on drawn boxes: the boxes that it uses, and the masks that it reads."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import prepare
-from automedsam.cases.index import read_index
 from automedsam.runtime.paths import BOXES, INDEX, PREPARED, TEST_BOXES, TEST_MASKS
 from small_data import (
     IMAGES,
@@ -17,9 +16,10 @@ from small_data import (
     box_of,
     contents,
     draw_labels,
-    faults_of,
+    errors_of,
     names_of,
     pixels_of,
+    read_cases,
     rows_of,
     save_case,
     save_cases,
@@ -56,12 +56,17 @@ def test_a_table_of_boxes_needs_no_mask_anywhere(raw_project):
         ["e", "e", "train", "0"],
         ["f", "f", "test", "0"],
     ]
-    assert rows_of(BOXES)[1:] == ["a,,2,3,9,7", "b,,0,0,16,12", "b,,1,1,2,2", "e,,2,3,9,7"]
-    assert rows_of(TEST_BOXES)[1:] == ["c,,4,4,5,5", "f,,2,3,9,7"]
-    assert list(TEST_MASKS.iterdir()) == []  # but the folder is there, as DVC expects it
+    assert rows_of(BOXES)[1:] == [
+        "a,255,2,3,9,7",
+        "b,255,0,0,16,12",
+        "b,255,1,1,2,2",
+        "e,255,2,3,9,7",
+    ]
+    assert rows_of(TEST_BOXES)[1:] == ["c,255,4,4,5,5", "f,255,2,3,9,7"]
+    assert list(TEST_MASKS.iterdir()) == []  # DVC expects the folder
 
 
-def test_cocos_boxes_of_images_that_lie_in_the_folder_itself_are_taken(raw_project):
+def test_coco_boxes_of_images_in_the_data_folder_itself_are_used(raw_project):
     raw_project(annotations="set.json", train_cases=None, class_ids=["liver"])
     for name in "abcd":
         save_image(RAW / f"{name}.png")
@@ -79,26 +84,26 @@ def test_cocos_boxes_of_images_that_lie_in_the_folder_itself_are_taken(raw_proje
     }
     (RAW / "set.json").write_text(json.dumps(coco))
     prepare.main()
-    assert [case.boxes_xyxy for case in read_index(INDEX)] == [((2, 3, 9, 7),)] * 3 + [()]
+    assert [case.all_boxes_xyxy for case in read_cases()] == [((2, 3, 9, 7),)] * 3 + [()]
     raw_project(annotations="set.json", train_cases=None, class_ids=[8])
-    assert faults_of()[0] == (
-        "class_ids, val_fraction, test_fraction: expected an object in the val images, found none in 1, "
-        "of the classes 7, 8, liver, spleen"
-    )
+    assert errors_of()[:2] == [
+        "class_ids, val_fraction, test_fraction: no object in the 1 val images",
+        "the data contain the classes 7, 8, liver, spleen",
+    ]
 
 
-def test_images_that_nobody_boxed_are_the_test_set_if_they_have_a_mask_and_else_left_out(
+def test_images_without_boxes_are_for_testing_if_they_have_a_mask(
     raw_project,
 ):
     raw_project(annotations="boxes.csv", train_cases=None)
     save_cases([f"m{number}" for number in range(3)])
     for number in range(8):
         save_image(IMAGES / f"b{number}.png")
-    save_image(IMAGES / "nobody.png")
+    save_image(IMAGES / "unused.png")
     write_boxes([f"b{number}.png,2,3,9,7" for number in range(8)])
     prepare.main()
     assert names_of("test") == ["m0", "m1", "m2"]
-    assert [case.boxes_xyxy for case in read_index(INDEX, "test")] == [
+    assert [case.all_boxes_xyxy for case in read_cases("test")] == [
         (box_of(0),),
         (box_of(1),),
         (box_of(2),),
@@ -108,7 +113,7 @@ def test_images_that_nobody_boxed_are_the_test_set_if_they_have_a_mask_and_else_
     assert [path.name for path in sorted(TEST_MASKS.iterdir())] == ["m0.png", "m1.png", "m2.png"]
 
 
-def test_masks_of_boxed_images_are_never_read_where_others_are_there_to_test_on(raw_project):
+def test_masks_of_boxed_images_are_not_read_if_others_are_for_testing(raw_project):
     raw_project(annotations="boxes.csv", train_cases=None)
     save_cases([f"m{number}" for number in range(3)])
     for number in range(8):
@@ -122,41 +127,41 @@ def test_masks_of_boxed_images_are_never_read_where_others_are_there_to_test_on(
     assert contents(PREPARED) == before
 
 
-def test_of_boxed_images_with_masks_only_the_test_images_masks_are_read(raw_project):
+def test_only_test_masks_are_read_if_all_images_have_boxes_and_masks(raw_project):
     raw_project(annotations="boxes.csv", train_cases=None)
     save_cases()
     write_boxes([f"{name}.png,1,1,10,10" for name in NAMES])
     prepare.main()
     before = contents(PREPARED)
     assert [path.stem for path in sorted(TEST_MASKS.iterdir())] == names_of("test")
-    for case in read_index(INDEX):
+    for case in read_cases():
         drawn, from_mask = (1, 1, 10, 10), box_of(NAMES.index(case.name))
-        assert case.boxes_xyxy == ((from_mask if case.split == "test" else drawn),)
+        assert case.all_boxes_xyxy == ((from_mask if case.split == "test" else drawn),)
     for name in names_of("train") + names_of("val"):
         (MASKS / f"{name}.png").write_text("broken")
     prepare.main()
     assert contents(PREPARED) == before
     broken = names_of("test")[0]
     (MASKS / f"{broken}.png").write_text("broken")
-    assert [fault.split(":")[0] for fault in faults_of()] == [str(MASKS / f"{broken}.png")]
+    assert [error.split(":")[0] for error in errors_of()] == [str(MASKS / f"{broken}.png")]
 
 
-def test_mask_ids_cut_the_masks_to_test_on_where_boxes_were_drawn(raw_project):
+def test_mask_ids_select_the_object_in_test_masks(raw_project):
     raw_project(annotations="boxes.csv", train_cases=None, class_ids=["liver"], mask_ids=[2])
     for name in NAMES:
         save_case(name, draw_labels((1, 1, 4, 4)) + draw_labels((6, 2, 9, 8), value=2))
     rows = [f"{name}.png,{kind},5,1,10,9" for name in NAMES for kind in ("liver", "spleen")]
     write_boxes(rows, columns="image,class,x_min,y_min,x_max,y_max")
     prepare.main()
-    boxes = {case.split: case.boxes_xyxy for case in read_index(INDEX)}
+    boxes = {case.split: case.all_boxes_xyxy for case in read_cases()}
     assert boxes == {"train": ((5, 1, 10, 9),), "val": ((5, 1, 10, 9),), "test": ((6, 2, 9, 8),)}
     expected = draw_labels((6, 2, 9, 8), value=255)
     for name in names_of("test"):
         assert np.array_equal(pixels_of(TEST_MASKS / f"{name}.png"), expected)
 
 
-def test_boxes_of_other_classes_are_told_of(raw_project, call_prepare):
-    """A class that is spelt in two ways, say."""
+def test_boxes_of_other_classes_are_reported(raw_project, call_prepare):
+    """For example, if a class is spelt in two ways."""
     raw_project(annotations="boxes.csv", train_cases=None, class_ids=["rv"])
     save_cases()
     columns = "image,x_min,y_min,x_max,y_max,class"
@@ -169,7 +174,7 @@ def test_boxes_of_other_classes_are_told_of(raw_project, call_prepare):
     assert call_prepare()[0] == "not used: 2 drawn boxes of other classes, RV"
 
 
-def test_boxes_and_masks_that_disagree_and_images_of_no_use_are_told(raw_project, call_prepare):
+def test_disputed_boxes_and_unused_images_are_reported(raw_project, call_prepare):
     raw_project(annotations="boxes.csv", train_cases=None)
     save_cases()
     write_boxes([f"{name}.png,1,1,10,10" for name in NAMES])
@@ -178,10 +183,10 @@ def test_boxes_and_masks_that_disagree_and_images_of_no_use_are_told(raw_project
     save_cases(empty=[one])
     rows = [f"{name}.png,1,1,10,10" for name in NAMES if name != other]
     write_boxes([*rows, f"{other}.png,,,,"])
-    for name in ("nobody", "knows"):
+    for name in ("unused_1", "unused_2"):
         save_image(IMAGES / f"{name}.png")
     assert call_prepare() == [
-        "found: 12 images, 0 volumes of 0 slices, 12 groups",
+        "found: 12 images, 0 volumes with 0 slices, 12 groups",
         "size (rows x columns, px): 12 x 16",
         "spacing (slices, rows, columns, mm): unknown",
         "mask values: 0, 1",
@@ -190,16 +195,16 @@ def test_boxes_and_masks_that_disagree_and_images_of_no_use_are_told(raw_project
         "val: 2 cases of 2 groups, 2 with an object",
         "test: 4 cases of 4 groups, 3 with an object, 4 with a mask",
         "left out: 0 of the training split, 0 of the others",
-        "drawn boxes of test slices overlap those of their masks by 0.05 (IoU): "
-        "are these their masks, and mask_ids in the order of class_ids?",
-        f"look at these: 2 test slices whose drawn boxes do not meet the mask's: {one}, {other}",
-        "no use: 2 images with neither boxes nor a mask",
+        "drawn boxes of test slices overlap the boxes of their masks by 0.05 (IoU): "
+        "check that the masks belong to these images, and the order of mask_ids",
+        f"check 2 test slices whose drawn boxes do not meet the mask: {one}, {other}",
+        "not used: 2 images with neither boxes nor a mask",
     ]
-    boxes = {case.name: case.boxes_xyxy for case in read_index(INDEX, "test")}
+    boxes = {case.name: case.all_boxes_xyxy for case in read_cases("test")}
     assert (boxes[one], boxes[other]) == ((), (box_of(NAMES.index(other)),))
 
 
-def test_a_broken_image_that_nobody_boxed_is_left_out(raw_project):
+def test_a_broken_image_without_boxes_is_left_out(raw_project):
     raw_project(annotations="boxes.csv")
     for name in "abc":
         save_image(IMAGES / f"{name}.png")
@@ -209,7 +214,7 @@ def test_a_broken_image_that_nobody_boxed_is_left_out(raw_project):
     assert names_of() == ["a", "b", "c"]
 
 
-def test_slices_of_volumes_are_boxed_by_number(raw_project):
+def test_boxes_of_volumes_name_the_slice_by_number(raw_project):
     raw_project(annotations="boxes.csv", train_cases=None)
     save_volumes(count=4, slices=5)
     for number in (0, 1, 2):
@@ -217,17 +222,21 @@ def test_slices_of_volumes_are_boxed_by_number(raw_project):
     rows = [f"v{number}.nii.gz,{index},2,3,9,7" for number in (0, 1, 2) for index in (1, 3)]
     write_boxes([*rows, "v0.nii.gz,4,,,,"], columns="image,slice,x_min,y_min,x_max,y_max")
     prepare.main()
-    boxed = {case.name: case.boxes_xyxy for case in read_index(INDEX) if case.volume != "v3"}
+    boxed = {case.name: case.all_boxes_xyxy for case in read_cases() if case.volume != "v3"}
     assert boxed == {
         f"v{number}_s{index:03d}": ((2, 3, 9, 7),) for number in (0, 1, 2) for index in (1, 3)
     } | {"v0_s004": ()}
     assert names_of("test") == [f"v3_s{index:03d}" for index in range(5)]
-    assert {case.volume_slices for case in read_index(INDEX)} == {5}
+    assert {case.volume_slices for case in read_cases()} == {5}
 
 
-@pytest.mark.parametrize("named", ["boxes.csv", "./boxes.csv", "data/raw/boxes.csv", "in full"])
-def test_annotations_are_named_below_data_dir_or_in_full(raw_project, named):
-    raw_project(annotations=str((RAW / "boxes.csv").resolve()) if named == "in full" else named)
+@pytest.mark.parametrize(
+    "annotations", ["boxes.csv", "./boxes.csv", "data/raw/boxes.csv", "absolute"]
+)
+def test_annotations_may_be_relative_to_data_dir_or_absolute(raw_project, annotations):
+    if annotations == "absolute":
+        annotations = str((RAW / "boxes.csv").resolve())
+    raw_project(annotations=annotations)
     for name in "abc":
         save_image(IMAGES / f"{name}.png")
     write_boxes([f"{name}.png,2,3,9,7" for name in "abc"])
@@ -235,26 +244,27 @@ def test_annotations_are_named_below_data_dir_or_in_full(raw_project, named):
     assert names_of() == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("named", ["../boxes.csv", "data/boxes.csv", "in full", "missing.csv"])
-def test_annotations_outside_of_data_dir_are_refused_as_dvc_would_not_see_them_change(
-    raw_project, named
-):
+@pytest.mark.parametrize(
+    "annotations", ["../boxes.csv", "data/boxes.csv", "absolute", "missing.csv"]
+)
+def test_annotations_outside_of_data_dir_are_rejected(raw_project, annotations):
     outside = Path("data/boxes.csv")
     write_boxes(["a.png,2,3,9,7"], outside)
-    named = str(outside.resolve()) if named == "in full" else named
-    raw_project(annotations=named)
-    assert faults_of() == [
-        f"annotations: no file or folder {named} in data_dir (data/raw), "
+    if annotations == "absolute":
+        annotations = str(outside.resolve())
+    raw_project(annotations=annotations)
+    assert errors_of() == [
+        f"annotations: no file or folder {annotations} in data_dir (data/raw), "
         "which is the only folder that DVC tracks"
     ]
 
 
-def test_faults_of_annotations_are_told_all_at_once(raw_project):
+def test_all_faults_of_annotations_are_reported_at_once(raw_project):
     raw_project(annotations="boxes.csv")
     for name in "abc":
         save_image(IMAGES / f"{name}.png")
     write_boxes(["a.png,2,3,9,7", "x.png,2,3,9,7", "b.png,9,3,2,7", "c.png,2,3,17,7"])
-    assert [fault.split(":")[0] for fault in faults_of()] == [
+    assert [error.split(":")[0] for error in errors_of()] == [
         f"boxes.csv, line {line}" for line in (3, 4, 5)
     ]
     assert not PREPARED.exists()

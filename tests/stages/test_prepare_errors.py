@@ -1,4 +1,4 @@
-"""stages/prepare.py on what cannot be: every fault is told, and what was there before stays."""
+"""stages/prepare.py on invalid data: it reports every fault and keeps the earlier result."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from small_data import (
     ROOT,
     contents,
     draw_labels,
-    faults_of,
+    errors_of,
     names_of,
     save,
     save_cases,
@@ -26,7 +26,7 @@ from small_data import (
     save_volumes,
 )
 
-NO_OBJECT = "class_ids, val_fraction, test_fraction: expected an object"
+NO_OBJECT = "class_ids, val_fraction, test_fraction: no object"
 
 
 def run_script(*arguments):
@@ -34,7 +34,7 @@ def run_script(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
-def test_broken_files_are_all_named_and_the_old_result_is_untouched(raw_project):
+def test_all_broken_files_are_named_and_the_old_result_is_kept(raw_project):
     save_cases()
     prepare.main()
     before = contents(PREPARED)
@@ -52,9 +52,7 @@ def test_broken_files_are_all_named_and_the_old_result_is_untouched(raw_project)
     assert [path.name for path in sorted(Path("data").iterdir())] == ["prepared", "raw"]
 
 
-def test_faults_that_only_image_data_show_are_all_named_and_the_old_result_is_untouched(
-    raw_project, call_prepare
-):
+def test_broken_pixels_are_all_named_and_the_old_result_is_kept(raw_project, call_prepare):
     for name in NAMES:
         save_image(IMAGES / f"{name}.tif", compression="tiff_adobe_deflate")
         save(MASKS / f"{name}.png", draw_labels((2, 3, 9, 7)))
@@ -67,7 +65,7 @@ def test_faults_that_only_image_data_show_are_all_named_and_the_old_result_is_un
             content[:8] + bytes(8) + content[16:]
         )  # in the pixels: the header is whole
     assert call_prepare("--check") == checked
-    message = "; ".join(faults_of(call=call_prepare))
+    message = "; ".join(errors_of(call=call_prepare))
     assert message.count(": cannot read the image (") == 3
     assert all(f"{path}: cannot read the image (" in message for path in broken)
     after = contents(Path())
@@ -75,27 +73,27 @@ def test_faults_that_only_image_data_show_are_all_named_and_the_old_result_is_un
     assert after.keys() == before.keys()
 
 
-def test_a_volume_that_breaks_off_is_named_and_the_old_result_is_untouched(raw_project):
+def test_a_truncated_volume_is_named_and_the_old_result_is_kept(raw_project):
     save_volumes()
     prepare.main()
     before = contents(PREPARED)
     path = IMAGES / "v2.nii.gz"
     save_nifti(path, np.random.default_rng(0).integers(0, 30_000, (3, 12, 16)))
     path.write_bytes(path.read_bytes()[:-60])
-    (fault,) = faults_of()
-    assert fault.startswith(f"{path}: cannot read the voxels")
+    (error,) = errors_of()
+    assert error.startswith(f"{path}: cannot read the voxels")
     assert contents(PREPARED) == before
 
 
-def test_masks_that_do_not_fit_their_images_are_all_told(raw_project):
+def test_all_masks_that_do_not_fit_their_images_are_named(raw_project):
     save_cases("abcd")
     save(MASKS / "a.png", draw_labels((2, 3, 9, 7), size=(16, 12)))
     save(MASKS / "c.png", np.zeros((12, 16, 3), np.uint8) + np.array([1, 2, 3], np.uint8))
-    faults = faults_of()
-    assert [fault.split(":")[0] for fault in faults] == [str(MASKS / "a.png"), str(MASKS / "c.png")]
+    errors = errors_of()
+    assert [error.split(":")[0] for error in errors] == [str(MASKS / "a.png"), str(MASKS / "c.png")]
 
 
-def test_a_split_with_broken_files_alone_is_not_blamed_on_class_ids(raw_project):
+def test_a_split_of_broken_files_is_not_blamed_on_class_ids(raw_project):
     save_cases("abc")
     prepare.main()
     (name,) = names_of("test")
@@ -105,38 +103,47 @@ def test_a_split_with_broken_files_alone_is_not_blamed_on_class_ids(raw_project)
     assert "class_ids" not in str(caught.value)
 
 
-def test_no_object_anywhere_names_class_ids_and_the_values_found(raw_project):
+def test_no_object_in_any_split_names_class_ids_and_mask_values(raw_project):
     raw_project(class_ids=[7])
     save_cases(value=200)
-    assert faults_of() == [
-        f"{NO_OBJECT} in the {split} images, found none in {count}, of the classes 0, 200"
+    assert errors_of() == [
+        part
         for split, count in (("train", 6), ("val", 2), ("test", 4))
+        for part in (
+            f"{NO_OBJECT} in the {count} {split} images",
+            "the data contain the classes 0, 200",
+        )
     ]
     assert not PREPARED.exists()
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_a_split_without_an_object_is_named_alone(raw_project, split, call_prepare):
+def test_only_the_split_without_an_object_is_named(raw_project, split, call_prepare):
     raw_project(train_cases=None)
     save_cases()
     call_prepare()
     save_cases(empty=names_of(split))
-    assert faults_of("--check", call=call_prepare) == [
-        f"{NO_OBJECT} in the {split} images, found none in {len(names_of(split))}, of the classes 0, 1"
+    assert errors_of("--check", call=call_prepare) == [
+        f"{NO_OBJECT} in the {len(names_of(split))} {split} images",
+        "the data contain the classes 0, 1",
     ]
 
 
-def test_objects_that_are_all_too_small_are_not_blamed_on_class_ids_alone(raw_project):
+def test_objects_that_are_all_too_small_name_min_object_px(raw_project):
     raw_project(min_object_px=13)
     save_cases()
-    assert faults_of() == [
-        f"{NO_OBJECT} in the {split} images, found none in {count}, of the classes 0, 1, and {count} objects "
-        "below min_object_px"
+    assert errors_of() == [
+        part
         for split, count in (("train", 6), ("val", 2))
+        for part in (
+            f"{NO_OBJECT} in the {count} {split} images",
+            "the data contain the classes 0, 1",
+            f"{count} objects below min_object_px",
+        )
     ]
 
 
-def test_the_data_are_in_place_before_their_picture_is_drawn(raw_project):
+def test_data_are_written_before_the_data_sheet_is_drawn(raw_project):
     save_cases()
     DATA_REPORT.parent.write_text("no folder")
     with pytest.raises(OSError, match=str(DATA_REPORT.parent)):
@@ -144,16 +151,15 @@ def test_the_data_are_in_place_before_their_picture_is_drawn(raw_project):
     assert names_of() == NAMES
 
 
-def test_a_missing_data_folder_is_told_by_its_key(raw_project):
+def test_a_missing_data_folder_is_reported_with_its_key(raw_project):
     raw_project(data_dir="data/gone")
-    assert faults_of() == ["data_dir: expected a folder, found none at data/gone"]
+    assert errors_of() == ["data_dir: expected a folder, found none at data/gone"]
 
 
-def test_too_few_groups_are_refused(raw_project):
+def test_too_few_groups_are_rejected(raw_project):
     raw_project(group_by=r"^(p)")
     save_cases()
-    (fault,) = [" ".join(faults_of())]
-    assert fault.startswith(
+    assert "; ".join(errors_of()).startswith(
         "expected at least 3 groups (patients, volumes) to split, found 1: see group_by"
     )
 
@@ -166,7 +172,7 @@ def test_empty_data_folder_is_named(raw_project):
         prepare.main()
 
 
-def test_fault_of_params_is_one_line(raw_project):
+def test_invalid_params_are_reported_in_one_line(raw_project):
     raw_project(train_cases=0, lr=1)
     ended = run_script("--check")
     assert ended.returncode == 1

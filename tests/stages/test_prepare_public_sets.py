@@ -1,13 +1,12 @@
-"""stages/prepare.py on the unpacked archives of public data sets: each in its own frame and split."""
+"""stages/prepare.py on the unpacked archives of public data sets, with their frames and splits."""
 
 import json
 
 import numpy as np
 
 import prepare
-from automedsam.cases.index import read_index
-from automedsam.runtime.paths import INDEX, PREPARATION, PREPARED, TEST_MASKS
-from small_data import RAW, draw_labels, names_of, pixels_of, save, save_nifti
+from automedsam.runtime.paths import PREPARATION, PREPARED, TEST_MASKS
+from small_data import RAW, draw_labels, names_of, pixels_of, read_cases, save, save_nifti
 
 
 def test_hc18_is_prepared_in_frames_of_640_px(raw_project):
@@ -25,9 +24,9 @@ def test_hc18_is_prepared_in_frames_of_640_px(raw_project):
         "\n".join(["filename,pixel size(mm),hc", *lines])
     )
     prepare.main()
-    cases = read_index(INDEX)
+    cases = read_cases()
     assert {case.image_size for case in cases} == {(640, 640)}
-    assert {case.boxes_xyxy for case in cases} == {
+    assert {case.all_boxes_xyxy for case in cases} == {
         ((310, 314, 321, 322),)
     }  # 305 columns, 310 rows of padding
     assert {case.spacing_mm for case in cases} == {(0.12, 0.12, 0.12)}
@@ -54,14 +53,14 @@ def test_acdc_is_prepared_in_frames_of_256_mm(raw_project):
         for ending, stack in (("", 100 * labels + 5), ("_gt", labels)):
             save_nifti(patient / f"{patient.name}_frame01{ending}.nii.gz", stack)
     prepare.main()
-    cases = read_index(INDEX)
+    cases = read_cases()
     assert names_of("test") == ["patient101_frame01_s000", "patient101_frame01_s001"]
     assert {(case.image_size, case.spacing_mm, case.volume_slices) for case in cases} == {
         ((256, 256), (8, 1, 1), 2)
     }
     # 12 x 16 pixels of 2 x 1.5 mm become 24 x 24 of 1 mm, 116 px from the edges.
-    assert {case.boxes_xyxy for case in cases if case.slice == 1} == {((122, 124, 128, 134),)}
-    assert {case.boxes_xyxy for case in cases if case.slice == 0} == {()}
+    assert {case.all_boxes_xyxy for case in cases if case.slice == 1} == {((122, 124, 128, 134),)}
+    assert {case.all_boxes_xyxy for case in cases if case.slice == 0} == {()}
     assert pixels_of(TEST_MASKS / "patient101_frame01_s001.png").shape == (256, 256)
     assert json.loads(PREPARATION.read_text())["framing"] == {"canvas_px": 256, "pixel_mm": 1.0}
 
@@ -77,7 +76,7 @@ def test_camus_is_prepared_in_frames_of_512_px_in_its_own_split(raw_project):
         (RAW / f"database_split/subgroup_{word}.txt").write_text(f"{patient.name}\n")
     raw_project(dataset="camus", class_ids=[1])
     prepare.main()
-    cases = read_index(INDEX)
+    cases = read_cases()
     assert [(case.name, case.group, case.split) for case in cases] == [
         ("patient0001_2CH_ED", "patient0001", "train"),
         ("patient0002_2CH_ED", "patient0002", "val"),
@@ -86,7 +85,7 @@ def test_camus_is_prepared_in_frames_of_512_px_in_its_own_split(raw_project):
     assert {(case.image_size, case.volume, case.slice) for case in cases} == {
         ((512, 512), None, None)
     }
-    assert {case.boxes_xyxy for case in cases} == {
+    assert {case.all_boxes_xyxy for case in cases} == {
         ((251, 254, 255, 259),)
     }  # 248 columns, 250 rows of padding
     assert pixels_of(TEST_MASKS / "patient0003_2CH_ED.png").shape == (512, 512)

@@ -1,4 +1,4 @@
-"""stages/prepare.py on volumes: their slices are the cases, and each volume is in one split."""
+"""stages/prepare.py on volumes: slices become cases, and each volume is in one split."""
 
 import json
 from collections import Counter
@@ -7,16 +7,16 @@ import numpy as np
 from PIL import Image
 
 import prepare
-from automedsam.cases.index import read_index
 from automedsam.runtime.paths import INDEX, PREPARATION, PREPARED, TEST_BOXES, TEST_MASKS
 from small_data import (
     HEADER,
     IMAGES,
     MASKS,
     draw_labels,
-    faults_of,
+    errors_of,
     names_of,
     pixels_of,
+    read_cases,
     rows_of,
     save_case,
     save_nifti,
@@ -30,7 +30,7 @@ def save_pages(path, stack):
     first.save(path, save_all=True, append_images=others)
 
 
-def test_slices_of_a_nifti_volume_are_cases_with_their_place_and_spacing(raw_project):
+def test_slices_of_a_nifti_volume_are_cases_with_number_and_spacing(raw_project):
     raw_project(train_cases=None)
     save_volumes(count=3, slices=2)
     save_nifti(
@@ -48,8 +48,8 @@ def test_slices_of_a_nifti_volume_are_cases_with_their_place_and_spacing(raw_pro
         "v2_s000,v2,train,v2,0,2,12,16,0,8,2,1.5,0,100",
         "v2_s001,v2,train,v2,1,2,12,16,0,8,2,1.5,0,100",
     ]
-    assert rows_of(TEST_BOXES)[1:] == ["v0_s001,,2,3,9,7"]
-    # The range is that of the whole volume, not of each slice.
+    assert rows_of(TEST_BOXES)[1:] == ["v0_s001,255,2,3,9,7"]
+    # Intensities are scaled by the range of the whole volume, not of each slice.
     assert np.array_equal(
         pixels_of(PREPARED / "images/v0_s000.png"), draw_labels((8, 0, 16, 12), value=255)
     )
@@ -62,7 +62,7 @@ def test_slices_of_a_nifti_volume_are_cases_with_their_place_and_spacing(raw_pro
     )
 
 
-def test_pages_of_a_tiff_are_slices_of_no_known_spacing(raw_project):
+def test_pages_of_a_tiff_are_slices_without_spacing(raw_project):
     for name in "abc":
         save_pages(
             IMAGES / f"{name}.tif",
@@ -80,11 +80,11 @@ def test_pages_of_a_tiff_are_slices_of_no_known_spacing(raw_project):
     assert not pixels_of(TEST_MASKS / "c_s001.png").any()
 
 
-def test_volumes_are_cut_along_the_axis_asked_for(raw_project):
+def test_slice_axis_sets_the_axis_along_which_volumes_are_cut(raw_project):
     raw_project(slice_axis="coronal", train_cases=None)
     save_volumes(count=3, slices=5)
     prepare.main()
-    cases = read_index(INDEX)
+    cases = read_cases()
     assert {(case.height, case.width, case.volume_slices, case.spacing_mm) for case in cases} == {
         (5, 16, 12, (2, 8, 1.5))
     }
@@ -95,23 +95,26 @@ def test_all_slices_of_a_volume_are_in_one_split(raw_project):
     raw_project(train_cases=None)
     save_volumes(count=7, slices=4)
     prepare.main()
-    cases = read_index(INDEX)
+    cases = read_cases()
     assert Counter(case.volume for case in cases) == {f"v{number}": 4 for number in range(7)}
     assert len({(case.volume, case.split) for case in cases}) == 7
     assert {case.split for case in cases} == {"train", "val", "test"}
 
 
-def test_train_cases_of_volumes_are_slices(raw_project):
+def test_train_cases_counts_slices_of_volumes(raw_project):
     raw_project(train_cases=5, keep_empty=False)
     save_volumes(count=6, slices=4, empty=[3])
     prepare.main()
     assert len(names_of("train")) == 5
     assert not any(name.endswith("_s003") for name in names_of())
-    assert {case.volume_slices for case in read_index(INDEX)} == {4}
+    assert {case.volume_slices for case in read_cases()} == {4}
 
 
-def test_an_image_that_is_named_like_a_slice_is_refused(raw_project):
+def test_an_image_named_like_a_slice_is_rejected(raw_project):
     save_volumes(count=3)
     save_case("v1_s002", draw_labels((2, 3, 9, 7)))
-    assert faults_of() == ["v1_s002: expected a name of its own for each image and slice, found 2"]
+    assert errors_of() == [
+        "v1_s002: 2 images or slices have this name",
+        "rename all but one",
+    ]
     assert not PREPARED.exists()

@@ -1,105 +1,172 @@
-"""The train stage's choices: which training is run, and what it takes as the same training."""
+"""The train stage on small cases: its outputs, and what it requires."""
 
+import json
+import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
+import torch
+import yaml
 
 from automedsam.cases.case import Case
-from automedsam.cases.classes import ObjectClass
-from automedsam.model.automedsam import AutoMedSAM
-from automedsam.runtime.compute import choose_compute
+from automedsam.cases.classes import read_classes, write_classes
+from automedsam.cases.index import write_index
+from automedsam.model.trained import load_model, read_header
 from automedsam.runtime.errors import InputError
-from automedsam.runtime.image_files import write_image
-from automedsam.runtime.params import load_params
-from automedsam.runtime.paths import IMAGES, PSEUDO_LABELS
-from automedsam.training.direct import DirectTraining
-from automedsam.training.locating import LocatingTraining
-from repository import STAGES
-from train import check_labels, create_training, files_of
-from training_fixtures import OBJECT, TrainingFixtures
+from automedsam.runtime.image_files import read_image, write_image
+from automedsam.runtime.parameters.loading import load_params
+from automedsam.runtime.parameters.stages import TrainParams
+from automedsam.runtime.paths import (
+    CLASSES,
+    EMBEDDINGS,
+    HISTORY,
+    IMAGES,
+    INDEX,
+    MODEL,
+    PREPARATION,
+    PROMPT_MODULE,
+    PSEUDO_LABELS,
+    TRAIN_METRICS,
+)
+from automedsam.training.trainer import Trainer
+from repository import ROOT
+from train import main
+from training_fixtures import CPU, OBJECT, TrainingFixtures
+
+SMALL = {
+    "epochs": 2,
+    "steps_per_epoch": 2,
+    "batch_size": 2,
+    "views": 1,
+    "device": "cpu",
+    "use_amp": False,
+}
+
+
+@pytest.fixture(autouse=True)
+def _restore_algorithms() -> Iterator[None]:
+    """The stage makes torch deterministic for its whole process."""
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+
+
+@pytest.fixture
+def project(
+    material: TrainingFixtures, cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Prepared, embedded and labelled cases, and the files that the stage reads."""
+    root = tmp_path / "project"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    monkeypatch.setattr("train.Weights", lambda *_: material.weights)
+    for name in ("dvc.yaml", "requirements.txt"):
+        shutil.copyfile(ROOT / name, name)
+    shutil.copytree(ROOT / "stages", "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values |= SMALL
+    Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    for source, target in (
+        (material.images, IMAGES),
+        (material.embeddings.folder, EMBEDDINGS),
+        (material.pseudo_labels, PSEUDO_LABELS),
+    ):
+        shutil.copytree(source, target)
+    write_index(INDEX, cases)
+    write_classes(CLASSES, OBJECT)
+    PREPARATION.write_text("{}", encoding="utf-8")
+    return root
+
+
+def test_train_writes_the_model_and_its_reports(
+    project: Path, material: TrainingFixtures, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main()
+    history = HISTORY.read_text(encoding="utf-8").splitlines()
+    assert len(history) == 1 + SMALL["epochs"]
+    assert json.loads(TRAIN_METRICS.read_text(encoding="utf-8"))["epoch"] == SMALL["epochs"]
+    header = read_header(PROMPT_MODULE)
+    assert header.classes == OBJECT == read_classes(CLASSES)
+    assert header.params == load_params(TrainParams).model_dump(mode="json")
+    load_model(PROMPT_MODULE, material.weights, CPU.device)
+    printed = capsys.readouterr().out
+    assert "trainable parameters" in printed
+    assert "best epoch " in printed
+
+
+def test_a_complete_training_leaves_no_folder_to_resume_from(project: Path) -> None:
+    main()
+    assert list(Path(".cache/train").iterdir()) == []
+
+
+def stop_after_first_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the stage until its first epoch is saved."""
+    with monkeypatch.context() as patch:
+        run_epoch = Trainer.run_epoch
+
+        def run_one_epoch(trainer: Trainer, train_cases: list[Case], val_cases: list[Case]) -> None:
+            if trainer.history:
+                raise KeyboardInterrupt
+            run_epoch(trainer, train_cases, val_cases)
+
+        patch.setattr(Trainer, "run_epoch", run_one_epoch)
+        with pytest.raises(KeyboardInterrupt):
+            main()
+
+
+def test_a_stopped_training_is_resumed_with_the_same_result(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main()
+    outputs = {path.name: path.read_bytes() for path in (*MODEL.iterdir(), HISTORY)}
+    shutil.rmtree(MODEL)
+    stop_after_first_epoch(monkeypatch)
+    assert not MODEL.exists()
+    capsys.readouterr()
+    main()
+    assert "resuming the training that stopped after epoch 1" in capsys.readouterr().out
+    assert {path.name: path.read_bytes() for path in (*MODEL.iterdir(), HISTORY)} == outputs
 
 
 @pytest.mark.parametrize(
-    ("prompting", "kind", "read"),
+    "changed",
     [
-        ("direct", DirectTraining, {"lambda_pseudo": 0.5, "lambda_box": 0.3, "batch_size": 3}),
-        (
-            "locate",
-            LocatingTraining,
-            {"steps_per_epoch": 7, "views": 2, "augmentations": ["flip"], "batch_size": 3},
-        ),
+        "stages/automedsam/training/fit.py",
+        "data/pseudo_labels/a.png",
+        "data/prepared/images/d.png",
     ],
 )
-def test_the_training_is_the_one_that_is_asked_for(
-    material: TrainingFixtures, prompting: Any, kind: type, read: dict[str, Any]
+def test_a_stopped_training_is_not_resumed_after_a_change(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changed: str,
 ) -> None:
-    params = load_params("train", STAGES.parent, {"prompting": prompting, **read})
-    model = AutoMedSAM(material.weights, prompting)
-    training = create_training(
-        model, choose_compute("cpu", False), material.set_up(model).inputs, OBJECT, 2, params
-    )
-    assert type(training) is kind
-    assert {key: getattr(training, key) for key in read} == read
-    assert training.pseudo_labels == PSEUDO_LABELS
+    stop_after_first_epoch(monkeypatch)
+    if changed.endswith(".py"):
+        with Path(changed).open("a", encoding="utf-8") as file:
+            file.write("# edited\n")
+    else:
+        write_image(Path(changed), 255 - read_image(Path(changed)))
+    capsys.readouterr()
+    main()
+    assert "resuming" not in capsys.readouterr().out
+    assert PROMPT_MODULE.is_file()
 
 
-def test_a_training_hangs_on_image_label_and_views_of_its_cases(
-    material: TrainingFixtures, cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_image(PSEUDO_LABELS / "a.png", np.zeros(cases[0].image_size, np.uint8))
-    embeddings = material.embeddings
-    of_a, of_b, of_d = (files_of(cases[index], OBJECT, embeddings, views=2) for index in (0, 1, 3))
-    assert of_a == [
-        IMAGES / "a.png",
-        PSEUDO_LABELS / "a.png",
-        *(embeddings.path(cases[0], n) for n in range(3)),
-    ]
-    assert of_b == [
-        IMAGES / "b.png",
-        *(embeddings.path(cases[1], n) for n in range(3)),
-    ]  # its label was dropped
-    assert of_d == [IMAGES / "d.png", embeddings.path(cases[3])]  # there to validate with
+def test_a_missing_embedding_is_named_before_the_training(project: Path) -> None:
+    (EMBEDDINGS / "d.safetensors").unlink()
+    with pytest.raises(InputError, match=r"d\.safetensors: "):
+        main()
+    assert not MODEL.exists()
+    assert not HISTORY.exists()
 
 
-def test_with_no_pseudo_label_at_all_nothing_can_be_located(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        InputError, match=r"pseudo_labels: expected a pseudo-label that fits its box, found none"
-    ):
-        check_labels("locate", OBJECT)
-    check_labels("direct", OBJECT)
-    write_image(PSEUDO_LABELS / "a.png", np.zeros((4, 4), np.uint8))
-    check_labels("locate", OBJECT)
-
-
-SEVERAL = [ObjectClass("liver", 1), ObjectClass("spleen", 2)]
-
-
-def test_each_class_wants_a_pseudo_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_image(PSEUDO_LABELS / "1/a.png", np.zeros((4, 4), np.uint8))
-    with pytest.raises(
-        InputError, match=r"pseudo_labels.2: expected a pseudo-label that fits its box, found none"
-    ):
-        check_labels("locate", SEVERAL)
-    write_image(PSEUDO_LABELS / "2/a.png", np.zeros((4, 4), np.uint8))
-    check_labels("locate", SEVERAL)
-
-
-def test_a_training_hangs_on_the_labels_of_all_classes(
-    material: TrainingFixtures, cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for value in (1, 2):
-        write_image(PSEUDO_LABELS / f"{value}/a.png", np.zeros(cases[0].image_size, np.uint8))
-    read = files_of(cases[0], SEVERAL, material.embeddings, views=0)
-    assert read == [
-        IMAGES / "a.png",
-        *(PSEUDO_LABELS / f"{n}/a.png" for n in (1, 2)),
-        material.embeddings.path(cases[0]),
-    ]
+def test_missing_pseudo_labels_are_reported(project: Path) -> None:
+    (PSEUDO_LABELS / "a.png").unlink()
+    with pytest.raises(InputError, match="no pseudo-label of class object fits its box"):
+        main()

@@ -1,4 +1,4 @@
-"""The box losses against the formulas, written out by hand and by loops."""
+"""Tests of the box losses against the formulas, by hand and by loops."""
 
 import math
 
@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from automedsam.cases.boxes import Box
 from automedsam.supervision.box_losses import (
     AutoMedSAMLoss,
     BoxLoss,
     box_mask,
+    boxes_tensor,
     empty_loss,
     log_barrier,
     mean_loss,
@@ -18,7 +20,6 @@ from automedsam.supervision.box_losses import (
     tightbox_loss,
 )
 
-Box = tuple[int, int, int, int]
 TERMS = ("total", "empty", "tightbox", "size")
 
 
@@ -43,7 +44,7 @@ def tightbox_by_bands(probability: np.ndarray, box: Box, band_width: int, t: flo
 
 
 def boxes_of_every_extent(height: int, width: int) -> list[Box]:
-    """For each extent of an axis, boxes at its start, at its end and anywhere, of any extent along the other axis."""
+    """Boxes of each height and each width: at the start, at the end, and at a random position."""
     rng = np.random.default_rng(0)
 
     def place(extent: int, length: int) -> list[int]:
@@ -64,23 +65,23 @@ def boxes_of_every_extent(height: int, width: int) -> list[Box]:
 
 
 def logits_of(box: Box, size: tuple[int, int], confidence: float = 8.0) -> Tensor:
-    """(1, 1, H, W), sure of a rectangle."""
+    """Logits (1, 1, H, W) of a certain rectangle."""
     return torch.where(box_mask(torch.tensor([box]), *size), confidence, -confidence)[:, None]
 
 
 @pytest.mark.parametrize(
     ("z", "expected"), [(-1.0, 0.0), (-math.e, -0.2), (0.0, 0.844), (1.0, 5.844)]
 )
-def test_log_barrier_has_the_values_worked_by_hand(z: float, expected: float) -> None:
+def test_log_barrier_equals_values_by_hand(z: float, expected: float) -> None:
     assert log_barrier(torch.tensor(z), 5).item() == pytest.approx(expected, abs=5e-4)
 
 
 @pytest.mark.parametrize("t", [1.0, 5.0, 20.0])
-def test_log_barrier_is_smooth_where_the_tangent_takes_over(t: float) -> None:
+def test_log_barrier_is_smooth_where_the_tangent_starts(t: float) -> None:
     switch = -1 / t**2
-    around = torch.tensor([switch - 1e-9, switch + 1e-9], dtype=torch.float64, requires_grad=True)
-    values = log_barrier(around, t)
-    (slopes,) = torch.autograd.grad(values.sum(), around)
+    z = torch.tensor([switch - 1e-9, switch + 1e-9], dtype=torch.float64, requires_grad=True)
+    values = log_barrier(z, t)
+    (slopes,) = torch.autograd.grad(values.sum(), z)
     assert values.tolist() == pytest.approx([-math.log(-switch) / t] * 2, abs=1e-6)
     assert slopes.tolist() == pytest.approx([t, t], rel=1e-5)
 
@@ -91,11 +92,11 @@ def test_log_barrier_switches_at_minus_one_over_t_squared() -> None:
     assert slopes.tolist() == pytest.approx([1 / (5 * 0.05), 5])
 
 
-@pytest.mark.parametrize("z", [0.0, 1e4, -1e4])
-def test_log_barrier_has_a_finite_gradient_everywhere(z: float) -> None:
-    at = torch.tensor(z, requires_grad=True)
-    (slope,) = torch.autograd.grad(log_barrier(at, 5), at)
-    assert slope.item() == pytest.approx(5 if z >= 0 else -1 / (5 * z))
+@pytest.mark.parametrize("value", [0.0, 1e4, -1e4])
+def test_log_barrier_has_a_finite_gradient_everywhere(value: float) -> None:
+    z = torch.tensor(value, requires_grad=True)
+    (slope,) = torch.autograd.grad(log_barrier(z, 5), z)
+    assert slope.item() == pytest.approx(5 if value >= 0 else -1 / (5 * value))
 
 
 @pytest.mark.parametrize("band_width", [1, 2, 3, 5, 8, 40])
@@ -103,17 +104,15 @@ def test_log_barrier_has_a_finite_gradient_everywhere(z: float) -> None:
 def test_tightbox_loss_is_the_sum_over_bands(size: tuple[int, int], band_width: int) -> None:
     boxes = boxes_of_every_extent(*size)
     probability = torch.rand(len(boxes), *size, dtype=torch.float64)
-    found = tightbox_loss(probability, torch.tensor(boxes), band_width, 5)
+    loss = tightbox_loss(probability, torch.tensor(boxes), band_width, 5)
     expected = [
         tightbox_by_bands(p.numpy(), box, band_width, 5)
         for p, box in zip(probability, boxes, strict=True)
     ]
-    torch.testing.assert_close(
-        found, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-9
-    )
+    torch.testing.assert_close(loss, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-9)
 
 
-def test_tightbox_loss_takes_boxes_of_floats_as_those_of_integers() -> None:
+def test_tightbox_loss_accepts_boxes_of_floats() -> None:
     probability, boxes = torch.rand(2, 12, 14), torch.tensor([[1, 2, 12, 8], [0, 0, 14, 12]])
     assert torch.equal(
         tightbox_loss(probability, boxes.float(), 5, 5), tightbox_loss(probability, boxes, 5, 5)
@@ -121,7 +120,7 @@ def test_tightbox_loss_takes_boxes_of_floats_as_those_of_integers() -> None:
 
 
 @pytest.mark.parametrize("extent", [1, 5, 6, 11])
-def test_tightbox_loss_misses_mass_on_the_last_line(extent: int) -> None:
+def test_tightbox_loss_grows_without_mass_on_the_last_line(extent: int) -> None:
     boxes = torch.tensor([[3, 2, 9, 2 + extent]])
     full = box_mask(boxes, 15, 12).double()
     without = full.clone()
@@ -129,7 +128,7 @@ def test_tightbox_loss_misses_mass_on_the_last_line(extent: int) -> None:
     assert tightbox_loss(without, boxes, 5, 5) > tightbox_loss(full, boxes, 5, 5) + 0.1
 
 
-def test_tightbox_loss_ignores_what_lies_outside_the_box() -> None:
+def test_tightbox_loss_ignores_pixels_outside_of_the_box() -> None:
     boxes = torch.tensor([[3, 2, 9, 8]])
     inside = torch.rand(1, 12, 12) * box_mask(boxes, 12, 12)
     outside = torch.rand(1, 12, 12) * ~box_mask(boxes, 12, 12)
@@ -164,7 +163,7 @@ def test_empty_loss_keeps_value_and_gradient_at_extreme_logits(
     assert not logits.grad[..., :20].any()
 
 
-def test_a_box_over_the_whole_image_leaves_nothing_to_be_empty() -> None:
+def test_empty_loss_is_0_for_a_box_over_the_whole_image() -> None:
     logits = torch.randn(1, 1, 9, 7, requires_grad=True)
     loss = AutoMedSAMLoss()(logits, torch.tensor([[0, 0, 7, 9]]))
     loss.total.backward()
@@ -174,7 +173,7 @@ def test_a_box_over_the_whole_image_leaves_nothing_to_be_empty() -> None:
     assert logits.grad.isfinite().all()
 
 
-def test_an_empty_box_leaves_the_empty_loss_over_the_whole_image() -> None:
+def test_an_absent_object_has_only_the_empty_loss_over_the_image() -> None:
     logits = torch.randn(1, 1, 9, 7, requires_grad=True)
     loss = AutoMedSAMLoss(lambda_tightness=1, lambda_size=1)(
         logits, torch.zeros(1, 4, dtype=torch.long)
@@ -189,7 +188,7 @@ def test_an_empty_box_leaves_the_empty_loss_over_the_whole_image() -> None:
 
 
 @pytest.mark.parametrize("bounds", [(0.5, 0.9), (0.7, 0.9)])
-def test_size_loss_is_both_barriers_over_the_area(bounds: tuple[float, float]) -> None:
+def test_size_loss_is_the_sum_of_both_barriers_per_area(bounds: tuple[float, float]) -> None:
     boxes = [(2, 1, 9, 7), (0, 0, 1, 1), (0, 0, 12, 10), (4, 4, 6, 10)]
     probability = torch.rand(len(boxes), 10, 12, dtype=torch.float64)
     expected = []
@@ -203,7 +202,7 @@ def test_size_loss_is_both_barriers_over_the_area(bounds: tuple[float, float]) -
     )
 
 
-def test_size_loss_counts_what_lies_outside_the_box() -> None:
+def test_size_loss_includes_pixels_outside_of_the_box() -> None:
     boxes = torch.tensor([[0, 0, 4, 4]])
     probability = torch.zeros(1, 8, 8)
     probability[:, 4:, 4:] = 0.7
@@ -214,7 +213,7 @@ def test_size_loss_counts_what_lies_outside_the_box() -> None:
     )
 
 
-def test_the_loss_has_the_gradient_of_its_value() -> None:
+def test_gradients_of_all_terms_are_correct() -> None:
     logits = torch.randn(3, 1, 7, 9, dtype=torch.float64, requires_grad=True)
     boxes = torch.tensor([[1, 1, 7, 7], [0, 0, 0, 0], [8, 2, 9, 3]])
     criterion = AutoMedSAMLoss(lambda_tightness=1, lambda_size=1, band_width=2)
@@ -228,26 +227,24 @@ def test_the_loss_has_the_gradient_of_its_value() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
 def test_the_loss_is_computed_in_fp32_under_autocast(dtype: torch.dtype) -> None:
-    logits, boxes = (
-        4 * torch.randn(2, 1, 40, 50).to(dtype),
-        torch.tensor([[3, 4, 41, 37], [0, 0, 50, 11]]),
-    )
+    logits = 4 * torch.randn(2, 1, 40, 50).to(dtype)
+    boxes = torch.tensor([[3, 4, 41, 37], [0, 0, 50, 11]])
     with torch.autocast("cpu", torch.bfloat16):
-        found = AutoMedSAMLoss()(logits, boxes)
+        loss = AutoMedSAMLoss()(logits, boxes)
     expected = AutoMedSAMLoss()(logits.float(), boxes)
     for term in TERMS:
-        assert getattr(found, term).dtype == torch.float32
-        assert torch.equal(getattr(found, term), getattr(expected, term))
+        assert getattr(loss, term).dtype == torch.float32
+        assert torch.equal(getattr(loss, term), getattr(expected, term))
 
 
-def test_the_total_weighs_the_terms() -> None:
+def test_total_is_the_weighted_sum_of_the_terms() -> None:
     logits, boxes = torch.randn(2, 1, 20, 20), torch.tensor([[3, 4, 14, 12], [0, 0, 20, 11]])
     loss = AutoMedSAMLoss(lambda_tightness=0.3, lambda_size=7)(logits, boxes)
     torch.testing.assert_close(loss.total, loss.empty + 0.3 * loss.tightbox + 7 * loss.size)
     assert AutoMedSAMLoss(lambda_tightness=0, lambda_size=0)(logits, boxes).total == loss.empty
 
 
-def test_the_loss_obeys_its_settings() -> None:
+def test_the_loss_uses_its_parameters() -> None:
     logits, boxes = torch.randn(1, 1, 20, 20), torch.tensor([[3, 4, 14, 12]])
     loss = AutoMedSAMLoss(barrier_t=3, band_width=4, size_lower=0.2, size_upper=0.6)(logits, boxes)
     probability = logits[:, 0].sigmoid()
@@ -265,15 +262,38 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_images() -> None:
         torch.testing.assert_close(getattr(batch, term), getattr(singles, term))
 
 
-def test_mean_loss_is_the_mean_term_by_term() -> None:
-    one, other = (
-        BoxLoss(*torch.tensor(terms)) for terms in ([1.0, 2.0, 3.0, 4.0], [3.0, 6.0, 9.0, 12.0])
-    )
+def test_mean_loss_is_the_mean_of_each_term() -> None:
+    one = BoxLoss(*torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    other = BoxLoss(*torch.tensor([3.0, 6.0, 9.0, 12.0]))
     assert [getattr(mean_loss([one, other]), term).item() for term in TERMS] == [2, 4, 6, 8]
 
 
+def test_terms_have_the_names_of_table_columns() -> None:
+    terms = BoxLoss(*torch.tensor([1.0, 2.0, 3.0, 4.0])).terms()
+    assert {name: value.item() for name, value in terms.items()} == {
+        "loss": 1,
+        "loss_empty": 2,
+        "loss_tightbox": 3,
+        "loss_size": 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        ((), [[[0, 0, 0, 0]]]),
+        (((1, 2, 3, 4),), [[[1, 2, 3, 4]]]),
+        (((1, 2, 3, 4), (5, 6, 7, 8)), [[[1, 2, 3, 4], [5, 6, 7, 8]]]),
+    ],
+)
+def test_boxes_tensor_has_an_empty_box_for_an_absent_object(
+    boxes: tuple[Box, ...], expected: list[list[list[int]]]
+) -> None:
+    assert boxes_tensor(boxes, torch.device("cpu")).tolist() == expected
+
+
 @pytest.mark.parametrize("shift", [(6, 0), (0, -6), (-3, 3)])
-def test_a_tight_mask_has_less_loss_than_a_shifted_one(shift: tuple[int, int]) -> None:
+def test_a_tight_mask_has_a_smaller_loss_than_a_shifted_one(shift: tuple[int, int]) -> None:
     dx, dy = shift
     x0, y0, x1, y1 = box = (12, 10, 30, 32)
     criterion, boxes = AutoMedSAMLoss(size_upper=1), torch.tensor([box])
@@ -299,26 +319,25 @@ TWO_BOXES = torch.tensor(
 )
 
 
-def test_one_box_a_part_is_the_bands_of_each_and_the_area_of_all() -> None:
+def test_several_boxes_add_their_bands_and_their_areas() -> None:
     probability = torch.rand(3, 24, 26, dtype=torch.float64)
-    found = tightbox_loss(probability, TWO_BOXES, 5, 5.0)
+    loss = tightbox_loss(probability, TWO_BOXES, 5, 5.0)
     expected = [
         sum(
             tightbox_by_bands(image.numpy(), tuple(box), 5, 5.0) for box in boxes if box[2] > box[0]
         )
         for image, boxes in zip(probability, TWO_BOXES.tolist(), strict=True)
     ]
-    assert found.tolist() == pytest.approx(expected, abs=1e-9)
+    assert loss.tolist() == pytest.approx(expected, abs=1e-9)
     area, volume = 9 * 7 + 7 * 9, float(probability[0].sum())
-    of_size = (barrier(volume - 0.9 * area, 5) + barrier(0.5 * area - volume, 5)) / area
-    assert size_loss(probability, TWO_BOXES, (0.5, 0.9), 5.0)[0].item() == pytest.approx(of_size)
+    expected_size = (barrier(volume - 0.9 * area, 5) + barrier(0.5 * area - volume, 5)) / area
+    loss = size_loss(probability, TWO_BOXES, (0.5, 0.9), 5.0)
+    assert loss[0].item() == pytest.approx(expected_size)
 
 
-def test_overlapping_boxes_count_their_common_area_once() -> None:
-    boxes, probability = (
-        torch.tensor([[[2, 2, 10, 10], [6, 6, 14, 14]]]),
-        torch.full((1, 20, 20), 0.3),
-    )
+def test_size_loss_counts_the_area_of_an_overlap_once() -> None:
+    boxes = torch.tensor([[[2, 2, 10, 10], [6, 6, 14, 14]]])
+    probability = torch.full((1, 20, 20), 0.3)
     area = 64 + 64 - 16
     expected = (barrier(120 - 0.9 * area, 5) + barrier(0.5 * area - 120, 5)) / area
     assert size_loss(probability, boxes, (0.5, 0.9), 5.0).item() == pytest.approx(
@@ -326,7 +345,7 @@ def test_overlapping_boxes_count_their_common_area_once() -> None:
     )
 
 
-def test_padding_with_empty_boxes_changes_nothing() -> None:
+def test_padding_with_empty_boxes_does_not_change_the_loss() -> None:
     masks, criterion = torch.randn(2, 1, 24, 26), AutoMedSAMLoss(0.1, 0.1, box_margin=2)
     boxes = torch.tensor([[4, 5, 20, 16], [0, 0, 0, 0]])
     alone = criterion(masks, boxes)
@@ -338,7 +357,7 @@ def test_padding_with_empty_boxes_changes_nothing() -> None:
     ]
 
 
-def test_nothing_is_empty_but_what_no_box_holds() -> None:
+def test_empty_loss_ignores_the_inside_of_all_boxes() -> None:
     logits = torch.full((1, 24, 26), 2.0)
     inside = torch.zeros(24, 26, dtype=torch.bool)
     inside[2:9, 3:12] = inside[11:20, 15:22] = True
@@ -348,8 +367,8 @@ def test_nothing_is_empty_but_what_no_box_holds() -> None:
     )
 
 
-def test_the_bands_of_a_loose_box_begin_inside_of_its_margin() -> None:
-    """A band must be crossed where the object is sure to be; what it holds up to the box's other sides still counts."""
+def test_tightbox_loss_with_a_margin_has_bands_only_inside_of_it() -> None:
+    """Bands start inside of the margin, but their mass counts up to the box's other sides."""
     probability = torch.rand(1, 24, 26, dtype=torch.float64)
     x0, y0, x1, y1, margin, t = 3, 2, 20, 19, 3, 5.0
     expected = 0.0
@@ -365,22 +384,23 @@ def test_the_bands_of_a_loose_box_begin_inside_of_its_margin() -> None:
     ).item() == pytest.approx(expected)
 
 
-def test_the_size_of_a_loose_box_is_bounded_by_the_tighter_one_from_below() -> None:
+def test_size_loss_with_a_margin_uses_the_inner_box_as_lower_bound() -> None:
     probability = torch.full((1, 24, 26), 0.2)
     volume, outer, inner = 0.2 * 24 * 26, 17 * 15, 11 * 9
     expected = (barrier(volume - 0.9 * outer, 5) + barrier(0.5 * inner - volume, 5)) / outer
-    found = size_loss(probability, torch.tensor([[3, 2, 20, 17]]), (0.5, 0.9), 5.0, margin=3)
-    assert found.item() == pytest.approx(expected, rel=1e-5)
+    loss = size_loss(probability, torch.tensor([[3, 2, 20, 17]]), (0.5, 0.9), 5.0, margin=3)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("margin", [4, 5, 50])
-def test_a_margin_that_leaves_no_line_asks_for_none(margin: int) -> None:
+def test_a_margin_that_leaves_no_line_gives_a_finite_loss(margin: int) -> None:
     boxes = torch.tensor([[3, 2, 11, 10]])
     assert tightbox_loss(torch.zeros(1, 24, 26), boxes, 5, 5.0, margin).item() == 0
     assert math.isfinite(size_loss(torch.zeros(1, 24, 26), boxes, (0.5, 0.9), 5.0, margin).item())
 
 
-def test_a_margin_forgives_a_mask_that_the_box_is_loose_round() -> None:
-    box, mask = torch.tensor([[5, 5, 21, 19]]), logits_of((7, 7, 19, 17), (24, 26), confidence=20.0)
+def test_a_margin_accepts_a_mask_inside_of_a_loose_box() -> None:
+    box = torch.tensor([[5, 5, 21, 19]])
+    mask = logits_of((7, 7, 19, 17), (24, 26), confidence=20.0)
     strict, lenient = AutoMedSAMLoss(1.0, 0.0), AutoMedSAMLoss(1.0, 0.0, box_margin=2)
     assert lenient(mask, box).tightbox < 0 < strict(mask, box).tightbox

@@ -11,7 +11,7 @@ PACKAGE = STAGES / "automedsam"
 
 @cache
 def imported_files(path: Path) -> frozenset[Path]:
-    """The files of stages/ that one file imports directly, including the `__init__.py` on the way."""
+    """The files of stages/ that one file imports directly, including each `__init__.py`."""
     found = set()
     for name in _imported_names(path):
         parts = name.split(".")

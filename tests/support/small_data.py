@@ -1,4 +1,4 @@
-"""Small data sets for the prepare stage, drawn into the working folder, and readers of its results."""
+"""Small data sets for the prepare stage in the working folder, and readers of its results."""
 
 import sys
 from pathlib import Path
@@ -28,7 +28,7 @@ LOW, HIGH = 1000, 3000  # values of the left and the right half of an image
 
 @pytest.fixture
 def raw_project(tmp_path, monkeypatch):
-    """A working folder with the project's params.yaml and an empty data/raw; call it to change parameters."""
+    """A working folder with params.yaml and an empty data/raw; call it to change parameters."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["prepare.py"])
     RAW.mkdir(parents=True)

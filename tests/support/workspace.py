@@ -1,4 +1,4 @@
-"""A real copy of this project in a folder of its own, with git and DVC, for the tests that run the pipeline."""
+"""A copy of this project with git and DVC, for the tests that run the pipeline."""
 
 import os
 import re
@@ -20,14 +20,14 @@ IDENTITY = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
 
 
 class Workspace:
-    """Commands in one clone; each returns what it printed, and fails loudly unless told to expect a failure."""
+    """Runs commands in one clone; each returns its output and checks its exit code."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     @property
     def environment(self) -> dict[str, str]:
-        """`python` and `dvc` are those of the running tests; nothing of a surrounding DVC leaks in."""
+        """The environment: `python` and `dvc` of the running tests, without variables of DVC."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         return clean | {"PATH": path, "OMP_NUM_THREADS": "1"}  # as conftest.py has it
@@ -82,7 +82,7 @@ class Workspace:
 
 
 def copy_project(root: Path, **params: object) -> Workspace:
-    """The project's files as they are in the working tree, in a new git repository with one commit."""
+    """Copy the files of the working tree into a new git repository with one commit."""
     listing = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT, capture_output=True, text=True, check=True,

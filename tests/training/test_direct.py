@@ -1,4 +1,4 @@
-"""Training of direct prompting: each case once per epoch, box losses, and optional pseudo-labels and boxes."""
+"""Training of direct prompting: box losses, and optionally pseudo-labels and boxes of prompts."""
 
 from collections.abc import Sequence
 from dataclasses import replace

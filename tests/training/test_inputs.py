@@ -1,4 +1,4 @@
-"""Inputs of the model: embeddings in the order of the cases, and thumbnails if the prompter uses images."""
+"""Inputs of the model: embeddings, and thumbnails if the prompter uses images."""
 
 from pathlib import Path
 

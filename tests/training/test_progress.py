@@ -1,4 +1,4 @@
-"""Soft masks of a few fixed cases over the epochs: which are stored, and that they are read as written."""
+"""Soft masks of a few fixed cases over the epochs: their selection, storage and order."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Training of either kind: reproducible and resumable to the bit, with a best epoch that boxes alone choose."""
+"""Training of either kind: reproducible and resumable to the bit; boxes choose the best epoch."""
 
 import re
 from collections.abc import Callable

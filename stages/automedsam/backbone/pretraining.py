@@ -26,8 +26,9 @@ LabelledImage = tuple[np.ndarray, np.ndarray]  # image (H, W), labels (H, W) fro
 def pretrain(pool: Sequence[LabelledImage], seed: int) -> dict[str, Tensor]:
     """Train `sam_tiny` from scratch.
 
-    One random object of each image, target or distractor, is segmented from its box, widened by 0 to
-    `MAX_JITTER` px per side, or from one point inside it: the prompt decides which object is meant.
+    One random object of each image, target or distractor, is segmented from its box, widened by 0
+    to `MAX_JITTER` px per side, or from one point inside it: the prompt decides which object is
+    meant.
 
     Args:
       pool: the training images.
@@ -71,7 +72,7 @@ def pretrain(pool: Sequence[LabelledImage], seed: int) -> dict[str, Tensor]:
 def draw_batch(
     rng: np.random.Generator, images: Sequence[LabelledImage], preprocessing: Preprocessing
 ) -> tuple[Tensor, Tensor]:
-    """Flipped and rotated inputs (B, 3, S, S), and masks (B, 1, S, S), float, of one object each."""
+    """Flipped and rotated inputs (B, 3, S, S), and masks (B, 1, S, S), float, of one object."""
     inputs, masks = [], []
     for pair in images:
         turns, is_flipped = int(rng.integers(4)), bool(rng.integers(2))

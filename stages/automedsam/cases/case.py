@@ -18,7 +18,8 @@ class Case:
     split: Split
     height: int  # px
     width: int  # px
-    # One entry per class, by its value in label masks: box_xyxy in px, half open; () if the class is absent.
+    # One entry per class, by its value in label masks: box_xyxy in px, half open; () if the class
+    # is absent.
     boxes: BoxesByClass = field(hash=False)
     volume: str | None = None  # the volume that it is a slice of
     slice: int | None = None

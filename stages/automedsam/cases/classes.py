@@ -1,4 +1,4 @@
-"""The classes to segment: their names, their values in label masks, and how several are told apart."""
+"""The classes to segment: their names, their values in label masks, and their labels."""
 
 import json
 from collections.abc import Sequence

@@ -97,15 +97,20 @@ def read_index(path: Path, classes: Classes, split: Split | None = None) -> list
 
 
 def _index_row(case: Case) -> tuple[Any, ...]:
-    volume = (case.volume, case.slice, case.volume_slices)
     spacing_mm = case.spacing_mm or (None, None, None)
     value_range = case.value_range or (None, None)
     return (
-        (case.name, case.group, case.split)
-        + volume
-        + (case.height, case.width, int(case.has_mask))
-        + spacing_mm
-        + value_range
+        case.name,
+        case.group,
+        case.split,
+        case.volume,
+        case.slice,
+        case.volume_slices,
+        case.height,
+        case.width,
+        int(case.has_mask),
+        *spacing_mm,
+        *value_range,
     )
 
 

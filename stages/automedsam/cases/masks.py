@@ -1,7 +1,7 @@
 """From mask logits to masks, and pixels that several classes claim.
 
-Where classes overlap, the smaller object keeps the pixel: a box prompt also fills the inside of a ring,
-and the object inside must not be lost to the ring.
+Where classes overlap, the smaller object keeps the pixel: a box prompt also fills the inside of a
+ring, and the object inside must not be lost to the ring.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ def to_mask(logits: Tensor) -> np.ndarray:
 def to_labels(logits: Tensor, classes: Classes) -> np.ndarray:
     """Label mask (H, W), uint8, of logits (1, K, H, W).
 
-    A pixel has the value of a class with a probability over 0.5, or 0. Of several such classes the one
-    with the smaller mask has the pixel.
+    A pixel has the value of a class with a probability over 0.5, or 0. Of several such classes the
+    one with the smaller mask has the pixel.
     """
     masks = resolve_mask_overlaps((logits[0] > 0).cpu().numpy())  # (K, H, W)
     labels = np.zeros(masks.shape[1:], np.uint8)

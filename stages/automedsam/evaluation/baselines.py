@@ -1,4 +1,4 @@
-"""Baselines that need no learning: the frozen backbone with a true or a mean box, and a filled box."""
+"""Baselines without learning: the frozen backbone with a true or a mean box, and a filled box."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,8 @@ def score_baselines(
 ) -> list[Scores]:
     """Dice of the baselines for each class of one case.
 
-    Masks of several boxes of a class are joined; overlaps of classes are resolved as in predictions.
+    Masks of several boxes of a class are joined. Overlaps of classes are resolved as in
+    predictions.
 
     Args:
       segmenter: gives access to the bare backbone.

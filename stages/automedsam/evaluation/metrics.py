@@ -1,4 +1,7 @@
-"""How good a mask is: monai's Dice, IoU and Hausdorff distance, with a say on empty masks. Only importer of monai."""
+"""Dice, IoU and Hausdorff distance of masks, with a defined value for empty masks.
+
+The only module that imports monai.
+"""
 
 import warnings
 
@@ -9,28 +12,33 @@ from torch import Tensor
 
 
 def dice(predicted: np.ndarray, truth: np.ndarray) -> float:
-    """Dice of two bool masks of one shape, 0 to 1; both empty 1, one empty 0."""
+    """Dice of two bool masks of one shape, 0 to 1; 1 if both are empty, 0 if one is."""
     return compute_dice(_batch(predicted), _batch(truth), ignore_empty=False).item()
 
 
 def iou(predicted: np.ndarray, truth: np.ndarray) -> float:
-    """Intersection over union of two bool masks of one shape, 0 to 1; both empty 1, one empty 0."""
+    """IoU of two bool masks of one shape, 0 to 1; 1 if both are empty, 0 if one is."""
     return compute_iou(_batch(predicted), _batch(truth), ignore_empty=False).item()
 
 
 def hd95(
     predicted: np.ndarray, truth: np.ndarray, pixel_mm: tuple[float, float] | None = None
 ) -> float | None:
-    """95th percentile of the distances between the contours of two bool masks (H, W); None if one is empty.
+    """95th percentile of the distances between the contours of two masks.
 
-    In px, or in mm if the distances from row to row and column to column are given.
+    Args:
+      predicted: (H, W), bool.
+      truth: (H, W), bool.
+      pixel_mm: distance from row to row and from column to column; `None` measures in px.
+
+    Returns:
+      The distance in mm, or in px without `pixel_mm`; `None` if a mask is empty.
     """
     if not (predicted.any() and truth.any()):
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", FutureWarning
-        )  # monai 1.6 warns of an argument that it passes to itself
+        # monai 1.6 warns about an argument that monai itself passes.
+        warnings.simplefilter("ignore", FutureWarning)
         return compute_hausdorff_distance(
             _batch(predicted),
             _batch(truth),
@@ -41,15 +49,15 @@ def hd95(
 
 
 def compute_dice_score(masks: Tensor, truth: Tensor) -> Tensor:
-    """Dice of each image, (B,), 0 to 1; both empty 1, one empty 0.
+    """Dice of each image, (B,), 0 to 1; 1 if both masks are empty, 0 if one is.
 
     Args:
-      masks: (B, 1, H, W), logits as the model gives them (over 0 is the object), or bool.
+      masks: (B, 1, H, W), bool, or logits as the model predicts them; over 0 is the object.
       truth: (B, 1, H, W), over 0 is the object.
     """
     return compute_dice((masks > 0).float(), (truth > 0).float(), ignore_empty=False)[:, 0]
 
 
 def _batch(mask: np.ndarray) -> Tensor:
-    """Bool (H, W) or (D, H, W) to float (1, 1, ...)."""
+    """Convert bool (H, W) or (D, H, W) to float (1, 1, ...)."""
     return torch.from_numpy(mask)[None, None].float()

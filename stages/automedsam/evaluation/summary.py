@@ -29,9 +29,7 @@ def write_report(results: Sequence[CaseResult], classes: Classes) -> None:
     means = class_means(results, volumes, classes)
     summary = summarize(results, volumes, means)
     write_table(PER_CASE, _case_rows(results, classes), [*CASE_COLUMNS, *COLUMNS])
-    class_rows: list[dict[str, Any]] = [
-        {"class": name, **scores} for name, scores in means.items()
-    ]
+    class_rows: list[dict[str, Any]] = [{"class": name, **scores} for name, scores in means.items()]
     write_table(PER_CLASS, class_rows, ["class", *COLUMNS, "volume_dice"])
     write_table(PER_VOLUME, _volume_rows(volumes), VOLUME_COLUMNS)
     write_metrics(SUMMARY, summary)

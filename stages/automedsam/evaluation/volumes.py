@@ -52,8 +52,8 @@ def score_volumes(slices: Sequence[tuple[Case, Overlap]]) -> list[VolumeScores]:
     """The scores of each volume of which all slices are given, sorted by name.
 
     Args:
-      slices: test cases with a true mask, and the overlap of one class in each; cases that belong to
-        no volume are ignored.
+      slices: test cases with a true mask, and the overlap of one class in each; cases that belong
+        to no volume are ignored.
     """
     volumes = defaultdict(list)
     for case, overlap in slices:

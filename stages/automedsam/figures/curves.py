@@ -1,4 +1,4 @@
-"""TODO"""
+"""Curves of the losses over the epochs, and the histogram of the test scores."""
 
 from pathlib import Path
 
@@ -7,104 +7,105 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from automedsam.cases.colours import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    RED,
-    SKY,
-)
+from automedsam.cases.colours import BLACK, BLUE, GREEN, ORANGE, RED, SKY
 from automedsam.figures.panels import save_figure
+
+LineStyle = tuple[str, str]  # colour and dashes
+TOTAL_STYLES = {"loss": (BLUE, "-"), "val_loss": (ORANGE, "--")}
+# The two ways of training have different parts; columns that the history lacks are not drawn.
+PART_STYLES = {
+    "loss_empty": (GREEN, "-"),
+    "loss_tightbox": (RED, "--"),
+    "loss_size": (BLUE, ":"),
+    "loss_pseudo": (ORANGE, "-."),
+    "loss_box": (SKY, "-"),
+    "loss_embedding": (GREEN, "-"),
+    "loss_image": (BLUE, "--"),
+}
+CHOICE_STYLES = {"val_box_iou": (BLACK, "-")}
+# Column of per_case.csv -> label and style of the line at its mean.
+BASELINE_STYLES = {
+    "true_box_dice": ("backbone with the true box", GREEN, "--"),
+    "mean_box_dice": ("backbone with the mean training box", RED, "-."),
+    "box_fill_dice": ("true box filled", BLACK, ":"),
+}
 
 
 def draw_loss_curves(path: Path, history: pd.DataFrame) -> None:
-    """Losses, their parts and the choice of the best epoch, over the epochs of plots/train.csv."""
+    """Draw the losses, their parts and the choice of the best epoch over the epochs.
+
+    Args:
+      path: the PNG to write.
+      history: plots/train.csv, one row per epoch.
+    """
     figure = Figure(figsize=(13, 3.8), layout="constrained")
     total, parts, choice = figure.subplots(1, 3)
-    _draw_curves(
-        total,
-        history,
-        {"loss": (BLUE, "-"), "val_loss": (ORANGE, "--")},
-        "training loss; box losses on validation cases",
-    )
-    looks = {
-        "loss_empty": (GREEN, "-"),
-        "loss_tightbox": (RED, "--"),
-        "loss_size": (BLUE, ":"),
-        "loss_pseudo": (ORANGE, "-."),
-        "loss_box": (SKY, "-"),
-        "loss_embedding": (GREEN, "-"),
-        "loss_image": (BLUE, "--"),
-    }
-    styles = {column: look for column, look in looks.items() if column in history}
-    _draw_curves(parts, history, styles, "parts, unweighted (training)")
-    if "loss_tightbox" in history:  # far greater than the others, and below zero
+    _draw_curves(total, history, TOTAL_STYLES, "training loss; box losses on validation cases")
+    part_styles = {column: style for column, style in PART_STYLES.items() if column in history}
+    _draw_curves(parts, history, part_styles, "parts, unweighted (training)")
+    if "loss_tightbox" in history:  # far greater than the others, and also negative
         parts.set_yscale("symlog")
-    _draw_curves(
-        choice, history, {"val_box_iou": (BLACK, "-")}, "overlap with the validation boxes"
-    )
+    _draw_curves(choice, history, CHOICE_STYLES, "overlap with the validation boxes")
     choice.set_ylim(0, 1)
-    best = history.sort_values(
-        ["val_box_iou", "val_loss"], ascending=[False, True], kind="stable"
-    ).iloc[0]
-    choice.plot(
-        best["epoch"], best["val_box_iou"], "o", color=RED, label=f"best: epoch {best['epoch']:.0f}"
-    )
+    _mark_best_epoch(choice, history)
     choice.legend(frameon=False)
     save_figure(figure, path)
 
 
 def draw_score_histogram(path: Path, per_case: pd.DataFrame) -> None:
-    """How the Dice of the test cases is spread, with the yardsticks' means as lines; the box overlap without masks.
+    """Draw the histogram of the Dice of the test cases, with the means of the baselines as lines.
+
+    Without true masks, the histogram shows the overlap with the given boxes instead.
 
     Args:
-      per_case: a row a case, or a case and class.
+      path: the PNG to write.
+      per_case: metrics/per_case.csv, one row per case and class.
     """
+    score, score_name = "dice", "Dice"
+    if per_case["dice"].isna().all():
+        score, score_name = "box_iou", "overlap with the given boxes (IoU)"
+    scored = per_case[per_case[score].notna()]
+
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()
-    score, name = (
-        ("dice", "Dice")
-        if per_case["dice"].notna().any()
-        else ("box_iou", "overlap with the given boxes (IoU)")
-    )
-    scored = per_case[per_case[score].notna()]
     axes.hist(scored[score], bins=np.linspace(0, 1, 21).tolist(), color=SKY, edgecolor="white")
-    for column, label, colour, style in (
-        (score, "automatic, no prompt", BLUE, "-"),
-        ("true_box_dice", "backbone with the true box", GREEN, "--"),
-        ("mean_box_dice", "backbone with the mean training box", RED, "-."),
-        ("box_fill_dice", "true box filled", BLACK, ":"),
-    ):
+    lines = {score: ("automatic, no prompt", BLUE, "-"), **BASELINE_STYLES}
+    for column, (label, colour, dashes) in lines.items():
         if scored[column].notna().any():
             mean = scored[column].mean()
-            axes.axvline(
-                mean, color=colour, linestyle=style, linewidth=2, label=f"{label}: mean {mean:.3f}"
-            )
-    counted, where = (
-        ("test cases", " with an object")
-        if per_case["case"].is_unique
-        else ("objects", " in test cases")
-    )
-    axes.set(
-        xlim=(0, 1), xlabel=name, ylabel=counted, title=f"{name} of {len(scored)} {counted}{where}"
-    )
+            text = f"{label}: mean {mean:.3f}"
+            axes.axvline(mean, color=colour, linestyle=dashes, linewidth=2, label=text)
+    if per_case["case"].is_unique:
+        unit, title = "test cases", f"{score_name} of {len(scored)} test cases with an object"
+    else:
+        unit, title = "objects", f"{score_name} of {len(scored)} objects in test cases"
+    axes.set(xlim=(0, 1), xlabel=score_name, ylabel=unit, title=title)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     save_figure(figure, path)
 
 
 def _draw_curves(
-    axes: Axes, history: pd.DataFrame, styles: dict[str, tuple[str, str]], title: str
+    axes: Axes, history: pd.DataFrame, styles: dict[str, LineStyle], title: str
 ) -> None:
-    for column, (colour, style) in styles.items():
+    for column, (colour, dashes) in styles.items():
         axes.plot(
             history["epoch"],
             history[column],
             color=colour,
-            linestyle=style,
+            linestyle=dashes,
             linewidth=2,
             label=column,
         )
     axes.set(xlabel="epoch", title=title)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
+
+
+def _mark_best_epoch(axes: Axes, history: pd.DataFrame) -> None:
+    """Mark the epoch that the training keeps: the best overlap, then the smallest loss."""
+    ranked = history.sort_values(
+        ["val_box_iou", "val_loss"], ascending=[False, True], kind="stable"
+    )
+    best = ranked.iloc[0]
+    label = f"best: epoch {best['epoch']:.0f}"
+    axes.plot(best["epoch"], best["val_box_iou"], "o", color=RED, label=label)

@@ -1,4 +1,4 @@
-"""What a careful person looks at before training: the images with their boxes, and how they are spread."""
+"""A sheet to check the data before training: images with their boxes, and distributions."""
 
 from pathlib import Path
 
@@ -7,83 +7,98 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from automedsam.cases.case import SPLITS, Case
+from automedsam.cases.case import SPLITS, Case, Split
 from automedsam.cases.classes import Classes
 from automedsam.cases.colours import BLACK, BLUE, GREEN, ORANGE
 from automedsam.figures.panels import draw_boxes, legend_lines, save_figure, show_image
 from automedsam.runtime.image_files import read_image
 from automedsam.runtime.paths import image_path
 
-SHOWN = {"train": 12, "val": 6, "test": 6}
+MAX_SHOWN = {"train": 12, "val": 6, "test": 6}
+SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": BLACK}
 COLUMNS = 6
-COLOURS = {"train": BLUE, "val": ORANGE, "test": BLACK}
+MAX_NAME_LENGTH = 23  # characters; longer names would overlap
+HEAT_MAP_CELLS = 64  # per side
 
 
 def draw_data_sheet(path: Path, cases: list[Case], images: Path, classes: Classes) -> None:
-    """A contact sheet with boxes, and below it object sizes and places, splits and intensities.
+    """Draw images with their boxes, and below them the distributions of all cases.
+
+    The distributions are the sizes and positions of boxes, the numbers of cases, and the ranges of
+    raw values.
 
     Args:
-      cases: of all splits.
+      path: the PNG to write.
+      cases: the cases of all splits.
       images: the folder of their prepared images.
-      classes: of the boxes; several have a colour each.
+      classes: the classes; each of several has its own colour.
     """
-    shown = {
-        split: _spread([c for c in cases if c.split == split], SHOWN[split]) for split in SPLITS
-    }
-    rows = [
-        chosen[at : at + COLUMNS]
-        for chosen in shown.values()
-        for at in range(0, len(chosen), COLUMNS)
-    ]
-    figure = Figure(figsize=(14, 2.5 * len(rows) + 4.2), layout="constrained")
-    sheet, below = figure.subfigures(2, 1, height_ratios=[2.5 * len(rows), 4.2])  # type: ignore[misc]
+    rows = _choose_rows(cases)
+    images_height, plots_height = 2.5 * len(rows), 4.2  # inches
+    figure = Figure(figsize=(14, images_height + plots_height), layout="constrained")
+    sheet, below = figure.subfigures(2, 1, height_ratios=[images_height, plots_height])  # type: ignore[misc]
+    colours = {cls: classes.colour_of(cls, single=GREEN) for cls in classes}
     panels: np.ndarray = sheet.subplots(len(rows), COLUMNS, squeeze=False)
     for panel in panels.flat:
         panel.set_axis_off()
-    colours = {cls: classes.colour_of(cls, single=GREEN) for cls in classes}
     if not classes.is_single:
         handles = legend_lines({cls.name: colour for cls, colour in colours.items()})
         sheet.legend(handles=handles, loc="outside upper center", ncols=len(classes), frameon=False)
-    for row, row_cases in zip(panels, rows, strict=True):
-        for panel, case in zip(row, row_cases, strict=False):
+    for row_panels, row_cases in zip(panels, rows, strict=True):
+        # The last row of a split may have fewer cases than panels.
+        for panel, case in zip(row_panels, row_cases, strict=False):
             image = read_image(image_path(images, case.name))
             show_image(panel, f"{case.split}: {_shorten(case.name)}", image, vmax=255)
             for cls, colour in colours.items():
                 draw_boxes(panel, case.boxes[cls.value], cls.name, colour, "-")
-    sizes, places, counts, values = below.subplots(1, 4)
+    sizes, positions, counts, values = below.subplots(1, 4)
     _draw_sizes(sizes, cases)
-    _draw_places(places, cases)
+    _draw_positions(positions, cases)
     _draw_counts(counts, cases)
-    _draw_values(values, cases)
+    _draw_value_ranges(values, cases)
     save_figure(figure, path)
 
 
-def _spread(cases: list[Case], count: int) -> list[Case]:
-    """At most `count` of the cases, evenly spaced; those with an object first, as there is more to see."""
-    ordered = [c for c in cases if c.has_object] + [c for c in cases if not c.has_object]
-    boxed = ordered[: max(sum(c.has_object for c in cases), count)]
-    return [
-        boxed[i] for i in np.linspace(0, len(boxed) - 1, min(count, len(boxed))).round().astype(int)
-    ]
+def _choose_rows(cases: list[Case]) -> list[list[Case]]:
+    """The cases to show, in rows; each split starts a new row."""
+    rows = []
+    for split in SPLITS:
+        shown = _choose_cases(_cases_in(split, cases), MAX_SHOWN[split])
+        rows += [shown[start : start + COLUMNS] for start in range(0, len(shown), COLUMNS)]
+    return rows
+
+
+def _choose_cases(cases: list[Case], count: int) -> list[Case]:
+    """At most `count` cases, evenly spaced.
+
+    Cases without an object are chosen only if there are too few with one.
+    """
+    boxed = [case for case in cases if case.has_object]
+    empty = [case for case in cases if not case.has_object]
+    candidates = (boxed + empty)[: max(len(boxed), count)]
+    positions = np.linspace(0, len(candidates) - 1, min(count, len(candidates)))
+    return [candidates[index] for index in positions.round().astype(int)]
+
+
+def _cases_in(split: Split, cases: list[Case]) -> list[Case]:
+    return [case for case in cases if case.split == split]
 
 
 def _shorten(name: str) -> str:
-    return name if len(name) <= 23 else f"{name[:11]}…{name[-11:]}"
+    if len(name) <= MAX_NAME_LENGTH:
+        return name
+    kept = MAX_NAME_LENGTH // 2  # characters on either side of the ellipsis
+    return f"{name[:kept]}…{name[-kept:]}"
 
 
 def _draw_sizes(axes: Axes, cases: list[Case]) -> None:
+    """Draw the width and height of each box as a point."""
     for split in SPLITS:
-        boxes = np.array(
-            [box for c in cases if c.split == split for box in c.all_boxes_xyxy]
-        ).reshape(-1, 4)
-        axes.plot(
-            *(boxes[:, 2:] - boxes[:, :2]).T,
-            "o",
-            color=COLOURS[split],
-            markersize=4,
-            alpha=0.6,
-            label=split,
-        )
+        boxes_xyxy = [box for case in _cases_in(split, cases) for box in case.all_boxes_xyxy]
+        corners = np.array(boxes_xyxy).reshape(-1, 4)  # also if there are none
+        widths, heights = (corners[:, 2:] - corners[:, :2]).T
+        colour = SPLIT_COLOURS[split]
+        axes.plot(widths, heights, "o", color=colour, markersize=4, alpha=0.6, label=split)
     axes.set(title="sizes of boxes", xlabel="width, px", ylabel="height, px")
     axes.margins(0.08)
     axes.set_xlim(left=0)
@@ -91,57 +106,51 @@ def _draw_sizes(axes: Axes, cases: list[Case]) -> None:
     axes.legend(frameon=False)
 
 
-def _draw_places(axes: Axes, cases: list[Case]) -> None:
-    """How often each place of the image lies inside a box, all images stretched to one square."""
-    cells = 64
-    heat = np.zeros((cells, cells))
+def _draw_positions(axes: Axes, cases: list[Case]) -> None:
+    """Draw how often each position is inside a box, with all images stretched to one square."""
+    counts = np.zeros((HEAT_MAP_CELLS, HEAT_MAP_CELLS))
     for case in cases:
-        covered = np.zeros((cells, cells), bool)
-        for box in case.all_boxes_xyxy:
-            edges = np.divide(box, (case.width, case.height) * 2) * cells
-            (x0, y0), (x1, y1) = np.floor(edges[:2]).astype(int), np.ceil(edges[2:]).astype(int)
-            covered[y0:y1, x0:x1] = True
-        heat += covered
+        is_covered = np.zeros(counts.shape, bool)
+        for box_xyxy in case.all_boxes_xyxy:
+            edges = np.divide(box_xyxy, (case.width, case.height) * 2) * HEAT_MAP_CELLS
+            x0, y0 = np.floor(edges[:2]).astype(int)
+            x1, y1 = np.ceil(edges[2:]).astype(int)
+            is_covered[y0:y1, x0:x1] = True
+        counts += is_covered
     boxed = max(sum(case.has_object for case in cases), 1)
-    show_image(
-        axes,
-        "share of cases boxed at each place",
-        heat / boxed,
-        vmax=max(heat.max() / boxed, 0.01),
-        cmap="viridis",
-    )
+    shares = counts / boxed
+    vmax = max(shares.max(), 0.01)  # a colour scale needs a range, also if there are no boxes
+    show_image(axes, "share of cases boxed at each place", shares, vmax=vmax, cmap="viridis")
 
 
 def _draw_counts(axes: Axes, cases: list[Case]) -> None:
-    for place, split in enumerate(SPLITS):
-        of_split = [c for c in cases if c.split == split]
-        boxed = sum(c.has_object for c in of_split)
-        axes.bar(place, boxed, color=COLOURS[split])
-        axes.bar(
-            place,
-            len(of_split) - boxed,
-            bottom=boxed,
-            color="white",
-            edgecolor=COLOURS[split],
-            hatch="//",
-        )
-        axes.text(
-            place, len(of_split), f"{boxed} + {len(of_split) - boxed}", ha="center", va="bottom"
-        )
+    """Draw the number of cases with and without an object in each split."""
+    totals = []
+    for position, split in enumerate(SPLITS):
+        split_cases = _cases_in(split, cases)
+        total = len(split_cases)
+        boxed = sum(case.has_object for case in split_cases)
+        empty = total - boxed
+        colour = SPLIT_COLOURS[split]
+        axes.bar(position, boxed, color=colour)
+        axes.bar(position, empty, bottom=boxed, color="white", edgecolor=colour, hatch="//")
+        axes.text(position, total, f"{boxed} + {empty}", ha="center", va="bottom")
+        totals.append(total)
     axes.set(title="cases with + without an object", xticks=range(len(SPLITS)), xticklabels=SPLITS)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(top=1.1 * max(sum(c.split == split for c in cases) for split in SPLITS))
+    axes.set_ylim(top=1.1 * max(totals))
 
 
-def _draw_values(axes: Axes, cases: list[Case]) -> None:
-    """The raw values that became 0 and 255, a line a case."""
-    ranged = sorted(
-        (c for c in cases if c.value_range), key=lambda c: (SPLITS.index(c.split), c.name)
-    )
+def _draw_value_ranges(axes: Axes, cases: list[Case]) -> None:
+    """Draw the raw values that became 0 and 255, one line per case."""
+    first = 0
     for split in SPLITS:
-        numbers = [number for number, case in enumerate(ranged) if case.split == split]
-        ranges = np.array([ranged[number].value_range for number in numbers]).reshape(-1, 2)
-        axes.vlines(numbers, ranges[:, 0], ranges[:, 1], color=COLOURS[split])
+        ranged = [case for case in _cases_in(split, cases) if case.value_range is not None]
+        ranged.sort(key=lambda case: case.name)
+        numbers = range(first, first + len(ranged))
+        ranges = np.array([case.value_range for case in ranged]).reshape(-1, 2)
+        axes.vlines(numbers, ranges[:, 0], ranges[:, 1], color=SPLIT_COLOURS[split])
+        first += len(ranged)
     axes.set(
         title="raw values shown from black to white",
         xlabel="case, by split and name",

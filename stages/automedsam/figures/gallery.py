@@ -1,4 +1,4 @@
-"""The figures of the render stage: snapshots of chosen test cases, and the progress of the training."""
+"""The figures of the render stage: snapshots of test cases, and the progress of the training."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -47,7 +47,7 @@ class LabelSheet:
             self._shown.append(label)
 
     def draw(self, path: Path) -> None:
-        """Draw the sheet, rejected labels first, with the contour of each label at probability 0.5."""
+        """Draw the sheet, rejected labels first, with contours at probability 0.5."""
         shown = sorted(self._shown, key=lambda label: label.rejection is None)[:MAX_SHOWN]
         rows = max(math.ceil(len(shown) / COLUMNS), 1)
         figure = Figure(figsize=(14, 2.9 * rows + 0.4), layout="constrained")

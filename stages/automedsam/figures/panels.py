@@ -1,4 +1,4 @@
-"""Parts that all figures share: panels, images, boxes and legends; the same figure gives the same bytes."""
+"""Parts that all figures share: panels, images, boxes and legends, and reproducible files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

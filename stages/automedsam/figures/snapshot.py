@@ -1,4 +1,4 @@
-"""A snapshot of one test case: image with boxes, true mask, probability, predicted mask and scores."""
+"""A snapshot of one test case: image with boxes, masks, probability and scores."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""The model: a trainable prompter in front of the frozen decoder, and the trained model as a file."""
+"""The model: a trainable prompter in front of the frozen decoder, in memory and on disk."""

@@ -1,7 +1,8 @@
 """Locating objects in a thumbnail of the image: a small U-Net.
 
-Ronneberger et al., arXiv 1505.04597, with strided convolutions, few channels, and group norm because
-batches are small. It is cheap enough to see a new augmented view of each image at every step.
+Ronneberger et al., arXiv 1505.04597, with strided convolutions, few channels, and group norm
+because batches are small. It is cheap enough to see a new augmented view of each image at every
+step.
 """
 
 from itertools import pairwise

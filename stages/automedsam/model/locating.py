@@ -1,9 +1,9 @@
 """Locating prompting: find each object, then prompt the frozen decoder with its box.
 
-The prompter predicts one map per class, from the image's embedding, from a thumbnail of the image, or
-from both. The parts of a map propose boxes, and the decoder predicts a mask for each. The prompt is the
-box that its own mask fills best where the map is most certain. Map and mask err in different ways, so
-they are averaged; the map weighs as much as the object is certain to be there.
+The prompter predicts one map per class, from the image's embedding, from a thumbnail of the image,
+or from both. The parts of a map propose boxes, and the decoder predicts a mask for each. The prompt
+is the box that its own mask fills best where the map is most certain. Map and mask err in different
+ways, so they are averaged; the map weighs as much as the object is certain to be there.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,8 @@ class LocatingPrompter(Prompter):
     max_parts: Tensor
 
     def __init__(self, channels: int, source: PromptSource, classes: int = 1) -> None:
-        """
+        """Create the locators that `source` selects.
+
         Args:
           channels: C of the embedding.
           source: input of the locators; with `both`, the probabilities are averaged.
@@ -114,14 +115,14 @@ def locate(
     """The parts of a map that the decoder confirms best, the most certain first.
 
     The presence of a part is the mean probability of the map under the decoder's mask, times the
-    overlap (IoU) of the prompt with the box of the mask's largest part: the box of an object is filled
-    to its four sides.
+    overlap (IoU) of the prompt with the box of the mask's largest part: the box of an object is
+    filled to its four sides.
 
     Args:
       decoder: the frozen decoder.
       embedding: (1, C, grid, grid).
       probability: the map (1, 1, h, w).
-      max_parts: a second part is returned only if it is certain and apart from the first, and so on.
+      max_parts: maximum number; a further part must be certain, and apart from the others.
 
     Returns:
       No part if the map proposes no box.

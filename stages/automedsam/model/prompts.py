@@ -7,7 +7,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Prompts:
-    """Prompts of a batch, K per image, one for each class; exactly one of the sparse kinds is set."""
+    """Prompts of a batch, K per image, one per class; exactly one of the sparse kinds is set."""
 
     dense: Tensor | None = None  # (B, C, grid, grid) in place of SAM's own "no mask" embedding
     boxes_xyxy: Tensor | None = None  # (B, K, 4) px of the backbone's input frame

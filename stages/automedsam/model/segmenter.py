@@ -1,4 +1,4 @@
-"""Segmentation of one image in its own size: with the trained model, or with the bare backbone and a box."""
+"""Segmentation of one image in its own size, with the trained model or the bare backbone."""
 
 from dataclasses import dataclass
 from typing import Any

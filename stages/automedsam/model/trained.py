@@ -1,4 +1,4 @@
-"""The trained model as a file: the weights of the prompter, and a header that describes how to use them."""
+"""The trained model as a file: the weights of the prompter, and a header for their use."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -49,7 +49,7 @@ def read_header(path: Path) -> ModelHeader:
         return ModelHeader.model_validate(load_header(path))
     except ValidationError:
         raise InputError(
-            f"{path}: not a trained model of this version of automedsam; train it again: run `dvc repro`"
+            f"{path}: not a model of this version of automedsam; train it again: run `dvc repro`"
         ) from None
 
 
@@ -62,8 +62,8 @@ def load_model(path: Path, weights: Weights, device: torch.device) -> AutoMedSAM
     header, found = read_header(path), weights.sha256()
     if header.weights_sha256 != found:
         raise InputError(
-            f"{path}: the model was trained with backbone weights of sha256 {header.weights_sha256}, "
-            f"but {weights.path} has {found}"
+            f"{path}: the model was trained with backbone weights of SHA-256 "
+            f"{header.weights_sha256}, but {weights.path} has {found}"
         )
     model = AutoMedSAM(
         weights,

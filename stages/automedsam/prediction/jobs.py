@@ -19,7 +19,8 @@ def list_jobs(inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
       out: the output folder.
 
     Raises:
-      InputError: a path is missing, there are no scans, two scans would have the same mask, or a mask
+      InputError: a path is missing, there are no scans, two scans would have the same mask, or a
+      mask
         would replace a scan or another output.
     """
     jobs: dict[Path, Path] = {}
@@ -33,7 +34,8 @@ def list_jobs(inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
             target = mask_path(path, folder)
             if target in jobs:
                 raise InputError(
-                    f"{path}: its mask would replace that of {jobs[target]}, {target}; rename one image"
+                    f"{path}: its mask would replace that of {jobs[target]}, {target}; "
+                    "rename one image"
                 )
             jobs[target] = path
     if not jobs:
@@ -51,7 +53,8 @@ def _check_overwriting(jobs: dict[Path, Path], out: Path) -> None:
             )
         if target.parts[0] in (SOFT, OVERLAYS) and len(target.parts) > 1:
             raise InputError(
-                f"{path}: rename its folder, because {out / target.parts[0]} is used for other outputs"
+                f"{path}: rename its folder, because {out / target.parts[0]} is used for "
+                "other outputs"
             )
 
 

@@ -21,7 +21,8 @@ class PredictionWriter:
     """Writes the masks of one scan after another into a folder, and tables of all of them."""
 
     def __init__(self, out: Path, with_soft: bool, with_overlays: bool) -> None:
-        """
+        """Select what is written.
+
         Args:
           out: the folder.
           with_soft: also write probabilities.

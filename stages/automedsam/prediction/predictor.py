@@ -70,13 +70,15 @@ class Predictor:
         """Load a trained model.
 
         Args:
-          model: the file `prompt_module.safetensors`; `None`: that of the project, or of the working
+          model: the file `prompt_module.safetensors`; `None`: that of the project, or of the
+          working
             directory if the package was installed with pip.
           medsam_checkpoint: weights of the backbone, if they have moved since the training.
           device: `auto`, `cpu`, `cuda` or `mps`.
 
         Raises:
-          InputError: the model or the weights are missing or do not belong together, or the device is
+          InputError: the model or the weights are missing or do not belong together, or the device
+          is
             not available.
         """
         path = project_folder() / PROMPT_MODULE if model is None else Path(model)
@@ -99,7 +101,8 @@ class Predictor:
         """Predict the masks of one image or volume.
 
         Args:
-          image: a file, a folder with one DICOM series, an array as `ArrayScan` takes it, or an open
+          image: a file, a folder with one DICOM series, an array as `ArrayScan` takes it, or an
+          open
             scan. Images are prepared as in the training.
 
         Raises:

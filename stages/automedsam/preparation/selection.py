@@ -15,10 +15,10 @@ def choose_slices(
 ) -> list[SurveyedSlice]:
     """Choose the slices that are used, sorted by name.
 
-    Slices whose object is too small to be boxed are not used for training and validation; for testing
-    they are used if `keep_empty`, because a volume's Dice needs all of its slices. Training slices are
-    drawn at random until `train_cases` of them have a box, so that slices without one have their
-    natural share.
+    Slices whose object is too small to be boxed are not used for training and validation; for
+    testing they are used if `keep_empty`, because a volume's Dice needs all of its slices. Training
+    slices are drawn at random until `train_cases` of them have a box, so that slices without one
+    have their natural share.
 
     Args:
       slices: all slices.

@@ -84,8 +84,8 @@ class Surveyor:
     def survey(self, scans: Iterable[RawScan]) -> Survey:
         """Survey all scans.
 
-        The boxes of a test slice that has a mask are the tight boxes of the mask, because the model is
-        measured against them.
+        The boxes of a test slice that has a mask are the tight boxes of the mask, because the model
+        is measured against them.
 
         Raises:
           InputError: every scan and mask with a fault, and slices with equal names.

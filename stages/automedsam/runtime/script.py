@@ -1,7 +1,6 @@
-"""Running a script: arguments, logging, and exit codes for people and for DVC.
+"""Arguments, logging and exit codes of scripts.
 
-The exit code is 1 after bad input, with a message of one line, and 130 after Ctrl-C, because DVC takes
-0 for a stage that is done.
+The exit code is 1 after invalid input and 130 after Ctrl-C: DVC takes 0 for a stage that is done.
 """
 
 import argparse
@@ -46,11 +45,14 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
 def parse(
     parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None
 ) -> argparse.Namespace:
-    """Parse the command line, and set up logging as `--quiet` and `--verbose` ask for."""
+    """Parse the command line, and set up logging for `--quiet` and `--verbose`."""
     parsed = parser.parse_args(arguments)
-    set_up_logging(
-        logging.WARNING if parsed.quiet else logging.DEBUG if parsed.verbose else logging.INFO
-    )
+    if parsed.quiet:
+        set_up_logging(logging.WARNING)
+    elif parsed.verbose:
+        set_up_logging(logging.DEBUG)
+    else:
+        set_up_logging()
     return parsed
 
 
@@ -65,7 +67,7 @@ def progress_bar(
     items: Iterable[T], description: str, unit: str, total: int | None = None, initial: int = 0
 ) -> "tqdm[T]":
     """Iterate over the items with a progress bar on stderr, which `--quiet` hides."""
-    hidden = not logger.isEnabledFor(logging.INFO)
+    hidden = sys.stderr is None or not logger.isEnabledFor(logging.INFO)
     return tqdm(items, description, total, unit=unit, initial=initial, disable=hidden)
 
 
@@ -75,4 +77,11 @@ class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         is_warning = record.levelno >= logging.WARNING
         text = f"warning: {record.getMessage()}" if is_warning else record.getMessage()
-        tqdm.write(text, file=sys.stderr if is_warning else sys.stdout)
+        stream = sys.stderr if is_warning else sys.stdout
+        if stream is None:  # the program was started without it
+            return
+        try:
+            tqdm.write(text, file=stream)
+        except UnicodeEncodeError:
+            escaped = text.encode(stream.encoding, "backslashreplace").decode(stream.encoding)
+            tqdm.write(escaped, file=stream)

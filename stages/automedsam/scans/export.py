@@ -2,8 +2,9 @@
 
 python stages/slices.py ../my_data/images --out ../pictures
 
-Volumes are cut, and intensities scaled, as params.yaml specifies. The pipeline recognizes the pictures by
-their names: boxes that were drawn on `scan_s012.png` belong to slice 12, counted from 0, of `scan.nii.gz`.
+Volumes are cut, and intensities scaled, as params.yaml specifies. The pipeline recognizes the
+pictures by their names: boxes that were drawn on `scan_s012.png` belong to slice 12, counted from
+0, of `scan.nii.gz`.
 """
 
 import logging
@@ -36,7 +37,8 @@ def export_pictures(folder: Path, out: Path, preparation: Preparation) -> None:
     """Write each slice of each scan in a folder as a PNG.
 
     Raises:
-      InputError: the folder is missing, the output folder is not empty, or scans cannot be read; the
+      InputError: the folder is missing, the output folder is not empty, or scans cannot be read;
+      the
         pictures of all other scans are written.
     """
     if out.exists() and any(out.iterdir()):

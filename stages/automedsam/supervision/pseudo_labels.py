@@ -1,7 +1,8 @@
 """Pseudo-labels: the masks that the frozen backbone predicts for the drawn boxes.
 
-A box-prompted mask is nearly as good a teacher as a true mask (Haekkinen et al., arXiv 2409.20253). Each
-box is decoded as an ensemble of slightly larger boxes, and the mean probability is clipped to the box.
+A box-prompted mask is nearly as good a teacher as a true mask (Haekkinen et al., arXiv 2409.20253).
+Each box is decoded as an ensemble of slightly larger boxes, and the mean probability is clipped to
+the box.
 """
 
 from collections.abc import Mapping, Sequence
@@ -113,7 +114,8 @@ def filter_labels(
       boxes: class value -> the boxes that the label was made from.
 
     Returns:
-      Class value -> label, and the reason for rejecting it or `None`. Rejected labels claim no pixels.
+      Class value -> label, and the reason for rejecting it or `None`. Rejected labels claim no
+      pixels.
     """
     filtered = {
         value: (label, rejection_reason(label, boxes[value])) for value, label in labels.items()

@@ -1,4 +1,4 @@
-"""Targets of a training case: the probability of each class per pixel, and the loss against them."""
+"""Targets of a training case: the probability of each class per pixel, and their loss."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Training of the prompter on pseudo-labels, boxes and embeddings; it can be stopped and resumed."""
+"""Training of the prompter on pseudo-labels, boxes and embeddings; it can be resumed."""

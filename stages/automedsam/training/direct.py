@@ -1,4 +1,4 @@
-"""Training of direct prompting through the frozen decoder, as published: box losses on its masks."""
+"""Training of direct prompting, as published: box losses on the masks of the frozen decoder."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Inputs of the model for a case: the stored embedding, and the thumbnail if the prompter uses it."""
+"""Inputs of the model for a case: the stored embedding, and the thumbnail of its image."""
 
 from collections.abc import Sequence
 from functools import lru_cache

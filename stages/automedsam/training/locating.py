@@ -1,4 +1,4 @@
-"""Training of the locators on pseudo-labels, with a new augmented view of each image at every step."""
+"""Training of the locators on pseudo-labels of augmented views."""
 
 import copy
 import math
@@ -32,9 +32,9 @@ VIEWS_PER_CASE = 4  # embedded views of a case in one step: they are cheap to lo
 class LocatingRecipe(Recipe):
     """AdamW with a one-cycle schedule and clipped gradients, on a copy of the prompter.
 
-    The prompter itself is the exponential moving average of that copy, the learner. The image locator
-    sees a new view of each image at every step. The frozen encoder is too slow for that, so the
-    embedding locator draws from views that were embedded in advance.
+    The prompter itself is the exponential moving average of that copy, the learner. The image
+    locator sees a new view of each image at every step. The frozen encoder is too slow for that, so
+    the embedding locator draws from views that were embedded in advance.
     """
 
     max_gradient_norm = 1.0
@@ -91,7 +91,7 @@ class LocatingRecipe(Recipe):
             self._update_average()
 
     def validate_batch(self, cases: list[Case]) -> tuple[list[Tensor], list[float]]:
-        """The maps as masks: the decoder would take long, and the map decides where it is prompted."""
+        """Masks from the maps only, which decide the prompts: the decoder would take long."""
         with self.context.compute.autocast():
             maps = self.average(*self.context.inputs.load(cases))
         masks = self.context.to_images(maps.logit(eps=1e-4), cases)
@@ -171,7 +171,7 @@ class LocatingRecipe(Recipe):
         return torch.stack(thumbnails), stack_targets(targets)
 
     def _make_targets(self, case: Case, view: int, side: int) -> Targets:
-        """The targets (K, side, side) of a view of a case in the input frame; view 0 is the image."""
+        """Targets (K, side, side) of a view of a case in the input frame; view 0 is the image."""
         targets = read_targets(self.context.pseudo_labels, case, self.context.classes)
         if view:
             targets = targets.warp(embedded_view(case.name, view, self.augmentations).apply_to_map)
@@ -182,7 +182,7 @@ class LocatingRecipe(Recipe):
 
 
 def _map_box_iou(mask: np.ndarray, boxes_xyxy: Sequence[Box]) -> float:
-    """Overlap of a mask (H, W) with the boxes; with one box, of the largest part of the mask only."""
+    """Overlap of a mask (H, W) with the boxes; with one box, of the mask's largest part only."""
     if len(boxes_xyxy) > 1:
         return mask_box_iou(mask, boxes_xyxy)
     return box_iou(largest_box(mask), enclosing_box(boxes_xyxy))

@@ -19,8 +19,8 @@ class PresenceScore:
 def choose_presence_threshold(scores: Sequence[PresenceScore]) -> float:
     """The presence of a class below which its mask is left empty.
 
-    It is just above the presence of a case without the object, and the highest such value that loses at
-    most `MAX_OVERLAP_LOSS` of the overlap with the boxes.
+    It is just above the presence of a case without the object, and the highest such value that
+    loses at most `MAX_OVERLAP_LOSS` of the overlap with the boxes.
 
     Returns:
       0, which leaves no mask empty, if there is no case without the object, or no overlap at all.

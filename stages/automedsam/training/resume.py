@@ -22,7 +22,7 @@ CODE_SUFFIXES = (".py", ".txt", ".pth")
 
 
 class TrainingFolder:
-    """The unfinished training with one fingerprint; a training with another one has another folder."""
+    """An unfinished training; one with another fingerprint has another folder."""
 
     def __init__(self, root: Path, fingerprint: Mapping[str, Any]) -> None:
         digest = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
@@ -105,7 +105,7 @@ def hash_files(paths: Iterable[Path]) -> str:
 
 
 def hash_sources(stage: str, dvc_yaml: Path = Path("dvc.yaml")) -> str:
-    """One SHA-256 over the code that dvc.yaml lists for a stage: scripts, rooms and requirements."""
+    """One SHA-256 over the code that dvc.yaml lists for a stage, and the requirements."""
     deps = yaml.safe_load(dvc_yaml.read_text(encoding="utf-8"))["stages"][stage]["deps"]
     code = [Path(dep) for dep in deps if dep.startswith("stages/") or dep.endswith(CODE_SUFFIXES)]
     files = {file for dep in code for file in ([dep] if dep.is_file() else dep.rglob("*"))}

@@ -17,8 +17,8 @@ from automedsam.training.recipe import Recipe
 class Trainer:
     """Trains a model with a recipe, and keeps the best epoch.
 
-    The best epoch is the one whose masks overlap the boxes of the validation cases most, as the mean
-    over cases and classes. No mask is used.
+    The best epoch is the one whose masks overlap the boxes of the validation cases most, as the
+    mean over cases and classes. No mask is used.
     """
 
     def __init__(self, context: TrainingContext, recipe: Recipe) -> None:

@@ -19,7 +19,7 @@ class Params(BaseModel):
         """Pydantic would read true as the number 1."""
         field = cls.model_fields[info.field_name or ""]
         if isinstance(value, bool) and field.annotation is not bool:
-            raise ValueError("must be a value, not true or false")
+            raise ValueError("must not be true or false")
         return value
 
     def only(self, group: "type[Params]") -> dict[str, Any]:

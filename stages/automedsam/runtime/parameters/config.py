@@ -11,6 +11,6 @@ class AutoMedSAMConfig(AllParams):
 
     @model_validator(mode="after")
     def _check_together(self) -> "AutoMedSAMConfig":
-        if found := conflicts(self):
-            raise ValueError("; ".join(found))
+        if violations := conflicts(self):
+            raise ValueError("; ".join(violations))
         return self

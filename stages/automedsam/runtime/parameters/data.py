@@ -178,7 +178,7 @@ class DataParams(Params):
             return validate(value)
         except ValidationError:
             kind = "ids or names" if info.field_name == "class_ids" else "whole numbers over 0"
-            raise ValueError(f"must be null or a list of {kind}, or of lists of them") from None
+            raise ValueError(f"must be null or a non-empty list of {kind}, or of such lists") from None
 
     @field_validator("group_by")
     @classmethod
@@ -186,7 +186,7 @@ class DataParams(Params):
         try:
             groups = re.compile(pattern).groups if pattern is not None else 1
         except re.error as error:
-            raise ValueError(f"is not a valid regular expression ({error})") from None
+            raise ValueError(f"must be a valid regular expression ({error})") from None
         if groups == 0:
             raise ValueError("must have a group in parentheses")
         return pattern

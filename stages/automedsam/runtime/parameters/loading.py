@@ -14,6 +14,18 @@ from automedsam.runtime.parameters.config import AutoMedSAMConfig
 
 P = TypeVar("P", bound=Params)
 PARAMS = Path("params.yaml")
+PLAIN_MESSAGES = {  # by the type of the pydantic error
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "path_type": "must be a path",
+    "string_type": "must be a text",
+}
 
 
 def load_config(path: Path, changes: Mapping[str, Any] | None = None) -> AutoMedSAMConfig:
@@ -30,6 +42,8 @@ def load_config(path: Path, changes: Mapping[str, Any] | None = None) -> AutoMed
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run this in the folder of the project") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8 text; save it in this encoding") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
@@ -92,5 +106,6 @@ def _describe(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key"
-    message = error["msg"].removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    message = PLAIN_MESSAGES.get(error["type"], message)
     return f"{key}: {message}, found {error['input']!r}" if key else message

@@ -21,10 +21,14 @@ def conflicts(params: AllParams) -> list[str]:
 def _range_conflicts(params: AllParams) -> Iterator[str]:
     if params.size_lower >= params.size_upper:
         yield (
-            f"size_lower must be below size_upper, found {params.size_lower} and {params.size_upper}"
+            "size_lower must be below size_upper, "
+            f"found {params.size_lower} and {params.size_upper}"
         )
     if params.val_fraction + params.test_fraction >= 1:
-        yield "val_fraction + test_fraction must be below 1, so that training images are left"
+        yield (
+            "val_fraction + test_fraction must be below 1 to leave training images, "
+            f"found {params.val_fraction} and {params.test_fraction}"
+        )
     low, high = params.window_low, params.window_high
     if (low is None) != (high is None):
         yield f"window_low and window_high must be set together, found {low} and {high}"
@@ -45,8 +49,8 @@ def _class_conflicts(params: AllParams) -> Iterator[str]:
         )
     if count > 1 and params.mask_ids is not None and len(params.mask_ids) != count:
         yield (
-            f"mask_ids must have one item per class in class_ids, {params.class_ids}, "
-            f"found {params.mask_ids}"
+            "mask_ids must have one item per class in class_ids, "
+            f"found {params.mask_ids} for {params.class_ids}"
         )
     if repeated := repeated_ids(map(class_name, group_ids(params.class_ids or []))):
         yield f"class_ids must have different names, found {', '.join(repeated)} more than once"
@@ -54,7 +58,7 @@ def _class_conflicts(params: AllParams) -> Iterator[str]:
         yield f"class_ids must have at most {MAX_CLASSES} classes, found {count}"
     if count > 1 and params.prompting == "direct":
         yield (
-            f"class_ids with several classes require prompting: locate, "
+            "class_ids with several classes require prompting: locate, "
             f"found {params.class_ids} with direct"
         )
 
@@ -69,15 +73,15 @@ def _unused_keys(params: AllParams) -> Iterator[str]:
         yield f"sparse_prompt requires prompting: direct, found {params.sparse_prompt} with locate"
     if params.sparse_prompt != "box" and "lambda_box" in changed:
         yield (
-            f"lambda_box requires sparse_prompt: box, "
+            "lambda_box requires sparse_prompt: box, "
             f"found {params.lambda_box} with {params.sparse_prompt}"
         )
     if params.dataset != "folder":
         for key in sorted(changed & {"annotations", "group_by"}):
-            yield f"{key} requires dataset: folder, found it with {params.dataset}"
+            yield f"{key} requires dataset: folder, found dataset: {params.dataset}"
     if params.dataset == "synthetic":
         for key in sorted(changed & {"slice_axis", "window_low", "window_high"}):
-            yield f"{key} requires images from files, found it with dataset: synthetic"
+            yield f"{key} requires images from files, found dataset: synthetic"
     if params.annotations is not None and params.box_jitter:
         yield (
             "box_jitter applies to boxes derived from masks only, "
@@ -85,6 +89,6 @@ def _unused_keys(params: AllParams) -> Iterator[str]:
         )
     if params.annotations is None and params.mask_ids is not None:
         yield (
-            f"mask_ids requires annotations, found {params.mask_ids} without; "
-            "class_ids are then the mask values"
+            f"mask_ids requires annotations, found {params.mask_ids} without "
+            "(the mask values are then class_ids)"
         )

@@ -1,7 +1,7 @@
 """The parameters of each stage.
 
-A stage receives an instance of its own class, so it cannot read a key that dvc.yaml does not list for
-it. A test keeps the two equal.
+A stage receives an instance of its own class, so it cannot read a key that dvc.yaml does not list
+for it. A test keeps the two equal.
 """
 
 from automedsam.runtime.parameters.backbone import AugmentationParams, BackboneParams
