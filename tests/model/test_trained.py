@@ -19,7 +19,7 @@ from automedsam.runtime.tensors import load_header, save_tensors
 from training_fixtures import OBJECT
 
 CPU = torch.device("cpu")
-NOT_A_MODEL = r"not a trained model of this version of automedsam; train it again: run `dvc repro`"
+NOT_A_MODEL = r"not a model of this version of automedsam; train it again: run `dvc repro`"
 
 
 def make_header(weights: Weights, classes: Classes = OBJECT, **changes: Any) -> ModelHeader:
@@ -146,7 +146,7 @@ def test_a_model_is_rejected_with_other_weights_of_the_backbone(
 ) -> None:
     save(path, tiny_weights)
     fault = (
-        rf"module\.safetensors: .* backbone weights of sha256 {tiny_weights.sha256()}, "
+        rf"module\.safetensors: .* backbone weights of SHA-256 {tiny_weights.sha256()}, "
         rf"but .*other\.pth has {other_weights.sha256()}"
     )
     with pytest.raises(InputError, match=fault):

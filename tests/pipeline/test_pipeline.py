@@ -1,4 +1,4 @@
-"""The three uses, with the real DVC in a real clone: repro, experiments, and comparing branches."""
+"""Repro, experiments and comparing branches, with the real DVC in a real clone."""
 
 import json
 import os
@@ -88,7 +88,7 @@ def test_metrics_of_two_branches_differ_in_a_clone_without_cache(
     assert not (clone.root / ".dvc/cache").exists()
 
 
-def test_temporary_experiment_leaves_the_workspace_alone_and_embeds_nothing(
+def test_temporary_experiment_changes_no_workspace_and_embeds_nothing(
     reproduced: Workspace, tmp_path: Path
 ):
     workspace = with_cache(reproduced, tmp_path / "clone")
@@ -127,7 +127,7 @@ def test_mistyped_override_fails_and_changes_nothing(
     assert stages_run(workspace.dvc("repro")) == []
 
 
-def test_failed_experiment_in_the_workspace_can_be_undone_as_the_readme_says(
+def test_failed_experiment_can_be_undone_as_the_docs_describe(
     reproduced: Workspace, tmp_path: Path
 ):
     workspace = with_cache(reproduced, tmp_path / "clone")
@@ -141,14 +141,16 @@ def test_failed_experiment_in_the_workspace_can_be_undone_as_the_readme_says(
 
 def test_comment_in_the_encoder_code_embeds_nothing(reproduced: Workspace, tmp_path: Path):
     workspace = with_cache(reproduced, tmp_path / "clone")
-    with (workspace.root / "stages/automedsam/sam.py").open("a", encoding="utf-8") as file:
+    with (workspace.root / "stages/automedsam/backbone/fast_encoder.py").open(
+        "a", encoding="utf-8"
+    ) as file:
         file.write("# a comment\n")
     printed = workspace.dvc("repro", "embed")
     assert stages_run(printed) == ["embed"]
     assert "0 images to embed, 88 in the store" in printed
 
 
-def test_one_view_more_embeds_that_view_alone(reproduced: Workspace, tmp_path: Path):
+def test_one_more_view_embeds_that_view_only(reproduced: Workspace, tmp_path: Path):
     workspace = with_cache(reproduced, tmp_path / "clone")
     workspace.set_params(views=2)
     assert "4 images to embed, 88 in the store" in workspace.dvc("repro", "embed")
@@ -156,7 +158,7 @@ def test_one_view_more_embeds_that_view_alone(reproduced: Workspace, tmp_path: P
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals a process group")
-def test_ctrl_c_leaves_no_model_and_a_later_run_goes_on_to_the_same_bytes(
+def test_ctrl_c_leaves_no_model_and_a_later_run_resumes_to_the_same_bytes(
     reproduced: Workspace, tmp_path: Path
 ):
     workspace = with_cache(reproduced, tmp_path / "clone")
@@ -169,10 +171,11 @@ def test_ctrl_c_leaves_no_model_and_a_later_run_goes_on_to_the_same_bytes(
     assert "train: stopped by hand" in printed
     assert not (workspace.root / "data/model").exists()
     assert workspace.read("dvc.lock") == lock
+    assert "resuming" not in train_with_changed_code(workspace)
     assert interrupt(workspace, [sys.executable, "stages/train.py"], after_epoch=7)[0] == 130
     assert not (workspace.root / "data/model").exists()
 
-    assert "taking up the training" in workspace.dvc("repro", "train")
+    assert "resuming the training" in workspace.dvc("repro", "train")
     resumed = (
         workspace.read("data/model/prompt_module.safetensors"),
         workspace.read("plots/train.csv"),
@@ -184,8 +187,21 @@ def test_ctrl_c_leaves_no_model_and_a_later_run_goes_on_to_the_same_bytes(
     )
 
 
+def train_with_changed_code(workspace: Workspace) -> str:
+    """Train for an epoch with a comment added to a room, and return what was printed."""
+    module = workspace.root / "stages/automedsam/supervision/box_losses.py"
+    code = module.read_bytes()
+    module.write_bytes(code + b"# a comment\n")
+    (workspace.root / "plots/train.csv").unlink()
+    command = [sys.executable, "stages/train.py"]
+    status, printed = interrupt(workspace, command, after_epoch=1)
+    module.write_bytes(code)
+    assert status == 130
+    return printed
+
+
 def interrupt(workspace: Workspace, command: list[str], after_epoch: int) -> tuple[int, str]:
-    """Press ctrl-C, which reaches the whole process group, and tell status and output."""
+    """Press Ctrl-C, which reaches the whole process group; return exit code and output."""
     running = subprocess.Popen(
         command,
         cwd=workspace.root,

@@ -214,7 +214,7 @@ def test_boxes_of_named_classes_are_enough(trained: Workspace, tmp_path: Path, w
     assert summary["n_masks"] == 0
 
 
-def test_masks_to_test_on_want_their_values_told(tmp_path: Path) -> None:
+def test_test_masks_require_their_values(tmp_path: Path) -> None:
     workspace = make_project(tmp_path / "project", class_ids="[ring, other]", train_cases="null")
     workspace.set_params(annotations=write_csv(workspace.root / "data/raw"))
     assert "so specify the values of ring, other in them" in workspace.python(

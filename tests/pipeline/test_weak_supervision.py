@@ -74,7 +74,7 @@ def test_no_mask_of_a_training_or_validation_image_leaves_prepare(workspace: Wor
     } == test_cases
 
 
-def test_one_more_image_embeds_one_image_and_its_view_if_it_is_to_train_on(workspace: Workspace):
+def test_one_more_image_embeds_that_image_and_its_views_only(workspace: Workspace):
     workspace.set_params(train_cases="null")
     workspace.python("stages/prepare.py")
     workspace.python("stages/embed.py")
@@ -92,9 +92,9 @@ def trained_on(workspace: Workspace) -> set[str]:
     return {name for name, split in splits.items() if split == "train"}
 
 
-def test_other_weights_than_those_of_the_embeddings_are_refused(workspace: Workspace):
+def test_weights_other_than_those_of_the_embeddings_are_rejected(workspace: Workspace):
     weights = workspace.root / "other.pth"
-    weights.write_bytes(workspace.read("stages/automedsam/sam_tiny.pth") + b"\0")
+    weights.write_bytes(workspace.read("stages/automedsam/backbone/sam_tiny.pth") + b"\0")
     workspace.set_params(medsam_checkpoint="other.pth")
     printed = workspace.python("stages/train.py", status=1)
     assert "expected an embedding with weights" in printed

@@ -127,7 +127,7 @@ def test_predictor_prepares_images_as_the_header_specifies(tiny_weights: Weights
 def test_an_older_model_is_rejected(tmp_path: Path):
     path = tmp_path / "old.safetensors"
     save_tensors(path, {}, {"backbone": "sam_tiny"})
-    with pytest.raises(InputError, match=r"old\.safetensors: not a trained model of this version"):
+    with pytest.raises(InputError, match=r"old\.safetensors: not a model of this version"):
         Predictor.load(path)
 
 

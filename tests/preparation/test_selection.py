@@ -95,8 +95,8 @@ def test_check_splits_names_each_split_without_an_object():
     with pytest.raises(InputError) as caught:
         check_splits(slices, slices, OBJECT, [1, 7, "liver"])
     assert str(caught.value) == "; ".join(
-        f"class_ids, val_fraction, test_fraction: no object in the {count} {split} images; "
-        "the data contain the classes 1, 7, liver"
+        f"class_ids, val_fraction, test_fraction: no object in the {count} {split} images "
+        "(classes in the data: 1, 7, liver)"
         for split, count in (("train", 1), ("test", 2))
     )
 
@@ -108,7 +108,7 @@ def test_check_splits_counts_objects_that_are_too_small():
     ]
     with pytest.raises(
         InputError,
-        match=r"no object in the 2 train images; the data contain the classes none; "
+        match=r"no object in the 2 train images \(classes in the data: none\), "
         r"2 objects below min_object_px$",
     ):
         check_splits(slices, slices[:2], OBJECT, [])
@@ -134,8 +134,8 @@ def test_check_splits_requires_each_class_in_each_split():
     with pytest.raises(InputError) as caught:
         check_splits(slices, slices, TWO, ["liver", "spleen"])
     assert str(caught.value) == (
-        "class_ids, val_fraction, test_fraction: no object of class spleen in the 1 val images; "
-        "the data contain the classes liver, spleen"
+        "class_ids, val_fraction, test_fraction: no object of class spleen in the 1 val images "
+        "(classes in the data: liver, spleen)"
     )
 
 

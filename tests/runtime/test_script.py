@@ -1,61 +1,91 @@
-"""How a script ends, in a process of its own: exit status and what stands on stderr."""
+"""Scripts in a process of their own: exit codes, arguments, messages and progress bars."""
 
+import io
+import logging
 import subprocess
 import sys
 
 import pytest
 
+from automedsam.runtime import script
+from automedsam.runtime.script import argument_parser, parse, progress_bar, set_up_logging
 from repository import STAGES
+
+USAGE = "usage: measure.py [-h] [-q | -v]\n\nimages -> masks\n\n    python measure.py\n"
+MESSAGES = (
+    "parse(argument_parser('images -> masks\\n\\n    python measure.py'))\n"
+    "    logging.getLogger('automedsam.stage').debug('a detail')\n"
+    "    logging.getLogger('automedsam.stage').info('%d masks', 3)\n"
+    "    logging.getLogger('automedsam.stage').warning('%s is empty', 'a.png')"
+)
+BAR = "parse(argument_parser(''))\n    print(*progress_bar('abc', 'survey', 'scan'))"
+ACCENTS = (
+    "set_up_logging()\n"
+    "    logging.getLogger('automedsam').info('caf\\xe9.png')\n"
+    "    logging.getLogger('automedsam').warning('caf\\xe9.png')"
+)
 
 
 @pytest.fixture
 def run_script(tmp_path):
     """Run a script whose main() has this body."""
 
-    def run_main(body, *arguments, about=None):
-        script = tmp_path / "measure.py"
-        script.write_text(
+    def run_main(body, *arguments, prefix="", **environment):
+        path = tmp_path / "measure.py"
+        path.write_text(
+            "import logging, sys\n"
             "from automedsam.runtime.errors import InputError\n"
-            "from automedsam.runtime.script import run\n"
+            "from automedsam.runtime.script import *\n"
             f"def main():\n    {body}\n"
-            f"run(main, {about!r})\n"
-            "print('after')\n"
+            "run(main)\n"
+            "print('after')\n",
+            encoding="utf-8",
         )
+        command = [sys.executable, path, *arguments]
+        if prefix:
+            command = ["sh", "-c", f'"$@" {prefix}', "sh", *command]
         return subprocess.run(
-            [sys.executable, script, *arguments],
-            env={"PYTHONPATH": str(STAGES)},
+            command,
+            env={"PYTHONPATH": str(STAGES), "PYTHONIOENCODING": "utf-8", **environment},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=30,
         )
 
     return run_main
 
 
-def test_script_that_ends_well_has_status_0_and_goes_on(run_script):
+@pytest.fixture
+def restored_logging(monkeypatch):
+    """Undo what the test does to the logger of the package."""
+    for name in ("handlers", "propagate", "level"):
+        monkeypatch.setattr(script.logger, name, getattr(script.logger, name))
+
+
+def test_a_successful_script_continues_with_exit_code_0(run_script):
     ended = run_script("print('done')")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\nafter\n", "")
 
 
-def test_bad_input_is_one_line_and_status_1(run_script):
-    ended = run_script("raise InputError('a.png: expected an image, found none')")
+def test_invalid_input_is_one_line_and_exit_code_1(run_script):
+    ended = run_script("raise InputError('a.png: not an image')")
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "measure: a.png: expected an image, found none\n"
+    assert ended.stderr == "measure: a.png: not an image\n"
 
 
-def test_cause_of_bad_input_is_not_printed(run_script):
+def test_the_cause_of_invalid_input_is_not_printed(run_script):
     ended = run_script("raise InputError('a.png: broken') from OSError('errno 5')")
     assert ended.stderr == "measure: a.png: broken\n"
 
 
-def test_ctrl_c_is_one_line_and_status_130(run_script):
+def test_ctrl_c_is_one_line_and_exit_code_130(run_script):
     ended = run_script("raise KeyboardInterrupt")
     assert (ended.returncode, ended.stdout) == (130, "")
     assert ended.stderr == "measure: stopped by hand\n"
 
 
 @pytest.mark.parametrize("error", ["ValueError('a bug')", "OSError('a bug')", "KeyError('a bug')"])
-def test_traceback_of_a_bug_is_shown(run_script, error):
+def test_the_traceback_of_a_bug_is_printed(run_script, error):
     ended = run_script(f"raise {error}")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("Traceback (most recent call last):")
@@ -63,24 +93,105 @@ def test_traceback_of_a_bug_is_shown(run_script, error):
     assert "a bug" in ended.stderr.splitlines()[-1]
 
 
-def test_a_script_without_arguments_tells_what_it_does_and_takes_no_others(run_script):
-    told = run_script("print('done')", "--help", about="images -> masks\n\n    python measure.py")
-    assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout.startswith(
-        "usage: measure.py [-h]\n\nimages -> masks\n\n    python measure.py\n"
-    )
-    refused = run_script("print('done')", "--epochs=3", about="images -> masks")
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr.endswith("measure.py: error: unrecognized arguments: --epochs=3\n")
-    assert run_script("print('done')", about="images -> masks").stdout == "done\nafter\n"
+def test_help_prints_the_description_as_it_is(run_script):
+    ended = run_script(MESSAGES, "--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith(USAGE)
+
+
+def test_unknown_arguments_are_rejected_with_exit_code_2(run_script):
+    ended = run_script(MESSAGES, "--epochs=3")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.endswith("measure.py: error: unrecognized arguments: --epochs=3\n")
 
 
 @pytest.mark.parametrize(
-    "stage", ["prepare", "embed", "train", "evaluate", "render", "download", "predict", "slices"]
+    ("options", "printed"),
+    [
+        ([], "3 masks\nafter\n"),
+        (["--quiet"], "after\n"),
+        (["-q"], "after\n"),
+        (["--verbose"], "a detail\n3 masks\nafter\n"),
+        (["-v"], "a detail\n3 masks\nafter\n"),
+    ],
 )
-def test_every_script_tells_what_it_does(tmp_path, stage):
+def test_messages_go_to_stdout_and_warnings_to_stderr(run_script, options, printed):
+    ended = run_script(MESSAGES, *options)
+    assert (ended.returncode, ended.stdout) == (0, printed)
+    assert ended.stderr == "warning: a.png is empty\n"
+
+
+def test_quiet_and_verbose_exclude_each_other(run_script):
+    ended = run_script(MESSAGES, "--quiet", "--verbose")
+    assert ended.returncode == 2
+    assert "not allowed with argument" in ended.stderr.splitlines()[-1]
+
+
+def test_a_progress_bar_is_printed_to_stderr_unless_quiet(run_script):
+    ended = run_script(BAR)
+    assert ended.stdout == "a b c\nafter\n"
+    assert "survey: 100%" in ended.stderr
+    assert "3/3" in ended.stderr
+    quiet = run_script(BAR, "--quiet")
+    assert (quiet.stdout, quiet.stderr) == ("a b c\nafter\n", "")
+
+
+def test_messages_that_the_terminal_cannot_show_are_escaped(run_script):
+    ended = run_script(ACCENTS, PYTHONIOENCODING="ascii")
+    assert (ended.returncode, ended.stdout) == (0, "caf\\xe9.png\nafter\n")
+    assert ended.stderr == "warning: caf\\xe9.png\n"
+    ended = run_script(ACCENTS)
+    assert (ended.returncode, ended.stdout) == (0, "caf\xe9.png\nafter\n")
+    assert ended.stderr == "warning: caf\xe9.png\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("body", [MESSAGES, BAR, ACCENTS])
+def test_a_script_without_stdout_or_stderr_succeeds(run_script, closed, body):
+    assert run_script(body, prefix=closed).returncode == 0
+
+
+def test_parse_returns_the_arguments_and_sets_the_level(restored_logging):
+    parser = argument_parser("images -> masks")
+    parser.add_argument("folder")
+    for options, level in (
+        ([], logging.INFO),
+        (["-q"], logging.WARNING),
+        (["-v"], logging.DEBUG),
+    ):
+        assert parse(parser, ["images", *options]).folder == "images"
+        assert script.logger.level == level
+    assert len(script.logger.handlers) == 1
+    assert not script.logger.propagate
+
+
+def test_messages_do_not_tear_a_progress_bar(restored_logging, monkeypatch):
+    terminal = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    set_up_logging()
+    for number in progress_bar(range(3), "survey", "scan"):
+        logging.getLogger("automedsam.stage").info("scan %d", number)
+    # A message starts at the beginning of a line that was cleared.
+    assert [
+        line.split("\r")[-1] for line in terminal.getvalue().split("\n") if "\rscan" in line
+    ] == [f"scan {number}" for number in range(3)]
+
+
+def test_a_progress_bar_can_start_in_the_middle(restored_logging, capsys):
+    set_up_logging()
+    assert list(progress_bar(iter("cd"), "train", "epoch", total=4, initial=2)) == ["c", "d"]
+    assert "4/4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "stage",
+    ["prepare", "embed", "label", "train", "evaluate", "render", "download", "predict", "slices"],
+)
+def test_every_script_describes_itself(tmp_path, stage):
     command = [sys.executable, STAGES / f"{stage}.py", "--help"]
-    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert (told.returncode, told.stderr) == (0, "")
-    assert f"python stages/{stage}.py" in told.stdout
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"python stages/{stage}.py" in ended.stdout
     assert not [*tmp_path.iterdir()]

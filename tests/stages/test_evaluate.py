@@ -114,5 +114,5 @@ def test_a_model_of_other_classes_is_rejected(
     assert not PREDICTIONS.exists()
     # A model of the same classes passes this check, and then the one of its weights fails.
     save_model(OBJECT)
-    with pytest.raises(InputError, match="the model was trained with backbone weights of sha256 0"):
+    with pytest.raises(InputError, match="the model was trained with backbone weights of"):
         main()

@@ -20,8 +20,7 @@ def list_jobs(inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
 
     Raises:
       InputError: a path is missing, there are no scans, two scans would have the same mask, or a
-      mask
-        would replace a scan or another output.
+        mask would replace a scan or another output.
     """
     jobs: dict[Path, Path] = {}
     for given in inputs:

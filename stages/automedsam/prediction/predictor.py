@@ -71,15 +71,13 @@ class Predictor:
 
         Args:
           model: the file `prompt_module.safetensors`; `None`: that of the project, or of the
-          working
-            directory if the package was installed with pip.
+            working directory if the package was installed with pip.
           medsam_checkpoint: weights of the backbone, if they have moved since the training.
           device: `auto`, `cpu`, `cuda` or `mps`.
 
         Raises:
           InputError: the model or the weights are missing or do not belong together, or the device
-          is
-            not available.
+            is not available.
         """
         path = project_folder() / PROMPT_MODULE if model is None else Path(model)
         header = read_header(path)
@@ -102,8 +100,7 @@ class Predictor:
 
         Args:
           image: a file, a folder with one DICOM series, an array as `ArrayScan` takes it, or an
-          open
-            scan. Images are prepared as in the training.
+            open scan. Images are prepared as in the training.
 
         Raises:
           InputError: the image cannot be read.

@@ -76,15 +76,15 @@ def _describe_missing(
 ) -> str:
     missing = "no object" if classes.is_single else f"no object of class {cls.name}"
     too_small = sum(s.is_too_small for s in slices)
-    note = f"; {count_phrase(too_small, 'object')} below min_object_px" if too_small else ""
+    note = f", {count_phrase(too_small, 'object')} below min_object_px" if too_small else ""
     if any(s.boxes[cls.value] for s in slices):
         return (
             f"train_cases, seed, keep_empty: {missing} in the {len(chosen)} chosen {split} images, "
             f"although other {split} images show one{note}"
         )
     return (
-        f"class_ids, val_fraction, test_fraction: {missing} in the {len(slices)} {split} images; "
-        f"the data contain the classes {', '.join(map(str, available)) or 'none'}{note}"
+        f"class_ids, val_fraction, test_fraction: {missing} in the {len(slices)} {split} images "
+        f"(classes in the data: {', '.join(map(str, available)) or 'none'}){note}"
     )
 
 

@@ -34,7 +34,9 @@ def run(main: Callable[[], None]) -> None:
 def argument_parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with the options that all scripts share: `--quiet` and `--verbose`."""
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=Path(sys.argv[0]).name,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     volume = parser.add_mutually_exclusive_group()
     volume.add_argument("-q", "--quiet", action="store_true", help="print warnings and errors only")

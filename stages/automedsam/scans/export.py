@@ -38,8 +38,7 @@ def export_pictures(folder: Path, out: Path, preparation: Preparation) -> None:
 
     Raises:
       InputError: the folder is missing, the output folder is not empty, or scans cannot be read;
-      the
-        pictures of all other scans are written.
+        the pictures of all other scans are written.
     """
     if out.exists() and any(out.iterdir()):
         raise InputError(f"--out {out}: the folder is not empty")

@@ -178,7 +178,9 @@ class DataParams(Params):
             return validate(value)
         except ValidationError:
             kind = "ids or names" if info.field_name == "class_ids" else "whole numbers over 0"
-            raise ValueError(f"must be null or a non-empty list of {kind}, or of such lists") from None
+            raise ValueError(
+                f"must be null or a non-empty list of {kind}, or of such lists"
+            ) from None
 
     @field_validator("group_by")
     @classmethod
