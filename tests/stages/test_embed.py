@@ -20,6 +20,8 @@ from embed import main
 from repository import ROOT
 from workspace import Workspace, copy_project
 
+MAX_STOP_S = 15  # a second or less, unless the machine is busy
+
 
 @pytest.fixture
 def prepared_cases(
@@ -116,7 +118,7 @@ def test_a_stopped_run_leaves_complete_files_and_is_continued(
     started = time.monotonic()
     process.send_signal(getattr(signal, sent))
     _, printed = process.communicate(timeout=60)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < MAX_STOP_S
     assert process.returncode == status
     assert "Traceback" not in printed
     assert not (workspace.root / "data/embeddings").exists()

@@ -3,6 +3,7 @@
 The encoder and the decoder are loaded separately, so that training never holds the image encoder.
 """
 
+import logging
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from automedsam.runtime.downloads import fetch
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.paths import weights_folder
 
+logger = logging.getLogger(__name__)
 M = TypeVar("M", bound=nn.Module)
 Shape = tuple[int, ...]
 
@@ -66,6 +68,7 @@ class Weights:
                 )
             self._reject_weights_of_others()
         self._check_architecture()
+        logger.debug("weights of %s: %s", backbone, self.path)
 
     def sha256(self) -> str:
         """Return the hash of the file; embeddings are comparable only if it is the same."""

@@ -6,6 +6,7 @@ The exit code is 1 after invalid input and 130 after Ctrl-C: DVC takes 0 for a s
 import argparse
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -21,8 +22,10 @@ logger = logging.getLogger("automedsam")
 def run(main: Callable[[], None]) -> None:
     """Run the `main` of a script, and exit with 1 after an InputError and with 130 after Ctrl-C."""
     name = Path(sys.argv[0]).stem
+    start = time.monotonic()
     try:
         main()
+        logger.debug("%s: finished in %.1f s", name, time.monotonic() - start)
     except InputError as error:
         print(f"{name}: {error}", file=sys.stderr)
         sys.exit(1)

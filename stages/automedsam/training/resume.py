@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import pickle
 import shutil
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,8 @@ from automedsam.cases.classes import Classes
 from automedsam.runtime.files import atomic_file, atomic_folder
 from automedsam.runtime.paths import BOXES, IMAGES, INDEX, PSEUDO_LABELS, image_path
 
+logger = logging.getLogger(__name__)
+
 CODE_SUFFIXES = (".py", ".txt", ".pth")
 
 
@@ -30,6 +33,7 @@ class TrainingFolder:
         self.results = self.root / "results"  # becomes the output of the stage
         self.results.mkdir(parents=True, exist_ok=True)
         self._state = self.root / "state.pt"
+        logger.debug("state of the training: %s", self._state)
 
     def load_state(self) -> dict[str, Any] | None:
         """The state after the last complete epoch; `None` if there is none that can be read."""

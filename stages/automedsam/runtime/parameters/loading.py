@@ -1,5 +1,6 @@
 """Reading params.yaml, and changes of single keys from the command line."""
 
+import logging
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from automedsam.runtime.errors import InputError
 from automedsam.runtime.parameters.base import Params
 from automedsam.runtime.parameters.config import AutoMedSAMConfig
 
+logger = logging.getLogger(__name__)
 P = TypeVar("P", bound=Params)
 PARAMS = Path("params.yaml")
 PLAIN_MESSAGES = {  # by the type of the pydantic error
@@ -75,7 +77,9 @@ def load_params(
         config = _validate(path, changes or {})
     else:
         config = load_config(path, changes)
-    return stage.model_construct(**{key: getattr(config, key) for key in stage.model_fields})
+    params = stage.model_construct(**{key: getattr(config, key) for key in stage.model_fields})
+    logger.debug("parameters: %s", params)
+    return params
 
 
 def parse_change(text: str) -> tuple[str, Any]:
