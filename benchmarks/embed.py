@@ -52,8 +52,7 @@ def make_way(name: str) -> Way:
 
 def make_stock(encoder: nn.Module, use_amp: bool) -> Way:
     # Imported here, because it would count in the memory of the other ways.
-    from segment_anything import SamPredictor
-    from segment_anything.modeling import Sam
+    from stock_sam import Sam, SamPredictor
 
     sam = Sam(
         encoder,

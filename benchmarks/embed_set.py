@@ -88,8 +88,7 @@ def make_ours() -> EmbedAll:
 
 def make_stock() -> EmbedAll:
     # Imported here, because it would count in the memory of the other ways.
-    from segment_anything import SamPredictor
-    from segment_anything.modeling import Sam
+    from stock_sam import Sam, SamPredictor
 
     preprocessing = WEIGHTS.backbone.preprocessing
     sam = Sam(

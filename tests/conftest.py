@@ -69,7 +69,7 @@ def other_weights(tiny_weights: Weights, tmp_path: Path) -> Weights:
 
 @pytest.fixture
 def cases() -> list[Case]:
-    """Three training cases, the last without an object, and two for validation; all sizes differ."""
+    """Three training cases, the last without an object, and two for validation."""
     return [
         Case("a", "patient 1", "train", 48, 64, {SINGLE_CLASS_VALUE: ((10, 8, 40, 36),)}),
         Case("b", "patient 2", "train", 64, 40, {SINGLE_CLASS_VALUE: ((5, 20, 30, 60),)}),

@@ -105,7 +105,7 @@ def test_test_masks_are_named_by_their_writer_and_their_readers_only():
 
 @pytest.mark.parametrize(
     ("library", "module"),
-    [("segment_anything", "backbone/architectures.py"), ("monai", "evaluation/metrics.py")],
+    [("segment_anything", "backbone/sam_networks.py"), ("monai", "evaluation/metrics.py")],
 )
 def test_one_module_alone_imports_a_library_with_many_traps(library, module):
     importers = {

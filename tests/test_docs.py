@@ -42,8 +42,8 @@ for command in json.load(sys.stdin):
 """
 RUN_BLOCKS = """
 import json, sys
-for block in json.load(sys.stdin):
-    exec(compile(block, "example", "exec"), {"__name__": "__main__"})
+for number, (page, block) in enumerate(json.load(sys.stdin), start=1):
+    exec(compile(block, f"{page}, example {number}", "exec"), {"__name__": "__main__"})
 """
 NAMES = {
     path.name for folder in ("stages", "tests", "docs") for path in (ROOT / folder).rglob("*.py")
@@ -166,10 +166,7 @@ def test_code_files_named_in_the_text_exist(page: Path):
 # Python
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if code_blocks(page, "python")], ids=lambda page: page.name
-)
-def test_python_examples_run(page: Path, tmp_path: Path):
+def test_python_examples_run(tmp_path: Path):
     """As after `dvc repro`, with an image beside the project."""
     project, new_images = tmp_path / "project", tmp_path / "new_images"
     project.mkdir()
@@ -177,7 +174,7 @@ def test_python_examples_run(page: Path, tmp_path: Path):
     new_images.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
     Image.fromarray(pixels).save(new_images / "a.png")
-    blocks = code_blocks(page, "python")
+    blocks = [(page.name, block) for page in PAGES for block in code_blocks(page, "python")]
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", RUN_BLOCKS],
         input=json.dumps(blocks),

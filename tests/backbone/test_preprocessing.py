@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from segment_anything.utils.transforms import ResizeLongestSide
 
 from automedsam.backbone.preprocessing import Preprocessing
 from automedsam.cases.boxes import Box, tight_box
+from stock_sam import ResizeLongestSide
 
 MEDSAM = Preprocessing("medsam", 64, mean=(0.0,) * 3, std=(1.0,) * 3)
 SAM = Preprocessing("sam", 64, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))

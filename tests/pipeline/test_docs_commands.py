@@ -1,7 +1,8 @@
 """The commands of README.md and the how-to pages run, page by page, in a copy of the project.
 
-They run as the pages show them, on placeholder data. Experiments stop after `prepare`, which checks
-all parameters against the data; the first one runs to the end.
+They run as the pages show them, on placeholder data, which `params.yaml` names as well, so that
+`dvc repro` is fast. Experiments stop after `prepare`, which checks all parameters against the data.
+A command that several pages show runs once.
 """
 
 import csv
@@ -26,7 +27,9 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("bash") is None, reason="the pages use bash"),
 ]
 PAGES = ["README", "docs/data", "docs/classes", "docs/experiments", "docs/prediction"]
-COMMANDS = [(page, command) for page in PAGES for command in bash_commands(ROOT / f"{page}.md")]
+COMMANDS = list(
+    dict.fromkeys(command for page in PAGES for command in bash_commands(ROOT / f"{page}.md"))
+)
 # Patterns of the commands that do not run here, and why.
 NOT_RUN = {
     r"^python -m venv |^source |^pip install ": "they make the environment that runs the tests",
@@ -35,6 +38,8 @@ NOT_RUN = {
     r"data_dir=\.\./(hc18|acdc)\b": "these data sets must be downloaded",
     r"^dvc queue start ": "it runs in the background; test_pipeline.py waits for it",
 }
+# In place of the 120 synthetic images.
+SMALL_DATA = {"dataset": "folder", "data_dir": "../my_data", "annotations": "boxes.csv"}
 VALUES = {"liver": 6, "spleen": 1, "other": 3}  # in the masks, as the pages use them
 STEP = 4  # every fourth pixel of a phantom is kept
 OUTPUTS = {
@@ -48,12 +53,12 @@ OUTPUTS = {
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A project that `dvc repro` has run in, with few steps, and data beside it."""
+    """A project that `dvc repro` has run in, with few images and steps, and data beside it."""
     root = tmp_path_factory.mktemp("docs")
-    project = copy_project(make_folder(root / "project"), **SMALL)
     write_inputs(root / "new_images")
     write_data(root / "my_data")
     write_command(root / "bin/automedsam")
+    project = copy_project(make_folder(root / "project"), **SMALL_DATA, **SMALL)
     project.dvc("repro")
     project.commit("results")
     return project
@@ -65,8 +70,8 @@ def make_folder(path: Path) -> Path:
 
 
 def write_data(folder: Path) -> None:
-    """Write one image per patient, boxes.csv, and masks in `masks`."""
-    images, masks = make_folder(folder / "images"), make_folder(folder / "masks")
+    """Write one image per patient and boxes.csv, and masks that `show_masks` shows."""
+    images, masks = make_folder(folder / "images"), make_folder(folder.parent / "hidden_masks")
     rows = []
     for number in range(1, 9):
         name = f"patient{number:02d}_a.png"
@@ -100,7 +105,10 @@ def reason_not_to_run(command: str) -> str | None:
 
 
 def show_masks(data: Path, are_shown: bool) -> None:
-    """Masks are optional, and named classes require `mask_ids` if there are any."""
+    """Put the masks into the data folder, or out of it.
+
+    They are optional there, but if there are any, named classes require `mask_ids`.
+    """
     shown, hidden = data / "masks", data.parent / "hidden_masks"
     if are_shown and hidden.exists():
         hidden.rename(shown)
@@ -108,15 +116,14 @@ def show_masks(data: Path, are_shown: bool) -> None:
         shown.rename(hidden)
 
 
-@pytest.mark.parametrize(("page", "command"), COMMANDS)
-def test_commands_of_the_docs_run(page: str, command: str, workspace: Workspace):
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_the_docs_run(command: str, workspace: Workspace):
     if why := reason_not_to_run(command):
         pytest.skip(why)
     root = workspace.root.parent
     is_experiment = command.startswith("dvc exp run ")
-    is_first = command == next(one for _, one in COMMANDS if one.startswith("dvc exp run "))
     show_masks(root / "my_data", "mask_ids" in command or "annotations=null" in command)
-    target = " prepare" if is_experiment and not is_first else ""
+    target = " prepare" if is_experiment else ""
     params = workspace.read("params.yaml")
     try:
         workspace.run("bash", "-c", f'PATH="{root}/bin:$PATH"; {command}{target}')
@@ -129,4 +136,4 @@ def test_commands_of_the_docs_run(page: str, command: str, workspace: Workspace)
 
 def test_every_pattern_of_commands_not_to_run_is_needed():
     for pattern in NOT_RUN:
-        assert any(re.search(pattern, command) for _, command in COMMANDS), pattern
+        assert any(re.search(pattern, command) for command in COMMANDS), pattern

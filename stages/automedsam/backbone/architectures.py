@@ -1,7 +1,4 @@
-"""SAM architectures, their preprocessing, and the official sources of their weights.
-
-This is the only module that imports segment_anything; others import its classes from here.
-"""
+"""SAM architectures, their preprocessing, and the official sources of their weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,21 +9,13 @@ import torch
 from torch import nn
 
 from automedsam.backbone.preprocessing import Preprocessing
+from automedsam.backbone.sam_networks import (
+    ImageEncoderViT,
+    MaskDecoder,
+    PromptEncoder,
+    TwoWayTransformer,
+)
 from automedsam.runtime.downloads import Source
-
-# segment_anything imports torchvision, for a function that this project does not call. A
-# torchvision for CUDA fails to import beside a CPU-only torch, because two of its operators are not
-# declared; declaring them is enough.
-try:
-    import torchvision  # noqa: F401
-except RuntimeError:
-    for operator in ("nms", "qnms"):
-        torch.library.define(
-            f"torchvision::{operator}",
-            "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-        )
-
-from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
 
 SAM_TINY_WEIGHTS = Path(__file__).parent / "sam_tiny.pth"
 PARTS = ("image_encoder.", "prompt_encoder.", "mask_decoder.")  # prefixes of a state dict's keys

@@ -5,12 +5,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.ops import generalized_box_iou_loss
 
 from automedsam.cases.boxes import enclosing_box, mask_box_iou
 from automedsam.cases.case import Case
 from automedsam.cases.masks import to_mask
-from automedsam.supervision.box_losses import BoxLoss, boxes_tensor, mean_loss
+from automedsam.supervision.box_losses import (
+    BoxLoss,
+    boxes_tensor,
+    mean_loss,
+)
+from automedsam.supervision.generalized_iou import generalized_iou_loss
 from automedsam.supervision.targets import pseudo_label_loss, read_targets
 from automedsam.training.context import TrainingContext
 from automedsam.training.recipe import LossTerms, Recipe
@@ -92,7 +96,5 @@ class DirectRecipe(Recipe):
             for case in cases
         ]
         has_object = boxes_xyxy.new_tensor([case.has_object for case in cases])
-        losses = generalized_box_iou_loss(
-            boxes_xyxy, torch.stack(given_xyxy), reduction="none"
-        )  # (B,)
+        losses = generalized_iou_loss(boxes_xyxy, torch.stack(given_xyxy))  # (B,)
         return (losses * has_object).sum() / has_object.sum().clamp(min=1)
