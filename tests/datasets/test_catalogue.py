@@ -13,7 +13,7 @@ from automedsam.runtime.image_files import write_image
 from automedsam.scans.framing import Framing
 from automedsam.scans.intensity import Intensity
 from automedsam.scans.prepared_scan import Preparation
-from fake_scans import OBJECT, alone
+from fake_scans import OBJECT, single_class
 
 HEADER = "image,class,x_min,y_min,x_max,y_max"
 
@@ -71,8 +71,8 @@ def test_annotations_are_returned_and_unusable_images_are_counted(tmp_path):
         classes=parse_classes(["liver"], None, True),
     )
     assert [(scan.name, scan.boxes, scan.split) for scan in data.scans] == [
-        ("a", alone({0: ((1, 2, 3, 4),)}), None),
-        ("b", alone({0: ((2, 2, 4, 4),)}), None),
+        ("a", single_class({0: ((1, 2, 3, 4),)}), None),
+        ("b", single_class({0: ((2, 2, 4, 4),)}), None),
         ("c", None, "test"),
     ]
     assert data.annotations.classes == [7, "liver"]

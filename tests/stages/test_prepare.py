@@ -162,8 +162,8 @@ def test_a_split_without_one_of_the_classes_is_rejected(raw_project):
     with pytest.raises(InputError) as caught:
         prepare.main()
     assert str(caught.value) == (
-        "class_ids, val_fraction, test_fraction: no object of class 2 in the 1 val images; "
-        "the data contain the classes 0, 1, 2"
+        "class_ids, val_fraction, test_fraction: no object of class 2 in the 1 val images "
+        "(classes in the data: 0, 1, 2)"
     )
 
 

@@ -13,7 +13,7 @@ from automedsam.runtime.downloads import Source
 
 @dataclass
 class Server:
-    """What it serves, each with the length that it promises, and what it was asked for."""
+    """The files of a server, each with the length that it announces, and the requests."""
 
     url: str = ""
     files: dict[str, tuple[bytes, int]] = field(default_factory=dict)

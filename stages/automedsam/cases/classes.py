@@ -38,8 +38,8 @@ class ObjectClass:
 class Classes(tuple[ObjectClass, ...]):
     """All classes of a data set, in order.
 
-    A single class is not marked in file names, titles and colours, because there is nothing to tell
-    apart. The methods `folder_of`, `key_of`, `label_of` and `colour_of` hide this from all others.
+    A single class is not marked in file names, titles and colours, because there is no other. The
+    methods `folder_of`, `key_of`, `label_of` and `colour_of` hide this from all others.
     """
 
     __slots__ = ()
