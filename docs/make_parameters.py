@@ -51,9 +51,9 @@ experiment:
 dvc exp run -S lambda_size=0.05
 ```
 
-Unknown keys and invalid values are rejected before anything runs, all at once, each with the name
-of its key. A changed key re-runs the stages that read it, and what depends on them. `null` is
-written in lower case.
+Unknown keys and invalid values are rejected by the first stage that runs, all at once, each with
+the name of its key. A changed key re-runs the stages that read it, and what depends on them.
+`null` is written in lower case.
 """
 
 

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from import_closure import PACKAGE, imported_files, modules, room_of
+from import_closure import PACKAGE, import_closure, imported_files, modules, room_of
 from repository import ROOT, STAGES
 
 GROUND = {"runtime", "cases"}
@@ -87,6 +87,12 @@ def test_code_that_trains_names_nothing_that_opens_a_mask(room):
         if isinstance(node, ast.Name | ast.Attribute)
     }
     assert {(path, name) for path, name in names if name in MASKS} == set()
+
+
+@pytest.mark.parametrize("script", ["embed", "label", "train", "evaluate", "render"])
+def test_no_stage_after_prepare_reaches_the_data_wing(script):
+    rooms = {room_of(path) for path in import_closure(STAGES / f"{script}.py")}
+    assert rooms & DATA_WING == set()
 
 
 def test_test_masks_are_named_by_their_writer_and_their_readers_only():

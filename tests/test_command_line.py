@@ -145,17 +145,18 @@ def test_invalid_parameters_are_one_line_with_exit_code_1(run_command, has_file)
         Path("params.yaml").write_text("dataset: folder\n", encoding="utf-8")
     ended = run_command("prepare", "--check", "-S", "train_cases=0", "-S", "lr=1")
     assert (ended.returncode, ended.stdout) == (1, "")
+    source = "params.yaml" if has_file else "-S"
     assert ended.stderr == (
-        "automedsam prepare: params.yaml: train_cases: must be greater than or equal to 1, "
-        "found 0; params.yaml: lr: no such key\n"
+        f"automedsam prepare: {source}: train_cases: must be greater than or equal to 1, "
+        f"found 0; {source}: lr: no such key\n"
     )
 
 
-def test_without_check_prepare_requires_params_yaml(run_command):
+def test_prepare_requires_check(run_command):
     save_cases()
     ended = run_command("prepare")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("automedsam prepare: params.yaml: no such file")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("automedsam prepare: error: requires --check")
     assert ended.stderr.count("\n") == 1
     assert not Path("data/prepared").exists()
 

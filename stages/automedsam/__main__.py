@@ -27,8 +27,14 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    if name == "prepare" and not {"--check", "-h", "--help"} & set(sys.argv[2:]):
+        print(
+            "automedsam prepare: error: requires --check; the stage itself is part of `dvc repro`",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     sys.argv = [f"automedsam {name}", *sys.argv[2:]]
-    run(import_module(f"automedsam.{COMMANDS[name][0]}").main)
+    run(lambda: import_module(f"automedsam.{COMMANDS[name][0]}").main())
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def test_each_class_is_scored_in_each_case_and_the_summary_is_their_mean(
     rows = rows_of(trained.root / "metrics/per_case.csv")
     names = sorted(path.stem for path in (trained.root / "data/predictions/masks").iterdir())
     assert [(row["case"], row["class"]) for row in rows] == [
-        (name, of) for name in names for of in ("1", "3")
+        (name, cls) for name in names for cls in ("1", "3")
     ]
     assert [row["class"] for row in rows_of(trained.root / "data/predictions/prompts.csv")] == [
         "1",
@@ -89,10 +89,10 @@ def test_each_class_is_scored_in_each_case_and_the_summary_is_their_mean(
 
     summary = json.loads(trained.read("metrics/summary.json"))
     means = {
-        of: np.mean([float(row["dice"]) for row in rows if row["class"] == of and row["dice"]])
-        for of in "13"
+        cls: np.mean([float(row["dice"]) for row in rows if row["class"] == cls and row["dice"]])
+        for cls in "13"
     }
-    assert {of: summary[f"dice_of_{of}"] for of in "13"} == pytest.approx(means, rel=1e-4)
+    assert {cls: summary[f"dice_of_{cls}"] for cls in "13"} == pytest.approx(means, rel=1e-4)
     of_classes = rows_of(trained.root / "metrics/per_class.csv")
     assert {row["class"]: float(row["dice"]) for row in of_classes} == pytest.approx(
         means, rel=1e-4

@@ -22,6 +22,5 @@ def test_weights_folder_is_in_the_project_for_any_working_directory(tmp_path, mo
 def test_weights_folder_of_an_installed_package_is_in_the_home(tmp_path, monkeypatch):
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
-    installed = tmp_path / "lib/site-packages/automedsam/runtime/paths.py"
-    monkeypatch.setattr(paths, "__file__", str(installed))
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path / "lib/site-packages")
     assert paths.weights_folder() == tmp_path / "home/.cache/automedsam/weights"

@@ -39,7 +39,7 @@ class Classes(tuple[ObjectClass, ...]):
     """All classes of a data set, in order.
 
     A single class is not marked in file names, titles and colours, because there is no other. The
-    methods `folder_of`, `key_of`, `label_of` and `colour_of` hide this from all others.
+    methods `folder_of`, `key_of`, `label_of` and `colour_of` hide this from all callers.
     """
 
     __slots__ = ()

@@ -1,4 +1,4 @@
-"""From mask logits to masks, and pixels that several classes claim.
+"""Masks from mask logits, and the resolution of pixels that several classes claim.
 
 Where classes overlap, the smaller object keeps the pixel: a box prompt also fills the inside of a
 ring, and the object inside must not be lost to the ring.

@@ -1,6 +1,7 @@
 """Download a public data set from its official address, verify and unpack it.
 
 python stages/download.py hc18 --to ../hc18
+automedsam download hc18 --to ../hc18      the same, after `pip install .`
 """
 
 import logging

@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from automedsam.cases.boxes import EDGES
 from automedsam.cases.classes import Classes
 from automedsam.evaluation.evaluator import CaseResult
-from automedsam.evaluation.scores import COLUMNS, mean_scores
+from automedsam.evaluation.scores import COLUMNS, Scores, mean_scores
 from automedsam.evaluation.volumes import COLUMNS as VOLUME_COLUMNS
 from automedsam.evaluation.volumes import VolumeScores, score_volumes
 from automedsam.runtime.files import write_metrics, write_table
@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 CASE_COLUMNS = ("case", "group", "class")
 PROMPT_COLUMNS = (*CASE_COLUMNS, *EDGES, "presence")
+
+ORDER = (*(field.name for field in fields(Scores)), "volume_dice")  # in the summary
 
 VolumesByClass = dict[str, list[VolumeScores]]  # by the name of the class
 Means = dict[str, dict[str, float]]  # by the name of the class
@@ -47,7 +49,8 @@ def class_means(results: Sequence[CaseResult], volumes: VolumesByClass, classes:
     for number, cls in enumerate(classes):
         case_rows = [result.classes[number].scores.row() for result in results]
         volume_rows = [{"volume_dice": volume.volume_dice} for volume in volumes[cls.name]]
-        means[cls.name] = mean_scores([*case_rows, *volume_rows])
+        class_scores = mean_scores([*case_rows, *volume_rows])
+        means[cls.name] = {key: class_scores[key] for key in ORDER if key in class_scores}
     return means
 
 

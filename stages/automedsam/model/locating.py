@@ -3,7 +3,7 @@
 The prompter predicts one map per class, from the image's embedding, from a thumbnail of the image,
 or from both. The parts of a map propose boxes, and the decoder predicts a mask for each. The prompt
 is the box that its own mask fills best where the map is most certain. Map and mask err in different
-ways, so they are averaged; the map weighs as much as the object is certain to be there.
+ways, so they are averaged; the weight of the map is the presence score of the object.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Predict the masks of new images and volumes with a trained model, without boxes and masks.
 
 python stages/predict.py ../new_images --out ../new_masks
+automedsam predict ../new_images --out ../new_masks      the same, after `pip install .`
 
 A scan that cannot be read is skipped; the exit status is then 1.
 """

@@ -28,7 +28,7 @@ class Prediction:
     classes: Classes
     labels: np.ndarray  # (slices, H, W) uint8, values of the classes
     soft_masks: np.ndarray  # (slices, K, H, W) uint8, probability 0 to 255
-    prepared: PreparedScan
+    prepared: PreparedScan  # for overlays; it keeps the values of the scan in memory
 
     def per_class(self) -> Iterator[tuple[ObjectClass, np.ndarray, np.ndarray]]:
         """Each class, its masks (slices, H, W), bool, and probabilities (slices, H, W), uint8."""

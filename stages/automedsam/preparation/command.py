@@ -2,6 +2,7 @@
 
 python stages/prepare.py
 python stages/prepare.py --check -S dataset=folder -S data_dir=../my_data
+automedsam prepare --check -S dataset=folder -S data_dir=../my_data
 
 Boxes are drawn (`annotations`) or derived from masks. No mask of a training or validation image
 leaves this stage.

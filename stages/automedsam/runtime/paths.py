@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+REPOSITORY = Path(__file__).resolve().parents[3]  # unless the package was installed with pip
 PREPARED = Path("data/prepared")
 INDEX = PREPARED / "index.csv"
 BOXES = PREPARED / "boxes.csv"
@@ -44,8 +45,7 @@ def project_folder() -> Path:
 
     A package that was installed with pip is outside any project.
     """
-    repository = Path(__file__).resolve().parents[3]
-    return repository if (repository / "dvc.yaml").is_file() else Path()
+    return REPOSITORY if _is_in_repository() else Path()
 
 
 def cache_folder() -> Path:
@@ -66,7 +66,10 @@ def weights_folder() -> Path:
     """
     if "DVC_ROOT" in os.environ:
         return cache_folder() / "weights"
-    project = Path(__file__).resolve().parents[3]
-    is_installed = not (project / "dvc.yaml").is_file()
-    cache = Path.home() / ".cache" / "automedsam" if is_installed else project / ".cache"
-    return cache / "weights"
+    if _is_in_repository():
+        return REPOSITORY / ".cache" / "weights"
+    return Path.home() / ".cache" / "automedsam" / "weights"
+
+
+def _is_in_repository() -> bool:
+    return (REPOSITORY / "dvc.yaml").is_file()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save_file
@@ -16,13 +17,13 @@ from automedsam.runtime.files import atomic_file
 HEADER_KEY = "made_from"
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], header: Mapping[str, str]) -> None:
+def save_tensors(path: Path, tensors: dict[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write named tensors and a header; the same input gives the same bytes."""
     with atomic_file(path) as building:
         save_file(tensors, building, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
 
 
-def load_header(path: Path) -> dict[str, str]:
+def load_header(path: Path) -> dict[str, Any]:
     """Return the header that `save_tensors` wrote, without reading the tensors.
 
     Raises:

@@ -1,6 +1,7 @@
 """Images, and the slices of volumes, as PNGs to draw boxes on in an annotation tool.
 
 python stages/slices.py ../my_data/images --out ../pictures
+automedsam slices ../my_data/images --out ../pictures    the same, after `pip install .`
 
 Volumes are cut, and intensities scaled, as params.yaml specifies. The pipeline recognizes the
 pictures by their names: boxes that were drawn on `scan_s012.png` belong to slice 12, counted from

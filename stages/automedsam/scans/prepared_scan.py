@@ -16,7 +16,7 @@ from automedsam.scans.scan import Scan
 
 @dataclass(frozen=True)
 class Preparation:
-    """How scans are prepared; it is stored with the trained model.
+    """Settings of the preparation of scans; they are stored with the trained model.
 
     Attributes:
       slice_axis: The axis along which volumes are cut into slices.

@@ -37,7 +37,7 @@ class Scan(Protocol):
 
     @property
     def slicing(self) -> Slicing | None:
-        """How the voxel array was cut; None if the scan has no position in space."""
+        """The cut of the voxel array; None if the scan has no position in space."""
 
     @property
     def spacing_mm(self) -> Spacing | None:

@@ -1,1 +1,1 @@
-"""From boxes to a training signal: pseudo-labels, targets and box losses; no mask is read here."""
+"""The training signal from boxes: pseudo-labels, targets and box losses; no mask is read here."""

@@ -18,7 +18,7 @@ from automedsam.runtime.paths import image_path
 
 @dataclass(frozen=True)
 class Targets:
-    """What is known about each pixel of a case, or of a batch of cases."""
+    """Targets per pixel and class, of one case or of a batch of cases."""
 
     probability: Tensor  # (..., K, H, W), 0 to 1, of each class
     weight: Tensor  # (..., K, H, W), 0 to 1: 0 where nothing is known
@@ -82,7 +82,7 @@ def pseudo_label_loss(logits: Tensor, targets: Targets) -> Tensor:
         predicted = logits.sigmoid()
         common = (2 * predicted * target * weight).sum((1, 2))
         both = ((predicted + target) * weight).sum((1, 2))
-        # One more pixel in each, so that an empty target asks for an empty mask.
+        # One more pixel in each, so that an empty mask is optimal for an empty target.
         dice = (common + 1) / (both + 1)
         return (entropy.sum((1, 2)) / weight.sum((1, 2)).clamp(min=1) + 1 - dice).mean()
 

@@ -50,7 +50,7 @@ def load_config(path: Path, changes: Mapping[str, Any] | None = None) -> AutoMed
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f"{path}: expected keys and values, found {values!r:.60}")
-    return _validate(path, {**values, **(changes or {})})
+    return _validate(str(path), {**values, **(changes or {})})
 
 
 def load_params(
@@ -74,7 +74,7 @@ def load_params(
     """
     path = folder / PARAMS
     if or_defaults and not path.is_file():
-        config = _validate(path, changes or {})
+        config = _validate("-S", changes or {})
     else:
         config = load_config(path, changes)
     params = stage.model_construct(**{key: getattr(config, key) for key in stage.model_fields})
@@ -98,11 +98,11 @@ def parse_change(text: str) -> tuple[str, Any]:
     return key, parsed
 
 
-def _validate(path: Path, values: Mapping[str, Any]) -> AutoMedSAMConfig:
+def _validate(source: str, values: Mapping[str, Any]) -> AutoMedSAMConfig:
     try:
         return AutoMedSAMConfig(**values)
     except ValidationError as error:
-        raise InputError("; ".join(f"{path}: {_describe(e)}" for e in error.errors())) from None
+        raise InputError("; ".join(f"{source}: {_describe(e)}" for e in error.errors())) from None
 
 
 def _describe(error: Any) -> str:
