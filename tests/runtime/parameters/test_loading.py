@@ -170,9 +170,7 @@ def test_a_change_can_repair_an_invalid_value(write):
 def test_defaults_replace_a_missing_file_on_request(write):
     params = load_params(PrepareParams, {"dataset": "folder"}, or_defaults=True)
     assert params == PrepareParams(dataset="folder")
-    with pytest.raises(
-        InputError, match=r"^params\.yaml: epochs: must be a whole number, found 'x'"
-    ):
+    with pytest.raises(InputError, match=r"^-S: epochs: must be a whole number, found 'x'"):
         load_params(PrepareParams, {"epochs": "x"}, or_defaults=True)
     write("train_cases: 3\n", encoding="utf-8")
     assert load_params(PrepareParams, or_defaults=True).train_cases == 3
