@@ -45,8 +45,7 @@ def cut_brats(to: Path) -> None:
 
 
 def run(workspace: Workspace) -> dict[str, float]:
-    for stage in ("prepare", "embed", "label", "train", "evaluate", "render"):
-        workspace.python(f"stages/{stage}.py")
+    workspace.stages("prepare", "embed", "label", "train", "evaluate", "render")
     return json.loads(workspace.read("metrics/summary.json"))
 
 

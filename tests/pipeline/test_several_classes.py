@@ -42,8 +42,7 @@ def make_project(root: Path, masks: bool = True, **params: object) -> Workspace:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """With masks, and the values 1 and 3 to find."""
     workspace = make_project(tmp_path_factory.mktemp("several") / "project", class_ids="[1, 3]")
-    for stage in STAGES:
-        workspace.python(f"stages/{stage}.py")
+    workspace.stages(*STAGES)
     return workspace
 
 
@@ -200,8 +199,7 @@ def test_boxes_of_named_classes_are_enough(trained: Workspace, tmp_path: Path, w
     """Labels and training are those that masks give, except for the values of the classes."""
     workspace = make_project(tmp_path / "project", masks=False, class_ids="[ring, other]")
     workspace.set_params(annotations=write(workspace.root / "data/raw"))
-    for stage in STAGES[:-1]:
-        workspace.python(f"stages/{stage}.py")
+    workspace.stages(*STAGES[:-1])
     assert workspace.read("data/prepared/classes.csv") == b"class,value\nring,1\nother,2\n"
     for own, of_masks in ((1, 1), (2, 3)):
         labels = sorted((workspace.root / f"data/pseudo_labels/{own}").iterdir())

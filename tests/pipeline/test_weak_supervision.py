@@ -24,12 +24,9 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = copy_project(root, dataset="folder", **SMALL)
     for number in range(12):
         add_phantom(root / "data/raw", number)
-    workspace.python("stages/prepare.py")
-    printed = workspace.python("stages/embed.py")
-    assert (
-        "14 images to embed, 0 in the store" in printed
-    )  # ten that are used, and a view of the four to train on
-    workspace.python("stages/label.py")
+    printed = workspace.stages("prepare", "embed", "label")
+    # The ten images that are used, and one view of each of the four training images.
+    assert "14 images to embed, 0 in the store" in printed
     return workspace
 
 
@@ -76,8 +73,7 @@ def test_no_mask_of_a_training_or_validation_image_leaves_prepare(workspace: Wor
 
 def test_one_more_image_embeds_that_image_and_its_views_only(workspace: Workspace):
     workspace.set_params(train_cases="null")
-    workspace.python("stages/prepare.py")
-    workspace.python("stages/embed.py")
+    workspace.stages("prepare", "embed")
     before = trained_on(workspace)
     add_phantom(workspace.root / "data/raw", 12)
     workspace.python("stages/prepare.py")

@@ -46,8 +46,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 def run_all(project: Workspace) -> tuple[str, dict[str, float], list[dict[str, str]]]:
     """What evaluate prints, its summary and its table of volumes."""
-    for stage in ("prepare", "embed", "label", "train"):
-        project.python(f"stages/{stage}.py")
+    project.stages("prepare", "embed", "label", "train")
     printed = project.python("stages/evaluate.py")
     volumes = list(csv.DictReader(project.read("metrics/per_volume.csv").decode().splitlines()))
     return printed, json.loads(project.read("metrics/summary.json")), volumes

@@ -29,8 +29,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         phantom = draw_phantom(np.random.default_rng([5, number]))
         write_image(root / f"data/raw/images/case_{number:02d}.png", phantom.image[: 200 + number])
         write_image(root / f"data/raw/masks/case_{number:02d}.png", phantom.mask[: 200 + number])
-    for stage in ("prepare", "embed", "label", "train", "evaluate"):
-        workspace.python(f"stages/{stage}.py")
+    workspace.stages("prepare", "embed", "label", "train", "evaluate")
     return workspace
 
 
@@ -194,8 +193,7 @@ def test_predict_uses_the_window_of_the_model(trained: Workspace, tmp_path: Path
     windowed = trained.clone(tmp_path / "project")
     shutil.copytree(trained.root / "data/raw", windowed.root / "data/raw", dirs_exist_ok=True)
     windowed.set_params(window_low=0, window_high=255)
-    for stage in ("prepare", "embed", "label", "train", "evaluate"):
-        windowed.python(f"stages/{stage}.py")
+    windowed.stages("prepare", "embed", "label", "train", "evaluate")
     windowed.run("python", "stages/predict.py", "data/raw/images", "--out", "out")
     for mask in sorted((windowed.root / "data/predictions/masks").iterdir()):
         assert (windowed.root / "out" / mask.name).read_bytes() == mask.read_bytes()
@@ -212,8 +210,7 @@ def test_predict_rounds_embeddings_to_int8_if_the_model_was_trained_so(
     quantized = trained.clone(tmp_path / "project")
     shutil.copytree(trained.root / "data/raw", quantized.root / "data/raw", dirs_exist_ok=True)
     quantized.set_params(embedding_dtype="int8", prompting="direct")
-    for stage in ("prepare", "embed", "label", "train", "evaluate"):
-        quantized.python(f"stages/{stage}.py")
+    quantized.stages("prepare", "embed", "label", "train", "evaluate")
     quantized.run("python", "stages/predict.py", "data/raw/images", "--out", "out", "--soft")
     evaluated = sorted((quantized.root / "data/predictions/soft").iterdir())
     assert len(evaluated) == 4

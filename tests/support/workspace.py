@@ -16,6 +16,13 @@ SMALL = {
     "views": 1,
     "train_cases": 4,
 }  # a training of seconds
+RUN_STAGES = """
+import runpy, sys
+sys.path.insert(0, "stages")
+for name in sys.argv[1:]:
+    sys.argv = [f"stages/{name}.py"]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 IDENTITY = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
 
 
@@ -51,6 +58,10 @@ class Workspace:
 
     def python(self, script: str, status: int = 0) -> str:
         return self.run(sys.executable, script, status=status)
+
+    def stages(self, *names: str) -> str:
+        """Run several stages in one process, because importing torch takes seconds."""
+        return self.run(sys.executable, "-c", RUN_STAGES, *names)
 
     def dvc(self, *arguments: str, status: int | None = 0) -> str:
         return self.run(sys.executable, "-m", "dvc", *arguments, status=status)
