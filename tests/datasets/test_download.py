@@ -1,9 +1,6 @@
 """The command `download`, with a local server in place of the official addresses."""
 
-import io
 import sys
-from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 
@@ -12,24 +9,9 @@ from automedsam.datasets.download import main
 from automedsam.runtime.downloads import Source
 from automedsam.runtime.script import run
 from http_server import Server, sha256_of
+from zip_files import files_in, zip_of
 
 CSV = b"filename,pixel size(mm),head circumference (mm)\n000_HC.png,0.07,44.3\n"
-
-
-def zip_of(**files: str) -> bytes:
-    content = io.BytesIO()
-    with ZipFile(content, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return content.getvalue()
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 def run_script(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -1,29 +1,12 @@
 """Sources of public data sets, and the safe unpacking of archives."""
 
-import io
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 
 from automedsam.datasets.public_downloads import DATASETS, unpack
 from automedsam.runtime.errors import InputError
-
-
-def zip_of(**files: str) -> bytes:
-    content = io.BytesIO()
-    with ZipFile(content, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return content.getvalue()
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+from zip_files import files_in, zip_of
 
 
 def test_unpack_keeps_existing_files(tmp_path):

@@ -16,34 +16,26 @@ from automedsam.model.image_locator import THUMBNAIL_SIDE
 from automedsam.model.trained import ModelHeader, load_model, read_header
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.tensors import load_header, save_tensors
+from saved_models import make_header
 from training_fixtures import OBJECT
 
 CPU = torch.device("cpu")
 NOT_A_MODEL = r"not a model of this version of automedsam; train it again: run `dvc repro`"
 
 
-def make_header(weights: Weights, classes: Classes = OBJECT, **changes: Any) -> ModelHeader:
-    values: dict[str, Any] = {
-        "backbone": "sam_test",
-        "medsam_checkpoint": str(weights.path),
-        "weights_sha256": weights.sha256(),
-        "use_amp": False,
-        "precision": "float32",
-        "embedding_dtype": "float16",
-        "prompting": "locate",
-        "prompt_source": "both",
-        "sparse_prompt": "box",
-        "class_values": [(cls.name, cls.value) for cls in classes],
+def new_header(weights: Weights, classes: Classes = OBJECT, **changes: Any) -> ModelHeader:
+    """A header with content in each field."""
+    content = {
         "preparation": {"size": 256, "window": None},
         "params": {"epochs": 3, "class_ids": None},
     }
-    return ModelHeader(**values | changes)
+    return make_header(weights, classes, **content | changes)
 
 
 def save(path: Path, weights: Weights, classes: Classes = OBJECT, **kind: Any) -> AutoMedSAM:
     """Save a model of some kind as training does, and return it."""
     model = AutoMedSAM(weights, **kind, classes=len(classes))
-    header = make_header(weights, classes, **kind)
+    header = new_header(weights, classes, **kind)
     save_tensors(path, model.prompter.state_dict(), header.model_dump())
     return model.eval()
 
@@ -94,7 +86,7 @@ def test_classes_of_the_header_keep_their_order(tiny_weights: Weights, path: Pat
 
 def test_read_header_returns_the_saved_header(tiny_weights: Weights, path: Path) -> None:
     changes: dict[str, Any] = {"medsam_checkpoint": None, "use_amp": True, "precision": "bfloat16"}
-    header = make_header(tiny_weights, **changes)
+    header = new_header(tiny_weights, **changes)
     save_tensors(path, {}, header.model_dump())
     restored = read_header(path)
     assert restored == header
@@ -117,8 +109,8 @@ def test_a_header_rejects_invalid_and_unknown_values(
     tiny_weights: Weights, path: Path, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(ValidationError):
-        make_header(tiny_weights, **changes)
-    save_tensors(path, {}, make_header(tiny_weights).model_dump() | changes)
+        new_header(tiny_weights, **changes)
+    save_tensors(path, {}, new_header(tiny_weights).model_dump() | changes)
     with pytest.raises(InputError, match=rf"module\.safetensors: {NOT_A_MODEL}"):
         read_header(path)
 

@@ -156,8 +156,8 @@ def test_unframe_returns_the_pixels_of_the_scan(tmp_path, framing):
 )
 def test_preparation_is_restored_from_json(preparation):
     text = preparation.to_json()
-    assert Preparation.from_json(text) == preparation
-    assert Preparation.from_json(text).to_json() == text
+    assert Preparation.from_dict(json.loads(text)) == preparation
+    assert Preparation.from_dict(json.loads(text)).to_json() == text
     assert json.loads(text).keys() == {"slice_axis", "intensity", "framing"}
 
 

@@ -16,6 +16,25 @@ from automedsam.scans.prepared_scan import Preparation
 SINGLE_CLASS = Classes([ObjectClass("object", SINGLE_CLASS_VALUE)])
 
 
+def make_header(weights: Weights, classes: Classes = SINGLE_CLASS, **changes: Any) -> ModelHeader:
+    """The header of a locating model in full precision; `changes` replace fields."""
+    values: dict[str, Any] = {
+        "backbone": weights.name,
+        "medsam_checkpoint": weights.path.as_posix(),
+        "weights_sha256": weights.sha256(),
+        "use_amp": False,
+        "precision": "float32",
+        "embedding_dtype": "float16",
+        "prompting": "locate",
+        "prompt_source": "both",
+        "sparse_prompt": "box",
+        "class_values": [(cls.name, cls.value) for cls in classes],
+        "preparation": json.loads(Preparation().to_json()),
+        "params": {},
+    }
+    return ModelHeader(**values | changes)
+
+
 def save_model(
     path: Path,
     weights: Weights,
@@ -25,24 +44,8 @@ def save_model(
 ) -> Path:
     """Save a locating model; `changes` replace fields of its header."""
     torch.manual_seed(0)
-    preparation = preparation or Preparation()
-    header = ModelHeader(
-        **{
-            "backbone": weights.name,
-            "medsam_checkpoint": None if weights.path is None else weights.path.as_posix(),
-            "weights_sha256": weights.sha256(),
-            "use_amp": False,
-            "precision": "float32",
-            "embedding_dtype": "float16",
-            "prompting": "locate",
-            "prompt_source": "both",
-            "sparse_prompt": "box",
-            "class_values": [(cls.name, cls.value) for cls in classes],
-            "preparation": json.loads(preparation.to_json()),
-            "params": {},
-        }
-        | changes
-    )
+    prepared = json.loads((preparation or Preparation()).to_json())
+    header = make_header(weights, classes, preparation=prepared, **changes)
     model = AutoMedSAM(
         weights,
         prompting=header.prompting,

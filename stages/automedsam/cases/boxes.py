@@ -58,6 +58,11 @@ def component_boxes(mask: np.ndarray, min_px: int = 1) -> list[Box]:
     ]
 
 
+def boxes_of_all_classes(boxes: BoxesByClass) -> tuple[Box, ...]:
+    """Return the boxes of all classes, class by class."""
+    return tuple(box for boxes_xyxy in boxes.values() for box in boxes_xyxy)
+
+
 def enclosing_box(boxes_xyxy: Sequence[Box]) -> Box:
     """Smallest box around all boxes; the empty box if there are none."""
     if not boxes_xyxy:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from automedsam.cases.boxes import Box, BoxesByClass, Spacing
+from automedsam.cases.boxes import Box, BoxesByClass, Spacing, boxes_of_all_classes
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -36,7 +36,7 @@ class Case:
     @property
     def all_boxes_xyxy(self) -> tuple[Box, ...]:
         """The boxes of all classes."""
-        return tuple(box for boxes_xyxy in self.boxes.values() for box in boxes_xyxy)
+        return boxes_of_all_classes(self.boxes)
 
     @property
     def has_object(self) -> bool:

@@ -81,11 +81,13 @@ class LocatingPrompter(Prompter):
     ) -> tuple[Tensor, Prompts]:
         """Mask logits (B, K, 4 grid, 4 grid), fp32, and the boxes; a class not found has no box."""
         maps = self(image_embeddings, thumbnails)  # (B, K, 4 grid, 4 grid)
+        # Read once, because each read of a buffer waits for the device.
+        settings = list(zip(self.max_parts.tolist(), self.presence_threshold.tolist(), strict=True))
         masks, boxes, presences = [], [], []
         for embedding, image_maps in zip(image_embeddings.split(1), maps, strict=True):
-            for cls, probability in enumerate(image_maps):
-                mask, box, presence = self._predict_mask(
-                    decoder, embedding, probability[None, None], cls
+            for probability, (max_parts, threshold) in zip(image_maps, settings, strict=True):
+                mask, box, presence = predict_mask(
+                    decoder, embedding, probability[None, None], int(max_parts), threshold
                 )
                 masks.append(mask)
                 boxes.append(box)
@@ -96,17 +98,22 @@ class LocatingPrompter(Prompter):
         )
         return torch.cat(masks).view_as(maps).logit(eps=1e-4), prompts
 
-    def _predict_mask(
-        self, decoder: PromptableDecoder, embedding: Tensor, probability: Tensor, cls: int
-    ) -> tuple[Tensor, Tensor, float]:
-        """Mask (1, 1, h, w), box (4,) and presence of one class in one image."""
-        parts = locate(decoder, embedding, probability, int(self.max_parts[cls]))
-        presence = max((part.presence for part in parts), default=0.0)
-        if not parts or presence < float(self.presence_threshold[cls]):
-            # Keep the map for the soft mask, but below the threshold, so that the mask is empty.
-            return probability.clamp(max=EMPTY_PROBABILITY), probability.new_zeros(4), presence
-        mask = decode_parts(decoder, embedding, probability, parts)
-        return mask, enclosing_box_of(parts), presence
+
+def predict_mask(
+    decoder: PromptableDecoder,
+    embedding: Tensor,
+    probability: Tensor,
+    max_parts: int,
+    presence_threshold: float,
+) -> tuple[Tensor, Tensor, float]:
+    """Mask (1, 1, h, w), box (4,) and presence of one class in one image, from its map."""
+    parts = locate(decoder, embedding, probability, max_parts)
+    presence = max((part.presence for part in parts), default=0.0)
+    if not parts or presence < presence_threshold:
+        # Keep the map for the soft mask, but below the threshold, so that the mask is empty.
+        return probability.clamp(max=EMPTY_PROBABILITY), probability.new_zeros(4), presence
+    mask = decode_parts(decoder, embedding, probability, parts)
+    return mask, enclosing_box_of(parts), presence
 
 
 def locate(

@@ -1,6 +1,5 @@
 """Prediction of masks with a trained model, for scans of any kind."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +89,7 @@ class Predictor:
             segmenter=Segmenter(load_model(path, weights, compute.device), compute),
             encoder=Encoder(weights, compute),
             embedding_dtype=header.embedding_dtype,
-            preparation=Preparation.from_json(json.dumps(header.preparation)),
+            preparation=Preparation.from_dict(header.preparation),
             classes=header.classes,
             backbone=header.backbone,
         )

@@ -24,7 +24,7 @@ from automedsam.preparation.survey import Surveyor
 from automedsam.preparation.survey_report import describe_survey
 from automedsam.preparation.writing import write_cases
 from automedsam.runtime.files import atomic_folder
-from automedsam.runtime.parameters.loading import load_params, parse_change
+from automedsam.runtime.parameters.loading import add_set_option, load_params
 from automedsam.runtime.parameters.stages import PrepareParams
 from automedsam.runtime.paths import CLASSES, INDEX, PREPARATION, PREPARED
 from automedsam.runtime.script import argument_parser, parse, progress_bar
@@ -78,15 +78,7 @@ def _parse_arguments() -> Namespace:
     parser.add_argument(
         "--check", action="store_true", help="check the data and print a summary; write nothing"
     )
-    parser.add_argument(
-        "-S",
-        "--set",
-        action="append",
-        default=[],
-        type=parse_change,
-        metavar="KEY=VALUE",
-        help="with --check: use this value instead of the one in params.yaml",
-    )
+    add_set_option(parser, "with --check: use this value instead of the one in params.yaml")
     arguments = parse(parser)
     if arguments.set and not arguments.check:
         parser.error("-S requires --check: the stage itself uses params.yaml only")

@@ -6,8 +6,7 @@ from automedsam.cases.case import SPLITS, Split
 from automedsam.cases.classes import Classes, ObjectClass
 from automedsam.preparation.splits import name_hash
 from automedsam.preparation.survey import SurveyedSlice
-from automedsam.preparation.survey_report import count_phrase
-from automedsam.runtime.errors import ErrorCollector
+from automedsam.runtime.errors import ErrorCollector, count_phrase
 
 
 def choose_slices(

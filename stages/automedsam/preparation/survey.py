@@ -6,7 +6,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from automedsam.cases.boxes import Box, BoxesByClass, Size, Spacing, mask_box_iou
+from automedsam.cases.boxes import (
+    Box,
+    BoxesByClass,
+    Size,
+    Spacing,
+    boxes_of_all_classes,
+    mask_box_iou,
+)
 from automedsam.cases.case import Split
 from automedsam.cases.classes import Classes, label_mask
 from automedsam.datasets.raw_scan import RawScan
@@ -43,7 +50,7 @@ class SurveyedSlice:
     @property
     def all_boxes_xyxy(self) -> tuple[Box, ...]:
         """The boxes of all classes."""
-        return tuple(box for boxes_xyxy in self.boxes.values() for box in boxes_xyxy)
+        return boxes_of_all_classes(self.boxes)
 
 
 @dataclass

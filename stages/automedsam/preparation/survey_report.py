@@ -8,7 +8,7 @@ from automedsam.cases.case import SPLITS, Split
 from automedsam.cases.classes import Classes
 from automedsam.datasets.annotations.drawn import Annotations
 from automedsam.preparation.survey import Survey, SurveyedSlice
-from automedsam.runtime.errors import name_some
+from automedsam.runtime.errors import count_phrase, name_some
 
 MIN_AGREEMENT = 0.7  # mean IoU of drawn boxes with the boxes of masks
 
@@ -45,11 +45,6 @@ def describe_survey(
             f"not used: {count_phrase(unused_images, 'image')} with neither boxes nor a mask"
         )
     return lines
-
-
-def count_phrase(count: int, singular: str, plural: str | None = None) -> str:
-    """A count and its noun, such as "1 box" or "2 boxes"; the plural is the singular with an s."""
-    return f"{count} {singular}" if count == 1 else f"{count} {plural or f'{singular}s'}"
 
 
 def _describe_scans(slices: Sequence[SurveyedSlice]) -> list[str]:

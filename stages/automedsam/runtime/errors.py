@@ -1,4 +1,4 @@
-"""The exception for faults in the input, and the collection of several such faults."""
+"""The exception for faults in the input, their collection, and phrases for messages."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,3 +40,8 @@ def name_some(names: Sequence[str]) -> str:
     """Return the first three names and the number of the others, such as "a, b, c and 2 more"."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
+
+
+def count_phrase(count: int, singular: str, plural: str | None = None) -> str:
+    """Return a count and its noun, such as "1 box"; the default plural is the noun with an s."""
+    return f"{count} {singular}" if count == 1 else f"{count} {plural or f'{singular}s'}"

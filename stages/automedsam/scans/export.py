@@ -14,7 +14,7 @@ from pathlib import Path
 
 from automedsam.runtime.errors import ErrorCollector, InputError
 from automedsam.runtime.image_files import write_image
-from automedsam.runtime.parameters.loading import load_params, parse_change
+from automedsam.runtime.parameters.loading import add_set_option, load_params
 from automedsam.runtime.parameters.stages import PrepareParams
 from automedsam.runtime.paths import image_path, project_folder
 from automedsam.runtime.script import argument_parser, parse, progress_bar
@@ -68,13 +68,7 @@ def _parse_arguments() -> Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument("folder", type=Path, help="folder of images and volumes")
     parser.add_argument("--out", required=True, type=Path, help="folder for the PNGs")
-    parser.add_argument(
-        "-S",
-        "--set",
-        action="append",
-        default=[],
-        type=parse_change,
-        metavar="KEY=VALUE",
-        help="use this value instead of the one in params.yaml: -S slice_axis=coronal",
+    add_set_option(
+        parser, "use this value instead of the one in params.yaml: -S slice_axis=coronal"
     )
     return parse(parser)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -33,9 +34,8 @@ class Preparation:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> "Preparation":
-        """Restore from the output of `to_json`."""
-        parts = json.loads(text)
+    def from_dict(cls, parts: dict[str, Any]) -> "Preparation":
+        """Restore from the content of the JSON that `to_json` returned."""
         window = parts["intensity"]["window"]
         intensity = Intensity(None if window is None else tuple(window))
         return cls(parts["slice_axis"], intensity, Framing(**parts["framing"]))

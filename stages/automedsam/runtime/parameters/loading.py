@@ -1,7 +1,7 @@
 """Reading params.yaml, and changes of single keys from the command line."""
 
 import logging
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,6 +80,19 @@ def load_params(
     params = stage.model_construct(**{key: getattr(config, key) for key in stage.model_fields})
     logger.debug("parameters: %s", params)
     return params
+
+
+def add_set_option(parser: ArgumentParser, purpose: str) -> None:
+    """Add the option `-S KEY=VALUE`, whose values are collected in `set` as pairs."""
+    parser.add_argument(
+        "-S",
+        "--set",
+        action="append",
+        default=[],
+        type=parse_change,
+        metavar="KEY=VALUE",
+        help=purpose,
+    )
 
 
 def parse_change(text: str) -> tuple[str, Any]:
