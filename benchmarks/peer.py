@@ -1,12 +1,12 @@
-"""A U-Net, monai's or our own, trained on the true masks of the same training cases.
+"""A U-Net, monai's or our own, trained on true masks or pseudo-labels of the training cases.
 
-    python benchmarks/peer.py monai
-    python benchmarks/peer.py own
+    python benchmarks/peer.py monai masks
+    python benchmarks/peer.py own pseudo-labels
 
-Run it in a folder with prepared and embedded data, as accuracy.py creates it. The U-Net is trained
-like our image locator: same augmentation, steps, optimizer and moving average. Its targets are true
-masks, which the stages never read. The last printed line is the mean Dice over the classes, each a
-mean over the test cases that show the object.
+Run it in a folder with prepared, embedded and labelled data, as accuracy.py creates it. The U-Net
+is trained like our image locator: same augmentation, steps, optimizer, moving average. The stages
+never read the true masks. The last printed line is the mean Dice over the classes, each a mean over
+the test cases that show the object.
 """
 
 import argparse
@@ -36,7 +36,15 @@ from automedsam.runtime.compute import Compute, be_deterministic, choose_compute
 from automedsam.runtime.image_files import read_image, write_image
 from automedsam.runtime.parameters.loading import load_params
 from automedsam.runtime.parameters.stages import PrepareParams, TrainParams
-from automedsam.runtime.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, TEST_MASKS, image_path
+from automedsam.runtime.paths import (
+    CLASSES,
+    EMBEDDINGS,
+    IMAGES,
+    INDEX,
+    PSEUDO_LABELS,
+    TEST_MASKS,
+    image_path,
+)
 from automedsam.training.inputs import CaseInputs
 from automedsam.training.setup import create_trainer
 
@@ -48,21 +56,25 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("network", choices=["monai", "own"], help="which U-Net to train")
+    parser.add_argument("labels", choices=["masks", "pseudo-labels"], help="what to train it on")
     arguments = parser.parse_args()
     params = load_params(TrainParams)
     compute = choose_compute(params.device, params.use_amp)
     be_deterministic(params.seed)
     classes = read_classes(CLASSES)
     train_cases = read_index(INDEX, classes, "train")
-    write_masks({case.name for case in train_cases}, classes, MASKS)
+    labels = PSEUDO_LABELS
+    if arguments.labels == "masks":
+        labels = MASKS
+        write_masks({case.name for case in train_cases}, classes, labels)
 
-    weights = Weights(params.backbone, params.medsam_checkpoint)
+    weights = Weights(params.backbone_name, params.medsam_checkpoint)
     model = AutoMedSAM(weights, "locate", "image", classes=len(classes)).to(compute.device)
     if arguments.network == "monai":
         prompter_of(model).locators["image"] = monai_unet(len(classes)).to(compute.device)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
     inputs = CaseInputs(model, embeddings, IMAGES, compute.device)
-    trainer = create_trainer(params, inputs, classes, MASKS, compute)
+    trainer = create_trainer(params, inputs, classes, labels, compute)
     for _ in range(params.epochs):
         # The last epoch counts, so one case to validate on is enough.
         trainer.run_epoch(train_cases, train_cases[:1])

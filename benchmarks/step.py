@@ -8,7 +8,7 @@ The stock decoder processes one image after another, ours all at once.
 import torch
 from measure import Way, parse_arguments, peak_gib, report, time_alternating
 
-from automedsam.backbone.architectures import BACKBONES
+from automedsam.backbone.backbones import BACKBONES
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.model.direct import PromptModule
 from automedsam.supervision.box_losses import AutoMedSAMLoss

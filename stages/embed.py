@@ -34,7 +34,7 @@ def main() -> None:
     arguments = parse(parser)
     params = load_params(EmbedParams)
     compute = choose_compute(params.device, params.use_amp)
-    weights = Weights(params.backbone, params.medsam_checkpoint)
+    weights = Weights(params.backbone_name, params.medsam_checkpoint)
     encoder_id = describe_encoder(weights, params.embedding_dtype)
     store = EmbeddingStore(cache_folder() / "embeddings", encoder_id, compute.precision)
 
@@ -51,7 +51,7 @@ def main() -> None:
     # Embed what the store lacks.
     missing = [(job, path) for job, path in jobs if not store.holds(path)]
     counts = f"{len(missing)} images to embed, {len(jobs) - len(missing)} in the store"
-    logger.info("%s on %s: %s", params.backbone, compute, counts)
+    logger.info("%s on %s: %s", params.backbone_name, compute, counts)
     if missing:
         embed(missing, Encoder(weights, compute), store)
 

@@ -45,7 +45,7 @@ def main() -> None:
     parse(argument_parser(__doc__))
     params = load_params(EvaluateParams)
     compute = choose_compute(params.device, params.use_amp)
-    weights = Weights(params.backbone, params.medsam_checkpoint)
+    weights = Weights(params.backbone_name, params.medsam_checkpoint)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
     classes = read_classes(CLASSES)
     cases = read_index(INDEX, classes, "test")

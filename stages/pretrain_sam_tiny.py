@@ -9,10 +9,9 @@ import logging
 import numpy as np
 import torch
 
-from automedsam.backbone.architectures import SAM_TINY_WEIGHTS
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.backbone.pretraining import pretrain
-from automedsam.backbone.weights import Weights
+from automedsam.backbone.weights import SAM_TINY_WEIGHTS, Weights
 from automedsam.cases.boxes import tight_box
 from automedsam.datasets.phantoms import draw_phantom
 from automedsam.evaluation.metrics import dice

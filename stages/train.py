@@ -47,7 +47,7 @@ def main() -> None:
     classes = read_classes(CLASSES)
     train_cases = read_index(INDEX, classes, "train")
     val_cases = read_index(INDEX, classes, "val")
-    weights = Weights(params.backbone, params.medsam_checkpoint)
+    weights = Weights(params.backbone_name, params.medsam_checkpoint)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
     views = embedded_view_count(params.views, params.augmentations)
     embeddings.check(val_cases)
@@ -59,7 +59,7 @@ def main() -> None:
     inputs = CaseInputs(model, embeddings, IMAGES, compute.device)
     trainer = create_trainer(params, inputs, classes, PSEUDO_LABELS, compute)
     trainable = f"{sum(parameter.numel() for parameter in model.prompter.parameters()):,}"
-    logger.info("%s on %s: %s trainable parameters", params.backbone, compute, trainable)
+    logger.info("%s on %s: %s trainable parameters", params.backbone_name, compute, trainable)
 
     # Train, or continue a training that was stopped.
     header = describe_training(params, weights, compute, classes, PREPARATION).model_dump()

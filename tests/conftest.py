@@ -1,5 +1,6 @@
 """Shared fixtures: a small real SAM, a few cases with boxes and embeddings, no internet."""
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from automedsam.backbone.architectures import BACKBONES
+from automedsam.backbone.architectures import Backbone
+from automedsam.backbone.backbones import BACKBONES
 from automedsam.backbone.embeddings import EmbeddingFolder, EmbeddingStore, describe_encoder
 from automedsam.backbone.encoder import Encoder
 from automedsam.backbone.weights import Weights
@@ -24,6 +26,10 @@ from tiny_sam import TINY, write_weights
 from training_fixtures import TrainingFixtures
 
 pytest_plugins = ["small_data"]
+
+# Settings of this machine for the package index; pip runs in a process of its own.
+INDEX_SETTINGS = ("NO_PROXY", "PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_CONFIG_FILE")
+SETTINGS_OF_THIS_MACHINE = {name: os.environ[name] for name in INDEX_SETTINGS if name in os.environ}
 
 torch.set_num_threads(1)  # tests run side by side, and torch's threads wait for each other busily
 
@@ -45,6 +51,18 @@ def _no_internet(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+
+
+@pytest.fixture
+def package_index(_no_internet: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pip ask the package index of this machine, as outside of tests."""
+    for name in INDEX_SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in SETTINGS_OF_THIS_MACHINE.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
@@ -55,10 +73,18 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def tiny_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Weights:
-    """A SAM of input 64, grid 8 and 32 channels, its weights at random."""
-    monkeypatch.setitem(BACKBONES, "sam_test", TINY)
-    return Weights("sam_test", write_weights(tmp_path / "sam_test.pth"))
+def tiny_backbone() -> Backbone:
+    """The architecture of `tiny_weights`: a SAM of input 64, grid 8 and 32 channels."""
+    return TINY
+
+
+@pytest.fixture
+def tiny_weights(
+    tiny_backbone: Backbone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Weights:
+    """A small backbone, its weights at random."""
+    monkeypatch.setitem(BACKBONES, "sam_test", tiny_backbone)
+    return Weights("sam_test", write_weights(tmp_path / "sam_test.pth", tiny_backbone))
 
 
 @pytest.fixture

@@ -4,14 +4,15 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from automedsam.__main__ import COMMANDS, main
-from automedsam.backbone.architectures import SAM_TINY_WEIGHTS
-from automedsam.backbone.weights import Weights
+from automedsam.backbone.weights import SAM_TINY_WEIGHTS, Weights
+from automedsam.runtime.options import BackboneName
 from repository import STAGES
 from small_data import contents, save_cases
 
@@ -170,10 +171,19 @@ def test_slices_writes_pictures(run_command):
     assert Path("out/a.png").is_file()
 
 
-def test_weights_prints_path_and_hash(run_command):
+def test_weights_prints_path_hash_license_and_training_data(run_command):
     ended = run_command("weights", "sam_tiny")
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == f"{SAM_TINY_WEIGHTS}: SHA-256 {Weights('sam_tiny').sha256()}\n"
+    assert ended.stdout == (
+        f"{SAM_TINY_WEIGHTS}: SHA-256 {Weights('sam_tiny').sha256()}\n"
+        "license: Apache-2.0, the authors of this software\n"
+        "training data: synthetic phantoms of this software only; not suited to real images\n"
+    )
+
+
+def test_weights_offers_every_backbone(run_command):
+    ended = run_command("weights", "--help")
+    assert f"{{{','.join(get_args(BackboneName))}}}" in ended.stdout
 
 
 def test_predict_reports_missing_images_in_one_line(run_command, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from automedsam.backbone.architectures import BACKBONES
+from automedsam.backbone.backbones import BACKBONES
 from automedsam.backbone.embeddings import (
     FORMAT,
     EmbeddingFolder,

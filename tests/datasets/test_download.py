@@ -62,7 +62,7 @@ def test_download_reports_an_unexpected_file_in_one_line(
     assert run_script(monkeypatch, "hc18", "--to", str(tmp_path)) == 1
     message = capsys.readouterr().err.splitlines()[-1]
     assert message.startswith(
-        f"download: {hc18[0].url}: expected {hc18[0].size_bytes} bytes, found 6; "
+        f"download: {hc18[0].urls[0]}: expected {hc18[0].size_bytes} bytes, found 6; "
     )
     assert str(tmp_path / "training_set.zip") in message
     assert files_in(tmp_path) == {}

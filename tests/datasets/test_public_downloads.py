@@ -68,9 +68,9 @@ def test_unpack_of_a_damaged_zip_leaves_no_traces(tmp_path):
 
 def test_hc18_has_the_published_sources():
     archive, table = DATASETS["hc18"]
-    assert archive.url == "https://zenodo.org/records/1327317/files/training_set.zip"
+    assert archive.urls == ("https://zenodo.org/records/1327317/files/training_set.zip",)
     assert archive.sha256 == "fd20d7909df892cfbdc0850de18072dbdad4dc3bc0a57202d4cc818d4715de36"
-    assert (
-        table.url == "https://zenodo.org/records/1327317/files/training_set_pixel_size_and_HC.csv"
+    assert table.urls == (
+        "https://zenodo.org/records/1327317/files/training_set_pixel_size_and_HC.csv",
     )
     assert table.sha256 is None

@@ -1,5 +1,6 @@
 """The contact sheet of pseudo-labels."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +18,26 @@ def make_label(
     *,
     level: float = 0.9,
     channels: tuple[int, ...] = (),
+    agreement: float = 0.876,
 ) -> ShownLabel:
     image = np.random.default_rng(0).integers(0, 256, (40, 60, *channels), np.uint8)
     probability = np.zeros((40, 60), np.float32)
     probability[10:30, 15:45] = level
-    return ShownLabel(name, ((15, 10, 45, 30),), image, probability, rejection)
+    return ShownLabel(
+        name=name,
+        boxes_xyxy=((15, 10, 45, 30),),
+        image=image,
+        probability=probability,
+        box_agreement=agreement,
+        rejection=rejection,
+    )
 
 
-def draw_sheet(path: Path, labels: list[ShownLabel]) -> None:
+def draw_sheet(path: Path, labels: list[ShownLabel], title: str = "title") -> None:
     sheet = LabelSheet()
     for label in labels:
         sheet.add(label)
-    sheet.draw(path)
+    sheet.draw(path, title)
 
 
 def titles_of(figure: Figure) -> list[str]:
@@ -55,12 +64,33 @@ def test_different_labels_give_different_sheets(tmp_path: Path) -> None:
     assert (tmp_path / "one.png").read_bytes() != (tmp_path / "other.png").read_bytes()
 
 
-def test_rejected_labels_come_first_with_the_reason(tmp_path: Path, figures: list[Figure]) -> None:
+def test_rejected_labels_come_first_with_reason_and_agreement(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
     draw_sheet(
         tmp_path / "a.png",
-        [make_label("a"), make_label("b", "fills 3% of its box"), make_label("c")],
+        [
+            make_label("a"),
+            make_label("b", "fills 3% of its box", agreement=0.1),
+            make_label("c", agreement=1.0),
+        ],
     )
-    assert titles_of(figures[0]) == ["b: rejected,\nit fills 3% of its box", "a", "c"]
+    assert titles_of(figures[0]) == [
+        "b: rejected,\nit fills 3% of its box\nagreement 0.10",
+        "a\nagreement 0.88",
+        "c\nagreement 1.00",
+    ]
+
+
+def test_the_title_is_above_the_images(tmp_path: Path, figures: list[Figure]) -> None:
+    draw_sheet(tmp_path / "one.png", [make_label("a")], "1 accepted")
+    draw_sheet(tmp_path / "two.png", [make_label("a")], "1 accepted\n$class: poor")
+    assert [figure.get_suptitle() for figure in figures] == [
+        "1 accepted",
+        "1 accepted\n$class: poor",
+    ]
+    one, two = (figure.get_figheight() for figure in figures)
+    assert two > one
 
 
 def test_sheet_shows_at_most_max_shown_labels(tmp_path: Path, figures: list[Figure]) -> None:
@@ -76,23 +106,13 @@ def test_sheet_shows_at_most_max_shown_labels(tmp_path: Path, figures: list[Figu
 def test_labels_without_a_contour_are_drawn(tmp_path: Path, level: float) -> None:
     """The probability is below 0.5 everywhere, or above, as in a box around the whole image."""
     probability = np.full((40, 60), level)
-    draw_sheet(
-        tmp_path / "a.png",
-        [ShownLabel("a", ((0, 0, 60, 40),), np.zeros((40, 60), np.uint8), probability, None)],
-    )
+    draw_sheet(tmp_path / "a.png", [replace(make_label("a"), probability=probability)])
     assert (tmp_path / "a.png").is_file()
 
 
 def test_sheet_without_labels_is_drawn(tmp_path: Path) -> None:
     draw_sheet(tmp_path / "a.png", [])
     assert (tmp_path / "a.png").is_file()
-
-
-def test_labels_that_are_not_shown_are_counted() -> None:
-    sheet = LabelSheet()
-    for number in range(3 * MAX_SHOWN):
-        sheet.add(make_label(str(number), None if number % 3 else "is wrong"))
-    assert (sheet.accepted, sheet.rejected) == (2 * MAX_SHOWN, MAX_SHOWN)
 
 
 def test_legend_has_an_entry_for_rejected_labels_if_there_are_any(

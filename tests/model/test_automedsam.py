@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from automedsam.backbone.architectures import BACKBONES
+from automedsam.backbone.backbones import BACKBONES
 from automedsam.backbone.weights import Weights
 from automedsam.model.automedsam import AutoMedSAM, create_model
 from automedsam.model.image_locator import THUMBNAIL_SIDE
@@ -114,9 +114,7 @@ def test_create_model_loads_a_checkpoint(tiny_weights: Weights) -> None:
 
 
 def test_create_model_reports_a_missing_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"absent\.pth: file not found; .* weights of medsam_vit_b"
-    ):
+    with pytest.raises(InputError, match=r"absent\.pth: file not found; .* weights of lite_medsam"):
         create_model(tmp_path / "absent.pth")
 
 

@@ -95,6 +95,37 @@ def test_a_map_is_the_mean_probability_of_both_locators() -> None:
     torch.testing.assert_close(maps, (from_embedding + from_image) / 2)
 
 
+def test_large_embeddings_are_reduced_and_maps_keep_their_size() -> None:
+    """Embeddings of LiteMedSAM: 256 channels and 64 x 64 cells."""
+    prompter = LocatingPrompter(256, "embedding").eval()
+    embeddings = torch.randn(1, 256, 64, 64)
+    prompter.reduction.fit([embeddings])
+    reduced = prompter.reduction(embeddings)
+    assert reduced.shape == (1, 64, 32, 32)
+    maps = prompter(embeddings, None)
+    assert maps.shape == (1, 1, 256, 256)
+    assert torch.equal(maps, prompter.predict_maps({"embedding": reduced}, 256))
+    expected = F.interpolate(prompter.locators["embedding"](reduced), (256, 256), mode="bilinear")
+    torch.testing.assert_close(maps, expected.sigmoid())
+
+
+def test_size_of_the_embedding_locator_is_bounded() -> None:
+    """Behind every large backbone, it has as many parameters as behind 64 channels."""
+    small, large = (
+        sum(parameter.numel() for parameter in LocatingPrompter(channels, "embedding").parameters())
+        for channels in (64, 256)
+    )
+    assert small == large
+
+
+def test_the_reduction_is_part_of_the_state() -> None:
+    prompter, other = (LocatingPrompter(80, "embedding").eval() for _ in range(2))
+    embeddings = torch.randn(2, 80, 16, 16) * torch.linspace(1, 3, 80)[:, None, None]
+    prompter.reduction.fit([embeddings])
+    other.load_state_dict(prompter.state_dict())
+    assert torch.equal(other(embeddings, None), prompter(embeddings, None))
+
+
 @pytest.mark.parametrize("source", ["embedding", "image"])
 def test_the_map_of_one_source_ignores_the_other_input(source: PromptSource) -> None:
     prompter = LocatingPrompter(32, source).eval()

@@ -90,7 +90,7 @@ def test_read_header_returns_the_saved_header(tiny_weights: Weights, path: Path)
     save_tensors(path, {}, header.model_dump())
     restored = read_header(path)
     assert restored == header
-    assert restored.version == 1
+    assert restored.version == 2
     assert restored.medsam_checkpoint is None
     assert restored.use_amp is True
 
@@ -98,7 +98,8 @@ def test_read_header_returns_the_saved_header(tiny_weights: Weights, path: Path)
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 2},
+        {"version": 1},
+        {"version": 3},
         {"prompting": "guess"},
         {"prompt_source": None},
         {"class_values": [("liver",)]},

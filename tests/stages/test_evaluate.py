@@ -81,6 +81,8 @@ def save_model(classes: Classes) -> None:
         backbone="sam_tiny",
         medsam_checkpoint=None,
         weights_sha256="0",
+        weights_licence="none",
+        weights_training_data="none",
         use_amp=False,
         precision="float32",
         embedding_dtype="float16",

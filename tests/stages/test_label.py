@@ -1,5 +1,6 @@
 """The label stage on phantoms: one label per boxed training image, and a list of rejected ones."""
 
+import json
 import shutil
 import sys
 from dataclasses import replace
@@ -20,7 +21,15 @@ from automedsam.evaluation.metrics import dice
 from automedsam.runtime.compute import choose_compute
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.image_files import read_image, write_image
-from automedsam.runtime.paths import CLASSES, EMBEDDINGS, IMAGES, INDEX, LABEL_REPORT, PSEUDO_LABELS
+from automedsam.runtime.paths import (
+    CLASSES,
+    EMBEDDINGS,
+    IMAGES,
+    INDEX,
+    LABEL_METRICS,
+    LABEL_REPORT,
+    PSEUDO_LABELS,
+)
 from label import main
 from repository import ROOT
 from training_fixtures import OBJECT
@@ -33,6 +42,11 @@ WHOLE_IMAGE = (0, 0, 256, 256)
 
 def make_case(name: str, split: Split, *boxes_xyxy: Box) -> Case:
     return Case(name, name, split, 256, 256, {SINGLE_CLASS_VALUE: boxes_xyxy})
+
+
+def read_metrics() -> dict[str, float]:
+    metrics: dict[str, float] = json.loads(LABEL_METRICS.read_text(encoding="utf-8"))
+    return metrics
 
 
 @pytest.fixture
@@ -81,8 +95,39 @@ def test_a_label_that_does_not_fit_its_box_is_rejected_and_reported(
     assert {path.name for path in PSEUDO_LABELS.iterdir()} == {"a.png", "b.png"}
     printed = capsys.readouterr()
     assert "warning: pseudo-label of c rejected: it " in printed.err
-    assert "2 pseudo-labels accepted, 1 rejected" in printed.out
+    assert "2 pseudo-labels accepted, 1 rejected; their masks agree with the drawn" in printed.out
     assert "% of its box" in printed.err or "short of a side" in printed.err
+
+
+def test_metrics_and_summary_state_the_agreement_with_the_boxes(
+    cases: list[Case], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Case c, whose box is the whole image, is included: two labels agree, and one does not."""
+    main()
+    metrics = read_metrics()
+    assert (metrics["accepted"], metrics["rejected"]) == (2, 1)
+    assert set(metrics) == {"accepted", "rejected", "box_agreement"}
+    assert 0.5 < metrics["box_agreement"] < 0.9
+    printed = capsys.readouterr()
+    agreement = f"agree with the drawn boxes by {metrics['box_agreement']:.2f} (mean IoU)"
+    assert agreement in printed.out
+    assert "poorly" not in printed.err  # one of three is no more than a third
+
+
+def test_metrics_are_written_and_a_warning_is_printed_if_every_label_is_rejected(
+    cases: list[Case], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_index(INDEX, [cases[2], cases[3]])
+    main()
+    metrics = read_metrics()
+    assert (metrics["accepted"], metrics["rejected"]) == (0, 1)
+    assert metrics["box_agreement"] < 0.7
+    assert list(PSEUDO_LABELS.iterdir()) == []
+    assert LABEL_REPORT.is_file()
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "poorly" in line]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("warning: the masks of sam_tiny fit the drawn boxes poorly (mean")
+    assert "1 of 1 rejected" in warnings[0]
 
 
 def test_labels_of_an_earlier_run_are_deleted(cases: list[Case]) -> None:
@@ -96,7 +141,10 @@ def test_two_runs_write_the_same_bytes(cases: list[Case]) -> None:
     for _ in range(2):
         main()
         written.append(
-            [path.read_bytes() for path in (*sorted(PSEUDO_LABELS.iterdir()), LABEL_REPORT)]
+            [
+                path.read_bytes()
+                for path in (*sorted(PSEUDO_LABELS.iterdir()), LABEL_REPORT, LABEL_METRICS)
+            ]
         )
     assert written[0] == written[1]
 
@@ -126,3 +174,9 @@ def test_each_class_has_its_own_folder_of_labels(
     printed = capsys.readouterr()
     assert "pseudo-label of a, rest rejected: it " in printed.err
     assert "2 pseudo-labels accepted, 1 rejected" in printed.out
+    metrics = read_metrics()
+    assert [metrics[f"{key}_of_ring"] for key in ("accepted", "rejected")] == [1, 0]
+    assert [metrics[f"{key}_of_rest"] for key in ("accepted", "rejected")] == [1, 1]
+    assert metrics["box_agreement_of_ring"] > metrics["box_agreement_of_rest"]
+    assert "warning: class rest: the masks of sam_tiny fit the drawn boxes poorly" in printed.err
+    assert "class ring" not in printed.err

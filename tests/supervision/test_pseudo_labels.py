@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from automedsam.backbone.architectures import BACKBONES
+from automedsam.backbone.backbones import BACKBONES
 from automedsam.backbone.embeddings import EmbeddingFolder
 from automedsam.backbone.encoder import Encoder
 from automedsam.backbone.preprocessing import Preprocessing
@@ -17,7 +17,12 @@ from automedsam.cases.classes import Classes, ObjectClass
 from automedsam.datasets.phantoms import draw_phantom
 from automedsam.evaluation.metrics import dice
 from automedsam.runtime.compute import Compute
-from automedsam.supervision.pseudo_labels import PseudoLabeler, filter_labels, rejection_reason
+from automedsam.supervision.pseudo_labels import (
+    PseudoLabeler,
+    box_agreement,
+    filter_labels,
+    rejection_reason,
+)
 
 CPU = Compute(torch.device("cpu"), torch.float32)
 
@@ -27,10 +32,11 @@ def test_label_of_a_phantom_is_close_to_the_true_mask(seed: int) -> None:
     weights, phantom = Weights("sam_tiny"), draw_phantom(np.random.default_rng([4, seed]))
     boxes_xyxy = [tight_box(phantom.mask)]
     embedding = Encoder(weights, CPU)(phantom.image)[None].float()
-    label = PseudoLabeler(weights, CPU).label_boxes(embedding, boxes_xyxy, (256, 256))
+    label, agreement = PseudoLabeler(weights, CPU).label_boxes(embedding, boxes_xyxy, (256, 256))
     assert (label.shape, label.dtype) == ((256, 256), np.float32)
     assert dice(label > 0.5, phantom.mask) > 0.9
     assert rejection_reason(label, boxes_xyxy) is None
+    assert 0.85 < agreement <= 1
 
 
 @pytest.mark.parametrize("kind", ["medsam", "sam"])
@@ -46,9 +52,9 @@ def test_label_is_a_probability_inside_of_the_boxes_and_0_outside(
         BACKBONES, "sam_test", replace(tiny_weights.backbone, preprocessing=preprocessing)
     )
     labeler = PseudoLabeler(tiny_weights, CPU)
-    for case in cases:
+    for case in (case for case in cases if case.has_object):
         embedding = embeddings.load([case], CPU.device)
-        label = labeler.label_boxes(embedding, case.all_boxes_xyxy, case.image_size)
+        label, _ = labeler.label_boxes(embedding, case.all_boxes_xyxy, case.image_size)
         inside = fill_boxes(case.all_boxes_xyxy, case.image_size)
         assert label.shape == case.image_size
         assert not label[~inside].any()
@@ -60,11 +66,12 @@ def test_overlapping_boxes_keep_the_larger_probability(
 ) -> None:
     left, right = (20, 6, 46, 27), (40, 10, 61, 30)
     labeler, embedding = PseudoLabeler(tiny_weights, CPU), embeddings.load(cases[4:], CPU.device)
-    left_label, right_label, label = (
+    (left_label, left_agreement), (right_label, right_agreement), (label, agreement) = (
         labeler.label_boxes(embedding, boxes, cases[4].image_size)
         for boxes in ([left], [right], [left, right])
     )
     np.testing.assert_array_equal(label, np.maximum(left_label, right_label))
+    assert agreement == pytest.approx((left_agreement + right_agreement) / 2)
 
 
 def test_label_boxes_is_reproducible(
@@ -72,7 +79,7 @@ def test_label_boxes_is_reproducible(
 ) -> None:
     labeler, embedding = PseudoLabeler(tiny_weights, CPU), embeddings.load(cases[:1], CPU.device)
     one, other = (
-        labeler.label_boxes(embedding, cases[0].all_boxes_xyxy, cases[0].image_size)
+        labeler.label_boxes(embedding, cases[0].all_boxes_xyxy, cases[0].image_size)[0]
         for _ in range(2)
     )
     assert np.array_equal(one, other)
@@ -94,6 +101,40 @@ def test_label_skips_classes_without_a_box_and_keeps_their_order(
 
 def filled(*boxes: Box, size: tuple[int, int] = (100, 120)) -> np.ndarray:
     return fill_boxes(boxes, size).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("mask", "agreement"),
+    [
+        pytest.param(filled((20, 30, 30, 40)), 1, id="full"),
+        pytest.param(filled((20, 30, 25, 40)), 0.5, id="half"),
+        pytest.param(filled((20, 30, 21, 31), (29, 39, 30, 40)), 1, id="two corners"),
+        pytest.param(filled((20, 30, 30, 50)), 0.5, id="spills over one side"),
+        pytest.param(filled((15, 25, 35, 45)), 0.25, id="spills over all sides"),
+        pytest.param(filled((25, 30, 35, 40)), 1 / 3, id="shifted"),
+        pytest.param(filled((20, 30, 30, 40), (60, 70, 61, 71)), 1, id="speck outside"),
+        pytest.param(filled((20, 30, 30, 40), (29, 35, 40, 36)), 0.5, id="line out of the box"),
+        pytest.param(filled((60, 30, 70, 40)), 0, id="outside"),
+        pytest.param(filled(), 0, id="empty"),
+        pytest.param(0.5 * filled((20, 30, 30, 40)), 0, id="not certain"),
+        pytest.param(0.51 * filled((20, 30, 30, 40)), 1, id="barely certain"),
+    ],
+)
+def test_box_agreement_is_the_iou_of_the_box_with_the_tight_box_of_the_mask(
+    mask: np.ndarray, agreement: float
+) -> None:
+    assert box_agreement(mask, (20, 30, 30, 40)) == pytest.approx(agreement)
+
+
+def test_agreement_is_that_of_the_mask_before_clipping(
+    tiny_weights: Weights, cases: list[Case], embeddings: EmbeddingFolder
+) -> None:
+    """The random decoder answers with most of the image, whatever the box is."""
+    case, embedding, box = cases[0], embeddings.load(cases[:1], CPU.device), (30, 20, 40, 30)
+    labeler = PseudoLabeler(tiny_weights, CPU)
+    label, agreement = labeler.label_boxes(embedding, [box], case.image_size)
+    assert tight_box(label > 0.5) == box
+    assert agreement == pytest.approx(100 / (64 * 48))
 
 
 BOX = (10, 20, 90, 80)  # 80 px wide, 60 high

@@ -28,7 +28,13 @@ class Server:
         self, name: str, content: bytes, sha256: str | None = None, size_bytes: int | None = None
     ) -> Source:
         self.files[f"/{name}"] = content, len(content)
-        return Source(f"{self.url}/{name}", sha256, size_bytes, "CC BY 4.0, somebody")
+        return Source(
+            name=name,
+            urls=(f"{self.url}/{name}",),
+            sha256=sha256,
+            size_bytes=size_bytes,
+            licence="CC BY 4.0, somebody",
+        )
 
     def known_source(self, name: str, content: bytes) -> Source:
         return self.source(name, content, sha256_of(content), len(content))

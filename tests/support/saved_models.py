@@ -22,6 +22,8 @@ def make_header(weights: Weights, classes: Classes = SINGLE_CLASS, **changes: An
         "backbone": weights.name,
         "medsam_checkpoint": weights.path.as_posix(),
         "weights_sha256": weights.sha256(),
+        "weights_licence": weights.backbone.licence,
+        "weights_training_data": weights.backbone.training_data,
         "use_amp": False,
         "precision": "float32",
         "embedding_dtype": "float16",

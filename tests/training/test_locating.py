@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from automedsam.backbone.architectures import Backbone
 from automedsam.cases.augmentation import embedded_view
 from automedsam.cases.boxes import box_iou, largest_box
 from automedsam.cases.case import Case
 from automedsam.cases.classes import SINGLE_CLASS_VALUE, Classes, ObjectClass
 from automedsam.model.automedsam import AutoMedSAM
+from automedsam.model.embedding_reduction import EmbeddingReduction
 from automedsam.model.image_locator import THUMBNAIL_SIDE
 from automedsam.model.prompts import Prompts
 from automedsam.runtime.image_files import write_image
@@ -26,6 +28,7 @@ from automedsam.supervision.targets import (
 )
 from automedsam.training.locating import VIEWS_PER_CASE, LocatingRecipe
 from automedsam.training.trainer import Trainer
+from tiny_sam import TINY, TINY_LITE
 from training_fixtures import (
     CPU,
     LOCATING,
@@ -41,19 +44,36 @@ LEFT, RIGHT = ObjectClass("left", 1), ObjectClass("right", 2)
 TWO_CLASSES = Classes([LEFT, RIGHT])
 
 
-def record_loads(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[str, int]]]:
-    """A list that receives case and view of each embedding of each step to come."""
-    loaded: list[list[tuple[str, int]]] = []
+def record_loads(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """A list that receives case and view of each embedding that is read from now on."""
+    loaded: list[tuple[str, int]] = []
     embeddings = trainer.context.inputs.embeddings
     load = embeddings.load
 
     def record(batch: list[Case], device: torch.device, views: list[int] | None = None) -> Tensor:
-        if views is not None:
-            loaded.append([(case.name, view) for case, view in zip(batch, views, strict=True)])
+        numbers = [0] * len(batch) if views is None else views
+        loaded.extend((case.name, view) for case, view in zip(batch, numbers, strict=True))
         return load(batch, device, views)
 
     monkeypatch.setattr(embeddings, "load", record)
     return loaded
+
+
+def record_training_views(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[str, int]]:
+    """A list that receives case and view of each embedding that a step trains on, cached or not."""
+    used: list[tuple[str, int]] = []
+    recipe = recipe_of(trainer)
+    features = recipe._features
+
+    def record(case: Case, view: int) -> Tensor:
+        if case.split == "train":
+            used.append((case.name, view))
+        return features(case, view)
+
+    monkeypatch.setattr(recipe, "_features", record)
+    return used
 
 
 def recipe_of(trainer: Trainer) -> LocatingRecipe:
@@ -75,14 +95,13 @@ def test_an_epoch_has_the_given_steps_with_each_case_equally_often(
     material: TrainingFixtures, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = material.locating(source="embedding", steps_per_epoch=4)
-    loaded = record_loads(trainer, monkeypatch)
+    used = record_training_views(trainer, monkeypatch)
     run(trainer, cases, 2)
-    assert [len(batch) for batch in loaded] == [2 * VIEWS_PER_CASE] * 8
-    epochs = [[name for batch in loaded[at : at + 4] for name, _ in batch[:2]] for at in (0, 4)]
-    assert all(
-        [name for name, _ in batch] == [name for name, _ in batch[:2]] * VIEWS_PER_CASE
-        for batch in loaded
-    )
+    size = 2 * VIEWS_PER_CASE
+    steps = [[name for name, _ in used[at : at + size]] for at in range(0, len(used), size)]
+    assert len(steps) == 8
+    assert all(names == names[:2] * VIEWS_PER_CASE for names in steps)
+    epochs = [[name for names in steps[at : at + 4] for name in names[:2]] for at in (0, 4)]
     for names in epochs:
         assert sorted(names[:3]) == sorted(names[3:6]) == ["a", "b", "c"]
         assert max(Counter(names).values()) == 3
@@ -93,11 +112,9 @@ def test_all_stored_views_are_sampled(
     material: TrainingFixtures, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = material.locating(source="embedding", steps_per_epoch=10, batch_size=3)
-    loaded = record_loads(trainer, monkeypatch)
+    used = record_training_views(trainer, monkeypatch)
     run(trainer, cases, 1)
-    assert {pair for batch in loaded for pair in batch} == {
-        (name, view) for name in "abc" for view in range(3)
-    }
+    assert set(used) == {(name, view) for name in "abc" for view in range(3)}
 
 
 def test_without_views_only_the_images_themselves_are_loaded(
@@ -107,9 +124,84 @@ def test_without_views_only_the_images_themselves_are_loaded(
         for view in (1, 2):
             material.embeddings.path(case, view).unlink()
     trainer = material.locating(source="embedding", views=0)
+    used = record_training_views(trainer, monkeypatch)
+    run(trainer, cases, 2)
+    assert {view for _, view in used} == {0}
+
+
+@pytest.mark.parametrize("tiny_backbone", [TINY, TINY_LITE])
+def test_an_embedding_is_read_once_per_training(
+    tiny_backbone: Backbone,
+    material: TrainingFixtures,
+    cases: list[Case],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The fit of the reduction, which small embeddings do not need, reads each once more."""
+    trainer = material.locating(source="embedding", steps_per_epoch=10)
+    loaded = record_loads(trainer, monkeypatch)
+    run(trainer, cases, 3)
+    of_training = [(name, view) for name in "abc" for view in range(3)]
+    if tiny_backbone is TINY_LITE:
+        assert loaded[:9] == of_training
+        del loaded[:9]
+    assert sorted(loaded) == [*of_training, ("d", 0), ("e", 0)]
+
+
+def test_the_image_locator_needs_embeddings_for_predictions_only(
+    material: TrainingFixtures, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = material.locating(source="image")
     loaded = record_loads(trainer, monkeypatch)
     run(trainer, cases, 2)
-    assert {view for batch in loaded for _, view in batch} == {0}
+    trainer.finish(cases[3:])
+    assert loaded == []
+    trainer.segment(cases[3:])
+    assert loaded == [("d", 0), ("e", 0)]
+
+
+@pytest.mark.parametrize("tiny_backbone", [TINY_LITE])
+@pytest.mark.parametrize("source", ["embedding", "both"])
+def test_the_reduction_is_fitted_once_to_training_images_and_their_views(
+    material: TrainingFixtures, cases: list[Case], source: str
+) -> None:
+    trainer = material.locating(source=source)
+    reduction = recipe_of(trainer).average.reduction
+    trainer.run_epoch(cases[:3], cases[3:])
+    expected = EmbeddingReduction(80)
+    expected.fit(
+        material.embeddings.load([case], CPU.device, [view])
+        for case in cases[:3]
+        for view in range(3)
+    )
+    assert equal(dict(reduction.state_dict()), dict(expected.state_dict()))
+    trainer.run_epoch(cases[:1], cases[3:])
+    assert equal(dict(reduction.state_dict()), dict(expected.state_dict()))
+    assert torch.equal(trainer.best["reduction.components"], expected.components)
+    assert torch.equal(trainer.best["reduction.centre"], expected.centre)
+
+
+@pytest.mark.parametrize("tiny_backbone", [TINY_LITE])
+@pytest.mark.parametrize("source", ["embedding", "both"])
+@pytest.mark.parametrize("max_grid", [32, 8])
+def test_validation_gives_the_maps_that_the_prompter_predicts(
+    material: TrainingFixtures,
+    cases: list[Case],
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    max_grid: int,
+) -> None:
+    """The embeddings have 16 x 16 cells; with `max_grid` 8, the locators see averages of them."""
+    monkeypatch.setattr("automedsam.model.embedding_reduction.MAX_GRID", max_grid)
+    trainer = run(material.locating(source=source), cases, 2)
+    model = trainer.context.model
+    with torch.inference_mode():
+        maps = model.prompter(*trainer.context.inputs.load(cases[3:]))
+        found, _ = trainer.recipe.validate_batch(cases[3:])
+    assert maps.shape == (2, 1, 64, 64)
+    expected = trainer.context.to_images(maps.logit(eps=1e-4), cases[3:])
+    for mask, expected_mask in zip(found, expected, strict=True):
+        torch.testing.assert_close(mask, expected_mask)
+        assert mask.std() > 0
 
 
 @pytest.mark.parametrize(
@@ -135,10 +227,11 @@ def test_the_label_of_an_embedded_view_is_warped_like_the_view(
     trainer = material.locating(source="embedding", batch_size=1, steps_per_epoch=1)
     recipe = recipe_of(trainer)
     recipe.learner.eval()
-    loaded = record_loads(trainer, monkeypatch)
+    used = record_training_views(trainer, monkeypatch)
     before = {key: value.clone() for key, value in recipe.learner.state_dict().items()}
     trainer.run_epoch(cases[:1], cases[3:])
-    names, views = zip(*loaded[0], strict=True)
+    names, views = zip(*used, strict=True)
+    assert len(views) == VIEWS_PER_CASE
     assert set(names) == {"a"}
     targets = read_targets(material.pseudo_labels, cases[0], OBJECT)
     warped = [
@@ -272,6 +365,15 @@ def test_calibration_chooses_the_threshold_by_validation_boxes(
         {key: value for key, value in trainer.best.items() if key != "presence_threshold"},
         {key: value for key, value in best.items() if key != "presence_threshold"},
     )
+
+
+def test_calibration_predicts_nothing_if_every_image_shows_the_object(
+    material: TrainingFixtures, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = run(material.locating(), cases, 1)
+    monkeypatch.delattr(AutoMedSAM, "forward")
+    trainer.finish(cases[3:])
+    assert trainer.best["presence_threshold"].tolist() == [0]
 
 
 def test_a_model_without_locators_is_rejected(material: TrainingFixtures) -> None:

@@ -105,8 +105,30 @@ def test_the_header_describes_the_training(material: TrainingFixtures, tmp_path:
     header = describe_training(params, material.weights, compute, TWO_CLASSES, preparation)
     assert header.classes == TWO_CLASSES
     assert header.weights_sha256 == material.weights.sha256()
+    assert header.weights_licence == material.weights.backbone.licence
+    assert header.weights_training_data == material.weights.backbone.training_data
     assert (header.prompting, header.prompt_source) == ("locate", "image")
     assert header.precision == compute.precision
     assert header.preparation == {"slice_axis": "auto"}
     assert header.params["epochs"] == 3
     assert ModelHeader.model_validate(json.loads(header.model_dump_json())) == header
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "sam_tiny"),
+        ({"dataset": "hc18"}, "lite_medsam"),
+        ({"dataset": "hc18", "backbone": "sam_vit_b"}, "sam_vit_b"),
+    ],
+)
+def test_the_header_names_the_backbone_that_was_used(
+    material: TrainingFixtures, tmp_path: Path, changes: dict[str, str], name: str
+) -> None:
+    preparation = tmp_path / "preparation.json"
+    preparation.write_text("{}", encoding="utf-8")
+    params = load_params(TrainParams, changes, ROOT)
+    compute = choose_compute("cpu", False)
+    header = describe_training(params, material.weights, compute, OBJECT, preparation)
+    assert header.backbone == name
+    assert header.params["backbone"] == changes.get("backbone", "auto")

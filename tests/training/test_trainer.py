@@ -15,6 +15,7 @@ from automedsam.cases.classes import SINGLE_CLASS_VALUE
 from automedsam.runtime.compute import Compute
 from automedsam.runtime.errors import InputError
 from automedsam.training.trainer import Trainer
+from tiny_sam import TINY, TINY_LITE
 from training_fixtures import TrainingFixtures, equal, prompter_state, run
 
 CreateTrainer = Callable[..., Trainer]
@@ -54,7 +55,9 @@ def test_each_setting_changes_the_result(
     assert not equal(prompter_state(one), prompter_state(other))
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("tiny_backbone", "stop"), [(TINY, 1), (TINY, 2), (TINY, 3), (TINY_LITE, 1), (TINY_LITE, 3)]
+)
 def test_a_resumed_run_ends_like_an_uninterrupted_one(
     create_trainer: CreateTrainer, cases: list[Case], tmp_path: Path, stop: int
 ) -> None:

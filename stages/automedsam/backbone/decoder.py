@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from automedsam.backbone.architectures import MaskDecoder, PromptEncoder
+from automedsam.backbone.sam_networks import MaskDecoder, PromptEncoder
 
 
 class PromptableDecoder(nn.Module):

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automedsam.backbone.fast_encoder import FastImageEncoder
 from automedsam.backbone.weights import Weights
 from automedsam.runtime.compute import Compute
 
@@ -25,7 +24,8 @@ class Encoder:
     def __init__(self, weights: Weights, compute: Compute) -> None:
         self.preprocessing = weights.backbone.preprocessing
         self.compute = compute
-        self.network = FastImageEncoder(weights.load_encoder(), compute.dtype).to(compute.device)
+        network = weights.backbone.encoder.accelerate(weights.load_encoder(), compute.dtype)
+        self.network = network.to(compute.device)
 
     def __call__(self, image: np.ndarray) -> Tensor:
         """Return the embedding (C, grid, grid), fp16, on the CPU, of one image.

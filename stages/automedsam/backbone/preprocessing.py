@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Kind = Literal["medsam", "sam", "lite_medsam"]
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -15,14 +17,16 @@ class Preprocessing:
 
     Attributes:
       kind: "medsam" stretches the image to a square and scales its values to [0, 1] by their
-        minimum and maximum (MedSAM). "sam" scales the longest side to the side of the square, pads
-        on the right and below, and divides the values by 255 (SAM).
+        minimum and maximum (MedSAM). "sam" scales the longest side to the side of the square,
+        divides the values by 255, and pads on the right and below (SAM). "lite_medsam" scales the
+        longest side by area averaging, scales the values of the result to [0, 1] by their minimum
+        and maximum over all channels, and pads with zeros on the right and below (LiteMedSAM).
       size: Side of the square input, in px.
       mean: Subtracted from the values in [0, 1], one number per channel.
       std: Divides the result, one number per channel.
     """
 
-    kind: Literal["medsam", "sam"]
+    kind: Kind
     size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -37,8 +41,12 @@ class Preprocessing:
         is_grey = image.ndim == 2
         pixels = pixels.expand(3, -1, -1) if is_grey else pixels.permute(2, 0, 1)  # (3, H, W)
         size = self.content_size(image.shape[:2])
-        pixels = F.interpolate(pixels[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)
-        if self.kind == "medsam":
+        if self.kind == "lite_medsam":
+            pixels = average_areas(pixels, size)
+        else:
+            pixels = F.interpolate(pixels[None], size, mode="bicubic", antialias=True)[0]
+            pixels = pixels.clamp(0, 1)  # bicubic interpolation overshoots at edges
+        if self.kind != "sam":
             low, high = pixels.min(), pixels.max()
             pixels = (pixels - low) / (high - low).clamp(min=1e-8)
         mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
@@ -107,7 +115,7 @@ class Preprocessing:
           (B, K, height, width), fp32.
         """
         logits = logits.float()
-        if self.kind == "sam":
+        if self.kind != "medsam":
             height, width = self.content_size(image_size)
             frame = (self.size, self.size)
             logits = F.interpolate(logits, frame, mode="bilinear", align_corners=False)
@@ -116,10 +124,37 @@ class Preprocessing:
 
     def _scale_xyxy(self, image_size: tuple[int, int], like: Tensor) -> Tensor:
         """Return the pixels of the input frame per pixel of the image, (4,) for x0 y0 x1 y1."""
-        height, width = self.content_size(image_size)
-        scale_x, scale_y = width / image_size[1], height / image_size[0]
+        if self.kind == "lite_medsam":  # its authors do not round the scale to whole pixels
+            scale_x = scale_y = self.size / max(image_size)
+        else:
+            height, width = self.content_size(image_size)
+            scale_x, scale_y = width / image_size[1], height / image_size[0]
         scales = [scale_x, scale_y, scale_x, scale_y]
         return torch.tensor(scales, dtype=like.dtype, device=like.device)
+
+
+def average_areas(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize by averaging the area of the source that each pixel of the result covers.
+
+    A source pixel that is covered in part counts in part. OpenCV calls this `INTER_AREA`.
+
+    Args:
+      values: (C, H, W).
+      size: (height, width) of the result, smaller or larger than the source.
+
+    Returns:
+      (C, height, width).
+    """
+    rows, columns = (_coverage(*sides) for sides in zip(size, values.shape[-2:], strict=True))
+    return rows.to(values) @ values @ columns.to(values).T
+
+
+def _coverage(side: int, source_side: int) -> Tensor:
+    """Return the share of each source pixel in each pixel of the result, (side, source_side)."""
+    edges = torch.arange(side + 1, dtype=torch.float64) * source_side / side
+    pixels = torch.arange(source_side, dtype=torch.float64)
+    overlap = torch.minimum(edges[1:, None], pixels + 1) - torch.maximum(edges[:-1, None], pixels)
+    return overlap.clamp(min=0) * side / source_side
 
 
 def _pad(values: Tensor, side: int) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automedsam.backbone.architectures import BACKBONES
+from automedsam.backbone.backbones import BACKBONES
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.backbone.preprocessing import Preprocessing
 from automedsam.cases.boxes import tight_box

@@ -14,14 +14,9 @@ import pooch
 import torch
 from torch import Tensor, nn
 
-from automedsam.backbone.architectures import (
-    BACKBONES,
-    PARTS,
-    SAM_TINY_WEIGHTS,
-    ImageEncoderViT,
-    MaskDecoder,
-    PromptEncoder,
-)
+from automedsam.backbone.architectures import PARTS
+from automedsam.backbone.backbones import BACKBONES
+from automedsam.backbone.sam_networks import MaskDecoder, PromptEncoder
 from automedsam.runtime.downloads import fetch
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.paths import weights_folder
@@ -29,6 +24,7 @@ from automedsam.runtime.paths import weights_folder
 logger = logging.getLogger(__name__)
 M = TypeVar("M", bound=nn.Module)
 Shape = tuple[int, ...]
+SAM_TINY_WEIGHTS = Path(__file__).parent / "sam_tiny.pth"
 
 
 class Weights:
@@ -76,7 +72,7 @@ class Weights:
             self._sha256 = pooch.file_hash(str(self.path))
         return self._sha256
 
-    def load_encoder(self) -> ImageEncoderViT:
+    def load_encoder(self) -> nn.Module:
         """Return the frozen image encoder, fp32, on the CPU."""
         return self._load(self.backbone.build_encoder(), "image_encoder")
 

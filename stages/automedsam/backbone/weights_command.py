@@ -1,11 +1,11 @@
 """Download the weights of a backbone, verify them, and print where they are stored.
 
-automedsam weights medsam_vit_b
+automedsam weights lite_medsam
 """
 
 import logging
 
-from automedsam.backbone.architectures import BACKBONES
+from automedsam.backbone.backbones import BACKBONES
 from automedsam.backbone.weights import Weights
 from automedsam.runtime.script import argument_parser, parse
 
@@ -17,3 +17,5 @@ def main() -> None:
     parser.add_argument("backbone", choices=list(BACKBONES))
     weights = Weights(parse(parser).backbone)
     logger.info("%s: SHA-256 %s", weights.path, weights.sha256())
+    logger.info("license: %s", weights.backbone.licence)
+    logger.info("training data: %s", weights.backbone.training_data)

@@ -13,12 +13,19 @@ HC18_LICENCE = "CC BY 4.0, van den Heuvel et al. 2018, https://zenodo.org/record
 DATASETS: dict[str, tuple[Source, ...]] = {
     "hc18": (
         Source(
-            f"{HC18}training_set.zip",
-            "fd20d7909df892cfbdc0850de18072dbdad4dc3bc0a57202d4cc818d4715de36",
-            None,
-            HC18_LICENCE,
+            name="training_set.zip",
+            urls=(f"{HC18}training_set.zip",),
+            sha256="fd20d7909df892cfbdc0850de18072dbdad4dc3bc0a57202d4cc818d4715de36",
+            size_bytes=None,
+            licence=HC18_LICENCE,
         ),
-        Source(f"{HC18}training_set_pixel_size_and_HC.csv", None, None, HC18_LICENCE),
+        Source(
+            name="training_set_pixel_size_and_HC.csv",
+            urls=(f"{HC18}training_set_pixel_size_and_HC.csv",),
+            sha256=None,
+            size_bytes=None,
+            licence=HC18_LICENCE,
+        ),
     ),
 }
 LANDING_PAGES = {  # data sets that must be downloaded by hand, some after registration

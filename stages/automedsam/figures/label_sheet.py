@@ -16,7 +16,7 @@ COLUMNS = 5
 MAX_SHOWN = 40
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShownLabel:
     """A pseudo-label, and the image that it was made for."""
 
@@ -24,40 +24,42 @@ class ShownLabel:
     boxes_xyxy: tuple[Box, ...]  # px
     image: np.ndarray  # (H, W) or (H, W, 3) uint8
     probability: np.ndarray  # (H, W), 0 to 1
+    box_agreement: float  # mean IoU of the boxes with those of the masks, 0 to 1
     rejection: str | None  # the reason for rejecting it
 
 
 class LabelSheet:
-    """Counts pseudo-labels, and keeps as many of either kind as fit on the sheet."""
+    """Keeps as many pseudo-labels, accepted and rejected ones, as fit on the sheet."""
 
     def __init__(self) -> None:
-        self.accepted = 0
-        self.rejected = 0
-        self._shown: list[ShownLabel] = []
+        self._accepted: list[ShownLabel] = []
+        self._rejected: list[ShownLabel] = []
 
     def add(self, label: ShownLabel) -> None:
-        """Count a label; the first ones of each kind are shown."""
-        if label.rejection is None:
-            self.accepted += 1
-            number = self.accepted
-        else:
-            self.rejected += 1
-            number = self.rejected
-        if number <= MAX_SHOWN:
-            self._shown.append(label)
+        """Keep a label if it is among the first ones of its kind."""
+        kept = self._accepted if label.rejection is None else self._rejected
+        if len(kept) < MAX_SHOWN:
+            kept.append(label)
 
-    def draw(self, path: Path) -> None:
-        """Draw the sheet, rejected labels first, with contours at probability 0.5."""
-        shown = sorted(self._shown, key=lambda label: label.rejection is None)[:MAX_SHOWN]
+    def draw(self, path: Path, title: str) -> None:
+        """Draw the sheet, rejected labels first, with contours at probability 0.5.
+
+        Args:
+          path: the PNG to write.
+          title: what to state above the images, in one or more lines.
+        """
+        shown = [*self._rejected, *self._accepted][:MAX_SHOWN]
         rows = max(math.ceil(len(shown) / COLUMNS), 1)
-        figure = Figure(figsize=(14, 2.9 * rows + 0.4), layout="constrained")
+        title_height = 0.25 * len(title.splitlines())  # inches
+        figure = Figure(figsize=(14, 2.9 * rows + title_height + 0.4), layout="constrained")
+        figure.suptitle(title, fontsize=12, parse_math=False)  # a class's name may contain a dollar
         panels: np.ndarray = figure.subplots(rows, COLUMNS, squeeze=False)
         for panel in panels.flat:
             panel.set_axis_off()
         for panel, label in zip(panels.flat, shown, strict=False):
             _draw_label(panel, label)
         lines = {"given box": GREEN, "pseudo-label": ORANGE}
-        if self.rejected:
+        if self._rejected:
             lines["rejected"] = RED
         handles = legend_lines(lines)
         figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
@@ -66,9 +68,15 @@ class LabelSheet:
 
 def _draw_label(panel: Axes, label: ShownLabel) -> None:
     is_rejected = label.rejection is not None
-    title = f"{label.name}: rejected,\nit {label.rejection}" if is_rejected else label.name
-    show_image(panel, title, label.image, vmax=255)
+    show_image(panel, _caption(label), label.image, vmax=255)
     draw_boxes(panel, label.boxes_xyxy, "given box", GREEN, "-")
     if (label.probability > 0.5).any():
         colour = RED if is_rejected else ORANGE
         panel.contour(label.probability, [0.5], colors=[colour], linewidths=1.5)
+
+
+def _caption(label: ShownLabel) -> str:
+    agreement = f"agreement {label.box_agreement:.2f}"
+    if label.rejection is None:
+        return f"{label.name}\n{agreement}"
+    return f"{label.name}: rejected,\nit {label.rejection}\n{agreement}"

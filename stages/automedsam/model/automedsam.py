@@ -118,7 +118,7 @@ class AutoMedSAM(nn.Module):
 
 def create_model(
     medsam_checkpoint_path: str | Path | None = None,
-    backbone: str = "medsam_vit_b",
+    backbone: str = "lite_medsam",
     sparse_prompt: SparsePrompt = "box",
     device: str | torch.device = "cpu",
     prompting: Prompting = "locate",

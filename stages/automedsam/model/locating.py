@@ -6,6 +6,7 @@ is the box that its own mask fills best where the map is most certain. Map and m
 ways, so they are averaged; the weight of the map is the presence score of the object.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from automedsam.backbone.box_ensemble import decode_with_box_ensemble
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.cases.boxes import box_iou, largest_box
 from automedsam.model.embedding_locator import EmbeddingLocator
+from automedsam.model.embedding_reduction import EmbeddingReduction
 from automedsam.model.image_locator import ImageLocator
 from automedsam.model.prompter import Prompter
 from automedsam.model.prompts import Prompts
@@ -51,8 +53,9 @@ class LocatingPrompter(Prompter):
         """
         super().__init__()
         self.locators = nn.ModuleDict()
+        self.reduction = EmbeddingReduction(channels)
         if source != "image":
-            self.locators["embedding"] = EmbeddingLocator(channels, classes)
+            self.locators["embedding"] = EmbeddingLocator(self.reduction.channels, classes)
         if source != "embedding":
             self.locators["image"] = ImageLocator(classes)
         self.needs_thumbnails = source != "embedding"
@@ -68,13 +71,25 @@ class LocatingPrompter(Prompter):
           image_embeddings: (B, C, grid, grid).
           thumbnails: (B, 3, side, side), 0 to 1; `None` if the source is the embedding only.
         """
-        inputs = {"embedding": image_embeddings, "image": thumbnails}
-        size = [4 * side for side in image_embeddings.shape[-2:]]
+        inputs = {}
+        if "embedding" in self.locators:
+            inputs["embedding"] = self.reduction(image_embeddings)
+        if thumbnails is not None and "image" in self.locators:
+            inputs["image"] = thumbnails
+        return self.predict_maps(inputs, 4 * image_embeddings.shape[-1])
+
+    def predict_maps(self, inputs: Mapping[str, Tensor], side: int) -> Tensor:
+        """The maps: probability (B, K, side, side), fp32.
+
+        Args:
+          inputs: the input of each locator: `embedding`, reduced, and `image`, thumbnails.
+          side: side of the maps.
+        """
         maps = [
-            F.interpolate(locator(inputs[name]).float(), size, mode="bilinear")
+            F.interpolate(locator(inputs[name]).float(), (side, side), mode="bilinear").sigmoid()
             for name, locator in self.locators.items()
         ]
-        return torch.stack([logits.sigmoid() for logits in maps]).mean(0)
+        return torch.stack(maps).mean(0)
 
     def predict_masks(
         self, decoder: PromptableDecoder, image_embeddings: Tensor, thumbnails: Tensor | None

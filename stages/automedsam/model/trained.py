@@ -19,10 +19,12 @@ class ModelHeader(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     backbone: str
     medsam_checkpoint: str | None
-    weights_sha256: str  # of the backbone's weights
+    weights_sha256: str  # of the backbone's weights, like the next two
+    weights_licence: str
+    weights_training_data: str
     use_amp: bool
     precision: str  # in which the prompter was trained
     embedding_dtype: str

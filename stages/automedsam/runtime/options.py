@@ -7,6 +7,9 @@ merged into one class: `[[1, 2], 3]` means two classes.
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeVar
 
+BackboneName = Literal[
+    "sam_tiny", "lite_medsam", "medsam_vit_b", "sam_vit_b", "sam_vit_l", "sam_vit_h"
+]
 BoxesPerObject = Literal["union", "component"]
 SliceAxis = Literal["auto", "axial", "coronal", "sagittal"]
 Augmentation = Literal["flip", "turn", "rotate", "scale", "shift", "intensity"]

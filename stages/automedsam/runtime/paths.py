@@ -22,6 +22,7 @@ PREDICTED_MASKS = PREDICTIONS / "masks"
 SOFT_MASKS = PREDICTIONS / "soft"
 PROMPTS = PREDICTIONS / "prompts.csv"
 HISTORY = Path("plots/train.csv")
+LABEL_METRICS = Path("metrics/labels.json")
 TRAIN_METRICS = Path("metrics/train.json")
 SUMMARY = Path("metrics/summary.json")
 PER_CASE = Path("metrics/per_case.csv")

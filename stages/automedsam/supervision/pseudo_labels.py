@@ -7,15 +7,25 @@ the box.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import torch
+from scipy.ndimage import label as connected_parts
 from torch import Tensor
 
 from automedsam.backbone.box_ensemble import decode_with_box_ensemble
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.backbone.weights import Weights
-from automedsam.cases.boxes import Box, BoxesByClass, Size, box_area, fill_boxes, tight_box
+from automedsam.cases.boxes import (
+    Box,
+    BoxesByClass,
+    Size,
+    box_area,
+    box_iou,
+    fill_boxes,
+    tight_box,
+)
 from automedsam.cases.case import Case
 from automedsam.cases.classes import Classes, ObjectClass
 from automedsam.cases.masks import resolve_overlaps
@@ -35,6 +45,7 @@ class PseudoLabel:
     object_class: ObjectClass
     probability: np.ndarray  # (H, W), fp32, 0 to 1; 0 outside of the boxes
     rejection: str | None  # the reason why it is not used; None: it is used
+    box_agreement: float  # 0 to 1; mean of `box_agreement` over its boxes
 
 
 class PseudoLabeler:
@@ -54,33 +65,71 @@ class PseudoLabeler:
           case: the case, with its boxes.
           classes: the classes.
         """
-        labels = {
-            value: self.label_boxes(embedding, boxes_xyxy, case.image_size)
-            for value, boxes_xyxy in case.boxes.items()
-            if boxes_xyxy
-        }
+        labels, agreements = {}, {}
+        for value, boxes_xyxy in case.boxes.items():
+            if boxes_xyxy:
+                labels[value], agreements[value] = self.label_boxes(
+                    embedding, boxes_xyxy, case.image_size
+                )
         filtered = filter_labels(labels, case.boxes)
-        return [PseudoLabel(cls, *filtered[cls.value]) for cls in classes if cls.value in filtered]
+        return [
+            PseudoLabel(cls, *filtered[cls.value], agreements[cls.value])
+            for cls in classes
+            if cls.value in filtered
+        ]
 
-    @torch.inference_mode()
     def label_boxes(
         self, embedding: Tensor, boxes_xyxy: Sequence[Box], image_size: Size
-    ) -> np.ndarray:
-        """Probability (H, W), fp32, of the object in the boxes; 0 outside of them.
+    ) -> tuple[np.ndarray, float]:
+        """Label the boxes of one class in one image.
 
-        Where boxes overlap, the larger probability counts.
+        Args:
+          embedding: (1, C, grid, grid).
+          boxes_xyxy: at least one box, px.
+          image_size: of the image.
+
+        Returns:
+          The probability (H, W), fp32, of the object in the boxes, and 0 outside of them; where
+          boxes overlap, the larger one counts. And the mean of `box_agreement` over the boxes.
         """
         label = np.zeros(image_size, np.float32)
+        agreements = []
         for box in boxes_xyxy:
-            box_xyxy = torch.tensor(box, dtype=torch.float32, device=self._compute.device)
-            prompt_xyxy = self._preprocessing.box_to_input(box_xyxy, image_size)
-            with self._compute.autocast():
-                decoded = decode_with_box_ensemble(
-                    self._decoder, embedding, prompt_xyxy, ENSEMBLE_SIZE
-                )
-            probability = self._preprocessing.mask_to_image(decoded, image_size)[0, 0]  # (H, W)
-            label = np.maximum(label, probability.cpu().numpy() * fill_boxes([box], image_size))
-        return label
+            probability = self._decode(embedding, box, image_size)
+            agreements.append(box_agreement(probability, box))
+            label = np.maximum(label, probability * fill_boxes([box], image_size))
+        return label, fmean(agreements)
+
+    @torch.inference_mode()
+    def _decode(self, embedding: Tensor, box: Box, image_size: Size) -> np.ndarray:
+        """Probability (H, W), fp32, of the object in the box, not clipped to the box."""
+        box_xyxy = torch.tensor(box, dtype=torch.float32, device=self._compute.device)
+        prompt_xyxy = self._preprocessing.box_to_input(box_xyxy, image_size)
+        with self._compute.autocast():
+            decoded = decode_with_box_ensemble(self._decoder, embedding, prompt_xyxy, ENSEMBLE_SIZE)
+        return self._preprocessing.mask_to_image(decoded, image_size)[0, 0].cpu().numpy()
+
+
+def box_agreement(probability: np.ndarray, box_xyxy: Box) -> float:
+    """IoU, 0 to 1, of a box with the tight box of the mask that the backbone predicts for it.
+
+    An object touches all four sides of its tight box. A mask that falls short of a side, or leaves
+    the box, is therefore wrong. A mask that agrees may be wrong, too: it may fill the whole box.
+
+    Args:
+      probability: (H, W), 0 to 1, not clipped to the box. The mask consists of the connected parts
+        above 0.5 that have a pixel in the box; clipping removes all other parts, such as specks far
+        from the box.
+      box_xyxy: px.
+
+    Returns:
+      The IoU; 0 without such a part.
+    """
+    x0, y0, x1, y1 = box_xyxy
+    parts, _ = connected_parts(probability > 0.5)  # (H, W), 0 is background
+    in_box = np.unique(parts[y0:y1, x0:x1])
+    mask = np.isin(parts, in_box[in_box > 0])
+    return box_iou(tight_box(mask), box_xyxy)
 
 
 def rejection_reason(label: np.ndarray, boxes_xyxy: Sequence[Box]) -> str | None:

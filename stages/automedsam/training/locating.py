@@ -26,7 +26,8 @@ from automedsam.training.recipe import LossTerms, Recipe
 WARM_UP = 0.15  # share of all steps
 EMA_DECAY = 0.99
 MAX_CALIBRATION_CASES = 100
-VIEWS_PER_CASE = 4  # embedded views of a case in one step: they are cheap to load
+VIEWS_PER_CASE = 2  # embedded views of a case in one step: they are small
+VIEW_CACHE_SIZE = 4000  # embedded views that stay in memory: 1 GB of reduced embeddings
 
 
 class LocatingRecipe(Recipe):
@@ -72,10 +73,13 @@ class LocatingRecipe(Recipe):
         )
         self._image_targets = lru_cache(CACHE_SIZE)(self._make_targets)
         # Smaller than those of images, and several per case.
-        self._embedding_targets = lru_cache(10 * CACHE_SIZE)(self._make_targets)
+        self._embedding_targets = lru_cache(VIEW_CACHE_SIZE)(self._make_targets)
+        self._features = lru_cache(VIEW_CACHE_SIZE)(self._reduce_embedding)
 
     def losses(self, train_cases: list[Case], epoch: int) -> Iterator[tuple[list[Case], LossTerms]]:
         """`steps_per_epoch` batches, in which all cases occur equally often."""
+        if epoch == 1 and "embedding" in self.average.locators:
+            self._fit_reduction(train_cases)
         max_parts = [
             max(len(case.boxes[cls.value]) for case in train_cases) for cls in self.context.classes
         ]
@@ -92,8 +96,14 @@ class LocatingRecipe(Recipe):
 
     def validate_batch(self, cases: list[Case]) -> tuple[list[Tensor], list[float]]:
         """Masks from the maps only, which decide the prompts: the decoder would take long."""
+        inputs = {}
+        if "embedding" in self.average.locators:
+            inputs["embedding"] = torch.stack([self._features(case, 0) for case in cases])
+        if "image" in self.average.locators:
+            inputs["image"] = torch.stack([self.context.inputs.thumbnail(case) for case in cases])
+        inputs = {name: tensor.to(self.context.compute.device) for name, tensor in inputs.items()}
         with self.context.compute.autocast():
-            maps = self.average(*self.context.inputs.load(cases))
+            maps = self.average.predict_maps(inputs, 4 * self.context.model.embedding_shape[-1])
         masks = self.context.to_images(maps.logit(eps=1e-4), cases)
         pairs = self.context.per_class(masks, cases)
         return masks, [_map_box_iou(to_mask(mask), boxes_xyxy) for mask, boxes_xyxy in pairs]
@@ -102,6 +112,8 @@ class LocatingRecipe(Recipe):
     def calibrate(self, val_cases: list[Case]) -> None:
         """Choose the presence of each class below which its mask is left empty."""
         classes, model = self.context.classes, self.context.model
+        if all(case.boxes[cls.value] for case in val_cases for cls in classes):
+            return  # every image shows every class: no mask is to be left empty
         scores: list[list[PresenceScore]] = [[] for _ in classes]
         order = np.random.default_rng(self.context.seed).permutation(len(val_cases))
         for case in [val_cases[i] for i in sorted(order[:MAX_CALIBRATION_CASES])]:
@@ -149,15 +161,31 @@ class LocatingRecipe(Recipe):
     def _embedded_views(
         self, cases: list[Case], rng: np.random.Generator
     ) -> tuple[Tensor, Targets]:
-        """Embeddings (N, C, grid, grid) of several views per case, and their targets."""
+        """Reduced embeddings (N, R, side, side) of several views per case, and their targets."""
         cases = cases * VIEWS_PER_CASE
         views = rng.integers(self.views + 1, size=len(cases)).tolist()
-        embeddings = self.context.inputs.embeddings.load(cases, self.context.compute.device, views)
-        side = embeddings.shape[-1]
-        pairs = zip(cases, views, strict=True)
-        return embeddings, stack_targets(
+        pairs = list(zip(cases, views, strict=True))
+        features = torch.stack([self._features(case, view) for case, view in pairs])
+        side = features.shape[-1]
+        return features, stack_targets(
             [self._embedding_targets(case, view, side) for case, view in pairs]
         )
+
+    def _fit_reduction(self, train_cases: list[Case]) -> None:
+        """Fit the reduction of the embeddings to the training images and their views."""
+        views = range(self.views + 1)
+        self.average.reduction.fit(
+            self._load_embedding(case, view) for case in train_cases for view in views
+        )
+
+    @torch.inference_mode()
+    def _reduce_embedding(self, case: Case, view: int) -> Tensor:
+        """The reduced embedding (R, side, side), fp32, of a view of a case."""
+        return self.average.reduction(self._load_embedding(case, view))[0]
+
+    def _load_embedding(self, case: Case, view: int) -> Tensor:
+        """The embedding (1, C, grid, grid), fp32, of a view of a case."""
+        return self.context.inputs.embeddings.load([case], self.context.compute.device, [view])
 
     def _new_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Targets]:
         """Thumbnails (B, 3, side, side) of one new view per case, and their targets."""

@@ -80,9 +80,11 @@ def describe_training(
     """
     checkpoint = params.medsam_checkpoint
     return ModelHeader(
-        backbone=params.backbone,
+        backbone=params.backbone_name,
         medsam_checkpoint=None if checkpoint is None else checkpoint.as_posix(),
         weights_sha256=weights.sha256(),
+        weights_licence=weights.backbone.licence,
+        weights_training_data=weights.backbone.training_data,
         use_amp=params.use_amp,
         precision=compute.precision,
         embedding_dtype=params.embedding_dtype,

@@ -5,19 +5,21 @@ from typing import Literal
 
 from pydantic import Field
 
-from automedsam.runtime.options import Augmentation
+from automedsam.runtime.options import Augmentation, BackboneName
 from automedsam.runtime.parameters.base import Params
+from automedsam.runtime.parameters.data import DatasetParams
 
 
-class BackboneParams(Params):
+class BackboneParams(DatasetParams):
     """The frozen backbone, and where and how it runs."""
 
-    backbone: Literal["sam_tiny", "medsam_vit_b", "sam_vit_b", "sam_vit_l", "sam_vit_h"] = Field(
-        "sam_tiny",
+    backbone: Literal["auto", BackboneName] = Field(
+        "auto",
         description=(
-            "Frozen segmentation model. `sam_tiny` is a small SAM trained on phantoms and is "
-            "part of this repository; `medsam_vit_b` and the three SAM models are downloaded "
-            "on first use, unless `medsam_checkpoint` is set."
+            "Frozen segmentation model. `auto` selects `sam_tiny`, which is trained on phantoms "
+            "and part of this repository, for synthetic images, and `lite_medsam` for all "
+            "others. All weights except those of `sam_tiny` are downloaded on first use, unless "
+            "`medsam_checkpoint` is set."
         ),
     )
     medsam_checkpoint: Path | None = Field(
@@ -49,6 +51,13 @@ class BackboneParams(Params):
             "the disk space of `float16`. Changing it re-runs the `embed` stage."
         ),
     )
+
+    @property
+    def backbone_name(self) -> BackboneName:
+        """The backbone that `backbone` selects, which depends on `dataset` if it is `auto`."""
+        if self.backbone != "auto":
+            return self.backbone
+        return "sam_tiny" if self.dataset == "synthetic" else "lite_medsam"
 
 
 class AugmentationParams(Params):

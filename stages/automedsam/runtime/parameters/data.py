@@ -21,8 +21,8 @@ ClassId = StrictInt | StrictStr
 MaskId = Annotated[StrictInt, Field(gt=0)]
 
 
-class DataParams(Params):
-    """Raw data, annotations, boxes and splits."""
+class DatasetParams(Params):
+    """The source of the images."""
 
     dataset: Literal["synthetic", "folder", "hc18", "acdc", "camus"] = Field(
         "synthetic",
@@ -32,6 +32,11 @@ class DataParams(Params):
             "unpacked official archives of these data sets."
         ),
     )
+
+
+class DataParams(DatasetParams):
+    """Raw data, annotations, boxes and splits."""
+
     data_dir: Path = Field(
         Path("data/raw"),
         description=(

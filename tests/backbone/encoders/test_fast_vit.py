@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from automedsam.backbone.architectures import BACKBONES, Backbone
-from automedsam.backbone.fast_encoder import FastImageEncoder
+from automedsam.backbone.architectures import Backbone
+from automedsam.backbone.backbones import BACKBONES
+from automedsam.backbone.encoders.architectures import VIT_B
+from automedsam.backbone.encoders.fast_vit import FastImageEncoder
 from automedsam.backbone.weights import Weights
 from tiny_sam import TINY
 
@@ -36,7 +38,12 @@ def test_result_equals_segment_anything(
 ) -> None:
     """Windows that do not divide the grid are padded, with non-zero keys and values."""
     stock = stock_encoder(
-        replace(TINY, window_size=window, encoder_depth=2, global_attention=global_attention)
+        replace(
+            TINY,
+            encoder=replace(
+                TINY.encoder, window=window, depth=2, global_attention=global_attention
+            ),
+        )
     )
     images = torch.rand(batch, 3, 64, 64)
     expected = stock(images)
@@ -88,7 +95,11 @@ def test_result_equals_segment_anything_on_vit_b() -> None:
     vit_b = BACKBONES["medsam_vit_b"]
     preprocessing = replace(vit_b.preprocessing, size=512)
     stock = stock_encoder(
-        replace(vit_b, preprocessing=preprocessing, encoder_depth=2, global_attention=(1,))
+        replace(
+            vit_b,
+            preprocessing=preprocessing,
+            encoder=replace(VIT_B, depth=2, global_attention=(1,)),
+        )
     )
     images = torch.rand(1, 3, 512, 512)
     with torch.inference_mode():

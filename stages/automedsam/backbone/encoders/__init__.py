@@ -1,0 +1,1 @@
+"""Image encoders: their architectures, and faster modules that compute the same."""
