@@ -55,21 +55,16 @@ def main() -> None:
             image = read_image(image_path(IMAGES, case.name))
             embedding = embeddings.load([case], compute.device)
             for label in labeler.label(embedding, case, classes):
-                cls = label.object_class
-                name = classes.label_of(case.name, cls)
+                cls, rejection = label.object_class, label.rejection
+                name, boxes_xyxy = classes.label_of(case.name, cls), case.boxes[cls.value]
                 report.add(label)
                 sheet.add(
                     ShownLabel(
-                        name=name,
-                        boxes_xyxy=case.boxes[cls.value],
-                        image=image,
-                        probability=label.probability,
-                        box_agreement=label.box_agreement,
-                        rejection=label.rejection,
+                        name, boxes_xyxy, image, label.probability, label.box_agreement, rejection
                     )
                 )
-                if label.rejection is not None:
-                    logger.warning("pseudo-label of %s rejected: it %s", name, label.rejection)
+                if rejection is not None:
+                    logger.warning("pseudo-label of %s rejected: it %s", name, rejection)
                     continue
                 pixels = (255 * label.probability).round().astype(np.uint8)
                 write_image(image_path(classes.folder_of(folder, cls), case.name), pixels)

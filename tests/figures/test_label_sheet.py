@@ -76,7 +76,7 @@ def test_rejected_labels_come_first_with_reason_and_agreement(
         ],
     )
     assert titles_of(figures[0]) == [
-        "b: rejected,\nit fills 3% of its box\nagreement 0.10",
+        "b\nagreement 0.10, rejected:\nit fills 3% of its box",
         "a\nagreement 0.88",
         "c\nagreement 1.00",
     ]
@@ -99,7 +99,7 @@ def test_sheet_shows_at_most_max_shown_labels(tmp_path: Path, figures: list[Figu
         [make_label(str(number)) for number in range(MAX_SHOWN)] + [make_label("z", "is wrong")],
     )
     assert len(titles_of(figures[0])) == MAX_SHOWN
-    assert titles_of(figures[0])[0].startswith("z: rejected")
+    assert titles_of(figures[0])[0].startswith("z\nagreement 0.88, rejected")
 
 
 @pytest.mark.parametrize("level", [0.0, 0.2, 1.0])

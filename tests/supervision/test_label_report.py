@@ -90,7 +90,7 @@ def test_there_is_one_warning_per_poor_class_in_the_order_of_the_classes() -> No
 
 
 @pytest.mark.parametrize(
-    ("agreements", "is_poor"), [((0.71,), False), ((0.69,), True), ((0.5, 0.95), False)]
+    ("agreements", "is_poor"), [((0.76,), False), ((0.74,), True), ((0.6, 0.95), False)]
 )
 def test_mean_agreement_below_the_threshold_is_poor(
     agreements: tuple[float, ...], is_poor: bool

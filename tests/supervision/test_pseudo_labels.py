@@ -39,7 +39,7 @@ def test_label_of_a_phantom_is_close_to_the_true_mask(seed: int) -> None:
     assert 0.85 < agreement <= 1
 
 
-@pytest.mark.parametrize("kind", ["medsam", "sam"])
+@pytest.mark.parametrize("kind", ["medsam", "sam", "lite_medsam"])
 def test_label_is_a_probability_inside_of_the_boxes_and_0_outside(
     tiny_weights: Weights,
     cases: list[Case],

@@ -16,7 +16,7 @@ COLUMNS = 5
 MAX_SHOWN = 40
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ShownLabel:
     """A pseudo-label, and the image that it was made for."""
 
@@ -76,7 +76,6 @@ def _draw_label(panel: Axes, label: ShownLabel) -> None:
 
 
 def _caption(label: ShownLabel) -> str:
-    agreement = f"agreement {label.box_agreement:.2f}"
-    if label.rejection is None:
-        return f"{label.name}\n{agreement}"
-    return f"{label.name}: rejected,\nit {label.rejection}\n{agreement}"
+    """Short lines, so that the captions of neighbours do not overlap."""
+    caption = f"{label.name}\nagreement {label.box_agreement:.2f}"
+    return caption if label.rejection is None else f"{caption}, rejected:\nit {label.rejection}"
