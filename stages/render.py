@@ -3,6 +3,8 @@
 python stages/render.py
 """
 
+import json
+
 import pandas as pd
 
 from automedsam.cases.classes import read_classes
@@ -17,6 +19,7 @@ from automedsam.runtime.paths import (
     PER_CASE,
     PROGRESS,
     SCORE_HISTOGRAM,
+    TRAIN_METRICS,
 )
 from automedsam.runtime.script import argument_parser, parse, run
 from automedsam.training.progress import load_progress
@@ -26,7 +29,8 @@ def main() -> None:
     parse(argument_parser(__doc__))
     classes = read_classes(CLASSES)
     per_case = pd.read_csv(PER_CASE, converters={"case": str})
-    draw_loss_curves(LOSS_CURVES, pd.read_csv(HISTORY))
+    best_epoch = json.loads(TRAIN_METRICS.read_text(encoding="utf-8"))["best_epoch"]
+    draw_loss_curves(LOSS_CURVES, pd.read_csv(HISTORY), best_epoch)
     draw_score_histogram(SCORE_HISTOGRAM, per_case)
     draw_progress_strip(load_progress(PROGRESS), read_index(INDEX, classes, "val"), classes)
     draw_snapshots(read_index(INDEX, classes, "test"), classes, per_case)

@@ -30,12 +30,12 @@ PER_CASE = pd.DataFrame(
 
 
 def test_loss_curves_are_a_small_png_with_the_same_bytes_twice(tmp_path):
-    check_reproducible(tmp_path, lambda path: draw_loss_curves(path, HISTORY))
+    check_reproducible(tmp_path, lambda path: draw_loss_curves(path, HISTORY, 2))
     check_png(tmp_path / "one/figure.png")
 
 
 def test_loss_curves_label_each_column_and_the_best_epoch(tmp_path, figures):
-    draw_loss_curves(tmp_path / "a.png", HISTORY)
+    draw_loss_curves(tmp_path / "a.png", HISTORY, 2)
     labels = [legend_labels(axes.get_legend()) for axes in figures[0].axes]
     assert labels == [
         ["loss", "val_loss"],
@@ -47,18 +47,20 @@ def test_loss_curves_label_each_column_and_the_best_epoch(tmp_path, figures):
 def test_loss_curves_show_the_parts_that_the_history_has(tmp_path, figures):
     parts = {"loss_box": 1.0, "loss_embedding": 2.0, "loss_image": 3.0}
     history = HISTORY.drop(columns=["loss_empty", "loss_tightbox", "loss_size"]).assign(**parts)
-    draw_loss_curves(tmp_path / "a.png", history)
+    draw_loss_curves(tmp_path / "a.png", history, 2)
     assert legend_labels(figures[0].axes[1].get_legend()) == list(parts)
     assert figures[0].axes[1].get_yscale() == "linear"
 
 
-def test_the_smallest_loss_decides_between_epochs_of_equal_overlap(tmp_path, figures):
-    draw_loss_curves(tmp_path / "a.png", HISTORY.assign(val_box_iou=0.1, val_loss=[3.0, 2.0, 1.0]))
-    assert legend_labels(figures[0].axes[2].get_legend())[-1] == "best: epoch 3"
+def test_loss_curves_show_how_many_absent_objects_are_left_empty(tmp_path, figures):
+    history = HISTORY.assign(val_left_empty=[0.0, 0.5, 1.0])
+    draw_loss_curves(tmp_path / "a.png", history, 3)
+    labels = legend_labels(figures[0].axes[2].get_legend())
+    assert labels == ["val_box_iou", "val_left_empty", "best: epoch 3"]
 
 
 def test_loss_curves_of_one_epoch_are_drawn(tmp_path, figures):
-    draw_loss_curves(tmp_path / "a.png", HISTORY[:1])
+    draw_loss_curves(tmp_path / "a.png", HISTORY[:1], 1)
     assert legend_labels(figures[0].axes[2].get_legend())[-1] == "best: epoch 1"
 
 

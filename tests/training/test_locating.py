@@ -452,8 +452,11 @@ def test_each_class_has_its_own_part_count_and_overlap(
     assert recipe_of(trainer).average.max_parts.tolist() == [1, 2]
     masks, overlaps = trainer.recipe.validate_batch(val_cases)
     assert [mask.shape for mask in masks] == [(1, 2, *case.image_size) for case in val_cases]
-    assert len(overlaps) == 4
-    assert trainer.history[0]["val_box_iou"] == pytest.approx(sum(overlaps) / 4, rel=1e-5)
+    left_d, right_d, left_e, right_e = overlaps
+    assert not val_cases[0].boxes[2]
+    row = trainer.history[0]
+    assert row["val_box_iou"] == pytest.approx((left_d + left_e + right_e) / 3, rel=1e-5)
+    assert row["val_left_empty"] == right_d
 
 
 def test_each_class_has_its_own_presence_threshold(

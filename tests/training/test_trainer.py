@@ -26,12 +26,15 @@ def create_trainer(request: pytest.FixtureRequest, material: TrainingFixtures) -
     return getattr(material, request.param)
 
 
-def fix_overlap(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, overlap: float) -> None:
-    """Make every mask overlap its boxes by this much."""
+def fix_overlap(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, overlap: float, left_empty: float = 0.0
+) -> None:
+    """Set the overlap of the masks of cases with and without a box."""
     validate = type(trainer.recipe).validate_batch
 
     def validate_batch(batch: list[Case]) -> Any:
-        return validate(trainer.recipe, batch)[0], [overlap] * len(batch)
+        overlaps = [overlap if case.has_object else left_empty for case in batch]
+        return validate(trainer.recipe, batch)[0], overlaps
 
     monkeypatch.setattr(trainer.recipe, "validate_batch", validate_batch)
 
@@ -177,10 +180,39 @@ def test_mixed_precision_keeps_the_weights_in_fp32(
     assert mixed.history[0]["loss"] == pytest.approx(full.history[0]["loss"], rel=0.05)
 
 
-def test_validation_cases_without_an_object_count(
-    create_trainer: CreateTrainer, cases: list[Case]
+def without_object(case: Case) -> Case:
+    return replace(case, boxes={SINGLE_CLASS_VALUE: ()})
+
+
+@pytest.mark.parametrize(
+    ("epochs", "best"),
+    [
+        # (overlap of present objects, share of absent objects left empty) of each epoch
+        ([(0.6, 0.0), (0.2, 1.0)], 2),
+        ([(0.6, 0.5), (0.2, 0.8)], 1),
+        ([(0.1, 0.0), (0.0, 1.0)], 1),  # an epoch that finds nothing is never the best
+        ([(0.0, 0.5), (0.0, 1.0)], 2),
+    ],
+)
+def test_present_and_absent_objects_count_equally(
+    create_trainer: CreateTrainer,
+    cases: list[Case],
+    monkeypatch: pytest.MonkeyPatch,
+    epochs: list[tuple[float, float]],
+    best: int,
 ) -> None:
     trainer = create_trainer()
-    empty = [replace(case, boxes={SINGLE_CLASS_VALUE: ()}) for case in cases[3:]]
-    trainer.run_epoch(cases[:3], empty)
-    assert 0 <= trainer.history[0]["val_box_iou"] <= 1
+    val_cases = [cases[3], *(without_object(case) for case in cases[3:])]
+    for overlap, left_empty in epochs:
+        with monkeypatch.context() as patch:
+            fix_overlap(trainer, patch, overlap, left_empty)
+            trainer.run_epoch(cases[:3], val_cases)
+    shown = [(row["val_box_iou"], row["val_left_empty"]) for row in trainer.history]
+    assert shown == epochs
+    assert trainer.best_row["epoch"] == best
+
+
+def test_validation_without_absent_objects_reports_only_the_overlap(
+    create_trainer: CreateTrainer, cases: list[Case]
+) -> None:
+    assert "val_left_empty" not in run(create_trainer(), cases, 1).history[0]

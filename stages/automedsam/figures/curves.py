@@ -12,7 +12,7 @@ from automedsam.figures.panels import save_figure
 
 LineStyle = tuple[str, str]  # colour and dashes
 TOTAL_STYLES = {"loss": (BLUE, "-"), "val_loss": (ORANGE, "--")}
-# The two ways of training have different parts; columns that the history lacks are not drawn.
+# The two ways of training have different parts.
 PART_STYLES = {
     "loss_empty": (GREEN, "-"),
     "loss_tightbox": (RED, "--"),
@@ -22,7 +22,7 @@ PART_STYLES = {
     "loss_embedding": (GREEN, "-"),
     "loss_image": (BLUE, "--"),
 }
-CHOICE_STYLES = {"val_box_iou": (BLACK, "-")}
+CHOICE_STYLES = {"val_box_iou": (BLACK, "-"), "val_left_empty": (SKY, "--")}
 # Column of per_case.csv -> label and style of the line at its mean.
 BASELINE_STYLES = {
     "true_box_dice": ("backbone with the true box", GREEN, "--"),
@@ -31,23 +31,24 @@ BASELINE_STYLES = {
 }
 
 
-def draw_loss_curves(path: Path, history: pd.DataFrame) -> None:
+def draw_loss_curves(path: Path, history: pd.DataFrame, best_epoch: int) -> None:
     """Draw the losses, their parts and the choice of the best epoch over the epochs.
 
     Args:
       path: the PNG to write.
       history: plots/train.csv, one row per epoch.
+      best_epoch: the epoch that the training keeps.
     """
     figure = Figure(figsize=(13, 3.8), layout="constrained")
     total, parts, choice = figure.subplots(1, 3)
     _draw_curves(total, history, TOTAL_STYLES, "training loss; box losses on validation cases")
-    part_styles = {column: style for column, style in PART_STYLES.items() if column in history}
-    _draw_curves(parts, history, part_styles, "parts, unweighted (training)")
+    _draw_curves(parts, history, PART_STYLES, "parts, unweighted (training)")
     if "loss_tightbox" in history:  # far greater than the others, and also negative
         parts.set_yscale("symlog")
     _draw_curves(choice, history, CHOICE_STYLES, "overlap with the validation boxes")
+    best = history.loc[history["epoch"] == best_epoch, "val_box_iou"]
+    choice.plot([best_epoch], best, "o", color=RED, label=f"best: epoch {best_epoch}")
     choice.set_ylim(0, 1)
-    _mark_best_epoch(choice, history)
     choice.legend(frameon=False)
     save_figure(figure, path)
 
@@ -87,7 +88,9 @@ def draw_score_histogram(path: Path, per_case: pd.DataFrame) -> None:
 def _draw_curves(
     axes: Axes, history: pd.DataFrame, styles: dict[str, LineStyle], title: str
 ) -> None:
-    for column, (colour, dashes) in styles.items():
+    """Draw the columns that the history has."""
+    present = {column: style for column, style in styles.items() if column in history}
+    for column, (colour, dashes) in present.items():
         axes.plot(
             history["epoch"],
             history[column],
@@ -99,13 +102,3 @@ def _draw_curves(
     axes.set(xlabel="epoch", title=title)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-
-
-def _mark_best_epoch(axes: Axes, history: pd.DataFrame) -> None:
-    """Mark the epoch that the training keeps: the best overlap, then the smallest loss."""
-    ranked = history.sort_values(
-        ["val_box_iou", "val_loss"], ascending=[False, True], kind="stable"
-    )
-    best = ranked.iloc[0]
-    label = f"best: epoch {best['epoch']:.0f}"
-    axes.plot(best["epoch"], best["val_box_iou"], "o", color=RED, label=label)

@@ -31,7 +31,10 @@ class Recipe(ABC):
 
     @abstractmethod
     def validate_batch(self, cases: list[Case]) -> tuple[list[Tensor], list[float]]:
-        """Mask logits (1, K, H, W) of each case, and the overlap of each class with its boxes."""
+        """Mask logits (1, K, H, W) of each case, and the overlap of each class with its boxes.
+
+        The overlap of an absent class is 1 if its mask is empty, and 0 otherwise.
+        """
 
     def calibrate(self, val_cases: list[Case]) -> None:
         """Set what only validation boxes of the best model can determine; nothing by default."""

@@ -17,8 +17,8 @@ from automedsam.training.recipe import Recipe
 class Trainer:
     """Trains a model with a recipe, and keeps the best epoch.
 
-    The best epoch is the one whose masks overlap the boxes of the validation cases most, as the
-    mean over cases and classes. No mask is used.
+    The best epoch is the one whose masks overlap the boxes of the validation cases most, and leave
+    most of the absent objects empty. No mask is used.
     """
 
     def __init__(self, context: TrainingContext, recipe: Recipe) -> None:
@@ -30,8 +30,12 @@ class Trainer:
 
     @property
     def best_row(self) -> dict[str, float]:
-        """The history of the best epoch; of equal ones, the one with the lowest validation loss."""
-        return max(self.history, key=lambda row: (row["val_box_iou"], -row["val_loss"]))
+        """The history of the best epoch; of equal ones, the one with the lowest validation loss.
+
+        Present and absent objects count equally, however many there are of each. An epoch that
+        finds none of the present objects is the best only if all epochs do.
+        """
+        return max(self.history, key=_rank)
 
     def run_epoch(self, train_cases: list[Case], val_cases: list[Case]) -> None:
         """Train for one epoch, validate, and add a row to the history.
@@ -42,13 +46,9 @@ class Trainer:
         epoch = len(self.history) + 1
         learning_rate = float(self.recipe.schedule.get_last_lr()[0])
         losses = self._train_epoch(train_cases, epoch)
-        val_loss, val_box_iou = self._validate(val_cases)
-        validation = {
-            "val_loss": val_loss,
-            "val_box_iou": val_box_iou,
-            "learning_rate": learning_rate,
-        }
-        self.history.append({"epoch": epoch, **losses, **validation})
+        validation = self._validate(val_cases)
+        row = {"epoch": epoch, **losses, **validation, "learning_rate": learning_rate}
+        self.history.append(row)
         if self.best_row is self.history[-1]:
             self._keep_as_best()
 
@@ -111,17 +111,30 @@ class Trainer:
         self.scaler.update()
 
     @torch.inference_mode()
-    def _validate(self, cases: list[Case]) -> tuple[float, float]:
-        """Mean box loss and mean overlap; in batches, because volumes are long."""
-        losses, overlaps = [], []
+    def _validate(self, cases: list[Case]) -> dict[str, float]:
+        """Mean box loss and mean overlaps; in batches, because volumes are long."""
+        losses: list[float] = []
+        present: list[float] = []
+        absent: list[float] = []
         for batch in self.context.batches(cases):
-            masks, batch_overlaps = self.recipe.validate_batch(batch)
-            overlaps += batch_overlaps
-            for mask, boxes_xyxy in self.context.per_class(masks, batch):
+            masks, overlaps = self.recipe.validate_batch(batch)
+            pairs = self.context.per_class(masks, batch)
+            for (mask, boxes_xyxy), overlap in zip(pairs, overlaps, strict=True):
                 loss = self.context.criterion(mask, boxes_tensor(boxes_xyxy, mask.device))
                 losses.append(loss.total.item())
-        return float(np.mean(losses)), float(np.mean(overlaps))
+                (present if boxes_xyxy else absent).append(overlap)
+        scores = {"val_loss": float(np.mean(losses)), "val_box_iou": float(np.mean(present))}
+        if absent:
+            scores["val_left_empty"] = float(np.mean(absent))
+        return scores
 
     def _keep_as_best(self) -> None:
         state = self.context.model.prompter.state_dict()
         self.best = {key: value.detach().cpu().clone() for key, value in state.items()}
+
+
+def _rank(row: dict[str, float]) -> tuple[bool, float, float]:
+    """What orders the epochs, the best last."""
+    overlap = row["val_box_iou"]
+    score = (overlap + row.get("val_left_empty", overlap)) / 2
+    return overlap > 0, score, -row["val_loss"]
