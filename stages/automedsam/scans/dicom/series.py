@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.dicom_headers import DicomHeader, Numbers, read_header
+from automedsam.scans.dicom.content import has_dicom_suffix, is_dicom_file
+from automedsam.scans.dicom.headers import DicomHeader, Numbers, read_header
 
-SUFFIXES = (".dcm",)
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 HEADER_TOLERANCE = 1e-4  # values of one series differ in their last digits
 RIGHT_ANGLE_TOLERANCE = 1e-3
@@ -42,10 +42,10 @@ def series_files(folder: Path) -> list[Path]:
     files = [
         path
         for path in sorted(folder.iterdir())
-        if path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
+        if not path.name.startswith(".") and (has_dicom_suffix(path) or is_dicom_file(path))
     ]
     if not files:
-        raise InputError(f"{folder}: the folder contains no .dcm file")
+        raise InputError(f"{folder}: the folder contains no DICOM file")
     return files
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.dicom import DicomScan
-from automedsam.scans.dicom_series import find_series
+from automedsam.scans.dicom.dicom_scan import DicomScan
+from automedsam.scans.dicom.series import find_series
 from dicom_files import NO_PLACE, write_slice
 
 
@@ -89,7 +89,7 @@ def test_invalid_position_is_rejected(tmp_path, tags, message):
 
 def test_folder_without_dicom_is_rejected(tmp_path):
     path = re.escape(str(tmp_path))
-    with pytest.raises(InputError, match=rf"^{path}: the folder contains no \.dcm file"):
+    with pytest.raises(InputError, match=rf"^{path}: the folder contains no DICOM file"):
         DicomScan(tmp_path, "auto")
 
 

@@ -6,7 +6,7 @@ import pytest
 from nibabel.affines import apply_affine
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.dicom import DicomScan
+from automedsam.scans.dicom.dicom_scan import DicomScan
 from automedsam.scans.nifti import NiftiScan
 from combination import combination
 from dicom_files import (

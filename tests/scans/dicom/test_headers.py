@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.dicom import DicomScan
-from automedsam.scans.dicom_headers import read_header
-from automedsam.scans.dicom_series import find_series
+from automedsam.scans.dicom.dicom_scan import DicomScan
+from automedsam.scans.dicom.headers import read_header
+from automedsam.scans.dicom.series import find_series
 from dicom_files import pydicom, write_dicom, write_slice
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from automedsam.cases.boxes import Spacing
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.options import SliceAxis
-from automedsam.scans.dicom_headers import DicomHeader, dicom_errors, import_pydicom, read_header
-from automedsam.scans.dicom_series import SAME_PLACE_MM, axial_affine, series_files, stack_series
+from automedsam.scans.dicom.headers import DicomHeader, dicom_errors, import_pydicom, read_header
+from automedsam.scans.dicom.series import SAME_PLACE_MM, axial_affine, series_files, stack_series
 from automedsam.scans.nifti import PROBABILITY_STEP, write_mask
 from automedsam.scans.pixels import check_finite
 from automedsam.scans.slicing import Slicing
