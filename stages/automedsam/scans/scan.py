@@ -133,12 +133,13 @@ def name_scans(folder: Path) -> dict[str, Path]:
 def mask_path(path: Path, folder: Path) -> Path:
     """Relative path of the mask of a scan: its own path below the folder, in its own format.
 
-    A JPEG has a PNG mask, because JPEG blurs values. A DICOM scan has a NIfTI mask.
+    JPEG, BMP and WebP have a PNG mask, because JPEG and WebP blur values. A DICOM scan has a NIfTI
+    mask.
     """
     relative = path.relative_to(folder).parent / path.name
     if path.is_dir() or _is_dicom(path):
         return relative.with_name(f"{stem(path)}.nii.gz")
-    if path.suffix.lower() in (".jpg", ".jpeg"):
+    if path.suffix.lower() in (".jpg", ".jpeg", ".bmp", ".webp"):
         return relative.with_suffix(".png")
     return relative
 
