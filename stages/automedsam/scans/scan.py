@@ -11,7 +11,7 @@ from automedsam.cases.boxes import Spacing
 from automedsam.runtime.errors import ErrorCollector, InputError
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans import image as images
-from automedsam.scans import nifti, tiff
+from automedsam.scans import nifti
 from automedsam.scans.dicom import content as dicom
 from automedsam.scans.dicom.content import has_dicom_suffix, is_dicom_file
 from automedsam.scans.dicom.dicom_scan import DicomScan
@@ -19,7 +19,8 @@ from automedsam.scans.dicom.series import find_series
 from automedsam.scans.image import ImageScan
 from automedsam.scans.nifti import NiftiScan
 from automedsam.scans.slicing import Slicing
-from automedsam.scans.tiff import TiffScan
+from automedsam.scans.tiff import tiff_scan as tiff
+from automedsam.scans.tiff.tiff_scan import TiffScan
 
 SUFFIXES = (*images.SUFFIXES, *tiff.SUFFIXES, *nifti.SUFFIXES, *dicom.SUFFIXES)
 SAME_PLACE_VOXELS = 0.1  # affines of one scan differ in their last digits between tools

@@ -1,4 +1,4 @@
-"""TIFF files of all kinds as stacks of their pages."""
+"""TIFF files as scans, and masks written with their resolution."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +17,8 @@ from automedsam.scans.pixels import (
     one_channel,
     turn_upright,
 )
-from automedsam.scans.tiff_channels import photometric
-from automedsam.scans.tiff_pages import open_pages
+from automedsam.scans.tiff.channels import photometric
+from automedsam.scans.tiff.pages import open_pages
 
 SUFFIXES = (".tif", ".tiff")
 JPEG_COMPRESSIONS = (

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.tiff import TiffScan
+from automedsam.scans.tiff.tiff_scan import TiffScan
 from combination import combination
 from pictures import DEEP, GREY, RAMP
 from tiff_files import write_tiff

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.tiff import TiffScan
+from automedsam.scans.tiff.tiff_scan import TiffScan
 from pictures import COLOURS, DEEP, GREY
 from tiff_files import write_tiff
 

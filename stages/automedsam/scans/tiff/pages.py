@@ -13,7 +13,7 @@ from tifffile import FILETYPE, TiffFile, TiffFileError, TiffPage
 
 from automedsam.runtime.errors import InputError, count_phrase
 from automedsam.scans.notices import warn_once
-from automedsam.scans.tiff_channels import check_channels
+from automedsam.scans.tiff.channels import check_channels
 
 # Exceptions that tifffile and imagecodecs raise on broken files.
 UNREADABLE = (

@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.tiff import TiffScan
+from automedsam.scans.tiff.tiff_scan import TiffScan
 from combination import combination
 from pictures import COLOURS, DEEP, GREY, RAMP, RED_GREEN_BLUE, TURNS
 from tiff_files import save_pages, write_tiff
