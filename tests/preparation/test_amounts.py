@@ -31,7 +31,7 @@ def test_images_without_a_box_do_not_count():
 
 def test_boxed_slices_of_volumes_count():
     volumes = [
-        make_scan(name, slices=12, boxes=single_class({n: (BOX,) for n in range(10)}))
+        make_scan(name, slices=12, boxes=single_class(dict.fromkeys(range(10), (BOX,))))
         for name in "abc"
     ]
     assert choose(volumes)[:2] == (0.2, 0.3)
