@@ -15,7 +15,8 @@ from automedsam.evaluation.summary import class_means, prompt_rows, summarize, w
 from automedsam.evaluation.volumes import COLUMNS as VOLUME_COLUMNS
 from automedsam.evaluation.volumes import Overlap, VolumeScores
 from automedsam.model.segmenter import ImagePrompt
-from automedsam.runtime.paths import PER_CASE, PER_CLASS, PER_VOLUME, SUMMARY
+from automedsam.runtime.files import write_metrics
+from automedsam.runtime.paths import PER_CASE, PER_CLASS, PER_VOLUME, SUMMARY, TRAIN_METRICS
 from automedsam.runtime.script import logger, set_up_logging
 
 CLASSES = Classes([ObjectClass("liver", 1), ObjectClass("spleen", 7)])
@@ -206,3 +207,40 @@ def test_a_model_that_is_worse_than_the_mean_box_is_reported(
     scores = Scores(dice=0.25, mean_box_dice=0.5)
     write_report([make_result(make_case("a"), scores, overlaps=[Overlap(4, 4, 1)])], LIVER_ONLY)
     assert capsys.readouterr().err.startswith("warning: the model is worse than the mean box")
+
+
+@pytest.mark.parametrize(
+    ("figures", "line", "meaning"),
+    [
+        (
+            {"folds": 3, "cv_box_iou": 0.75},
+            "cv_box_iou 0.75, n_cases 0, n_masks 0",
+            "no test images: cv_box_iou is measured by cross-validation, as ",
+        ),
+        (
+            {},
+            "best_val_box_iou 0.5, n_cases 0, n_masks 0",
+            "no test images: best_val_box_iou is the overlap with the validation boxes, ",
+        ),
+    ],
+)
+def test_without_test_images_the_report_has_the_scores_of_held_out_ones(
+    capsys: pytest.CaptureFixture[str], figures: dict[str, float], line: str, meaning: str
+) -> None:
+    write_metrics(TRAIN_METRICS, {"epoch": 3, "best_val_box_iou": 0.5, **figures})
+    write_report([], CLASSES)
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    summary, explanation = printed.out.splitlines()
+    assert summary == line
+    assert explanation.startswith(meaning)
+    assert (
+        ", ".join(
+            f"{key} {value}"
+            for key, value in json.loads(SUMMARY.read_text(encoding="utf-8")).items()
+        )
+        == line
+    )
+    assert PER_CASE.read_text(encoding="utf-8") == ",".join(["case,group,class", *COLUMNS]) + "\n"
+    assert [row["class"] for row in rows_of(PER_CLASS)] == CLASSES.names
+    assert rows_of(PER_VOLUME) == []

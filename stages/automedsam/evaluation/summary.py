@@ -8,6 +8,7 @@ from typing import Any
 from automedsam.cases.boxes import EDGES
 from automedsam.cases.classes import Classes
 from automedsam.evaluation.evaluator import CaseResult
+from automedsam.evaluation.held_out import MEANINGS, read_held_out_scores
 from automedsam.evaluation.scores import COLUMNS, Scores, mean_scores
 from automedsam.evaluation.volumes import COLUMNS as VOLUME_COLUMNS
 from automedsam.evaluation.volumes import VolumeScores, score_volumes
@@ -26,10 +27,15 @@ Means = dict[str, dict[str, float]]  # by the name of the class
 
 
 def write_report(results: Sequence[CaseResult], classes: Classes) -> None:
-    """Write all tables and the summary, and warn about what they cannot show."""
+    """Write all tables and the summary, and warn about what they cannot show.
+
+    Without results, the tables are empty, and the summary holds the scores of held-out cases.
+    """
     volumes = _score_volumes(results, classes)
     means = class_means(results, volumes, classes)
     summary = summarize(results, volumes, means)
+    if not results:
+        summary = {**read_held_out_scores(), **summary}
     write_table(PER_CASE, _case_rows(results, classes), [*CASE_COLUMNS, *COLUMNS])
     class_rows: list[dict[str, Any]] = [{"class": name, **scores} for name, scores in means.items()]
     write_table(PER_CLASS, class_rows, ["class", *COLUMNS, "volume_dice"])
@@ -116,7 +122,9 @@ def _log_summary(
     results: Sequence[CaseResult], volumes: VolumesByClass, summary: Mapping[str, float]
 ) -> None:
     logger.info(", ".join(f"{key} {value:.4g}" for key, value in summary.items()))
-    if not any(result.has_mask for result in results):
+    if not results:
+        logger.info(next(text for key, text in MEANINGS.items() if key in summary))
+    elif not any(result.has_mask for result in results):
         logger.warning("no test image has a mask: only the overlap with boxes was measured")
     if any(result.case.volume for result in results) and not any(volumes.values()):
         logger.warning(
