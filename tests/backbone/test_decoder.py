@@ -1,7 +1,5 @@
 """Batched decoding, compared with SAM's own decoder called one image at a time."""
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
@@ -90,14 +88,15 @@ def test_each_image_is_decoded_with_its_own_prompt(decoder: PromptableDecoder) -
 def test_coordinates_are_encoded_in_fp32_under_autocast(
     decoder: PromptableDecoder, kind: str
 ) -> None:
-    inputs: list[dict[str, Any]] = []
-    decoder.mask_decoder.register_forward_pre_hook(
-        lambda _, args, kwargs: inputs.append(kwargs), with_kwargs=True
-    )
+    encoded: list[Tensor] = []
+    encoder = decoder.prompt_encoder
+    encoder.register_forward_hook(lambda _, inputs, outputs: encoded.append(outputs[0]))
+    encoder.pe_layer.register_forward_hook(lambda _, inputs, output: encoded.append(output))
     images, prompt = torch.randn(2, 32, 8, 8), prompts(kind, 2)
     decoder(images, **prompt)
     with torch.autocast("cpu", torch.bfloat16):
         logits = decoder(images, **prompt)
     assert logits.dtype == torch.bfloat16
-    for name in ("sparse_prompt_embeddings", "image_pe"):
-        assert torch.equal(inputs[1][name], inputs[0][name])
+    sparse, image_pe, sparse_under_autocast, image_pe_under_autocast = encoded
+    assert torch.equal(sparse, sparse_under_autocast)
+    assert torch.equal(image_pe, image_pe_under_autocast)

