@@ -92,4 +92,9 @@ def _describe_axes(slices: Sequence[SurveyedSlice]) -> list[str]:
                 f"boxes on {plane} slices: slice 0 is at {slice_origin}, x = 0 at {x_origin}, "
                 f"y = 0 at {y_origin}, as in the pictures of slices.py"
             )
+    if None in boxed:
+        lines.append(
+            "boxes on stacks without a position: slice 0 is the first one in the file, x = 0 at "
+            "the left, y = 0 at the top"
+        )
     return lines

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from automedsam.datasets.annotations.name_forms import name_forms, normal, without_suffix
 
 SLICE_NAME = re.compile(r"(.+)_s([0-9]{3,9})", re.DOTALL)  # scan name and slice; see `slice_name`
-# Folders of tools and exports, which identify no patient.
+# Folders of tools, exports and computers, which identify no patient.
 SPLIT_FOLDERS = {
     name: split
     for split, names in {
@@ -23,7 +23,20 @@ SPLIT_FOLDERS = {
 }
 TOOL_FOLDERS = {
     *("annotation", "annotations", "bbox", "boxes", "box", "coco", "data", "dataset", "datasets"),
-    *("default", "export", "exports", "files", "frames", "image", "images", "img", "imgs"),
+    *(
+        "default",
+        "desktop",
+        "documents",
+        "downloads",
+        "export",
+        "exports",
+        "files",
+        "frames",
+        "image",
+        "images",
+        "img",
+        "imgs",
+    ),
     *("jpegimages", "label", "labels", "local-files", "media", "obj_data", "pictures", "png"),
     *("raw", "upload", "uploads", "voc", "xml", "yolo", ".."),
 }
@@ -81,30 +94,18 @@ class ImageNames:
     def _find_form(self, form: str, change: str) -> Match | None:
         paths = self._tree.find(form)
         if change:  # the tool may have replaced spaces as well
-            paths = paths | self._spaced.find(form)
+            spaced = self._spaced.find(form)
+            change = change if paths or not spaced else f"{change} and {SPACES}"
+            paths = paths | spaced
+        elif len(paths) == 1:
+            change = _describe_difference(form, normal(*paths))
         if paths:
-            change = change or self._describe_difference(form, paths)
             return Match(sorted(paths), change=change)
         if slice_match := SLICE_NAME.fullmatch(without_suffix(form)):
             volumes = {path for path in self._tree.find(slice_match[1]) if self._slices[path] > 1}
             if volumes:
                 return Match(sorted(volumes), int(slice_match[2]), change)
         return None
-
-    def _describe_difference(self, form: str, paths: set[str]) -> str:
-        """Describe in what a name differs from its image; empty if it does not, or as usual."""
-        path = normal(next(iter(paths)))
-        stem, name_stem = without_suffix(path), without_suffix(form)
-        rest, name_rest = _split_common_ending(stem, name_stem)
-        if stem.replace("/", "__") == name_stem.split("/")[-1]:
-            return ""
-        if not _are_of_tools(name_rest):
-            return OTHER_FOLDERS
-        if not _are_of_tools(rest):
-            return MORE_FOLDERS
-        has_suffixes = stem != path and name_stem != form
-        is_other = path[len(stem) :].lower() != form[len(name_stem) :].lower()
-        return OTHER_SUFFIX if has_suffixes and is_other else ""
 
 
 class _PathTree:
@@ -144,6 +145,20 @@ class _PathTree:
                 if paths:
                     return paths
         return set()
+
+
+def _describe_difference(name: str, path: str) -> str:
+    """Describe in what a name differs from its image; empty if it does not, or as usual."""
+    stem, name_stem = without_suffix(path), without_suffix(name)
+    if "/" in stem and name_stem.split("/")[-1] == stem.replace("/", "__"):
+        return ""
+    folders, name_folders = _split_common_ending(stem, name_stem)
+    if not _are_of_tools(name_folders):
+        return OTHER_FOLDERS
+    if not _are_of_tools(folders):
+        return MORE_FOLDERS
+    suffix, name_suffix = path[len(stem) :].lower(), name[len(name_stem) :].lower()
+    return OTHER_SUFFIX if suffix and name_suffix and suffix != name_suffix else ""
 
 
 def _may_be_same_folder(one: str, other: str) -> bool:

@@ -73,11 +73,16 @@ def _read_xml(path: Path) -> Element:
 def _inner_name(root: Element, file: PurePosixPath) -> str:
     """Return the file name in the XML, or by default the name of the XML file itself.
 
-    A name without a folder is given the folder of the XML file. LabelImg writes no folder, so
-    p1/a.png and p2/a.png would otherwise have the same name.
+    A name without a folder is given the folder of the XML file, or else the one in <folder>, as
+    written by LabelImg: p1/a.png and p2/a.png would otherwise have the same name.
     """
-    name = (root.findtext("filename") or "").strip() or file.stem
-    return name if "/" in name or "\\" in name else str(file.parent / name)
+    name = (root.findtext("filename") or "").strip()
+    if "/" in name or "\\" in name:
+        return name
+    folder = (root.findtext("folder") or "").strip()
+    if name and folder and len(file.parts) == 1:
+        return f"{folder}/{name}"
+    return str(file.parent / (name or file.stem))
 
 
 def _read_object(location: str, image: str, element: Element) -> DrawnBox:
