@@ -21,6 +21,7 @@ HEADER = "image,class,x_min,y_min,x_max,y_max"
 def open_set(dataset, data_dir=Path("nowhere"), **changes):
     values = {
         "annotations": None,
+        "unboxed": "unknown",
         "classes": OBJECT,
         "group_by": None,
         "slice_axis": "auto",
@@ -77,6 +78,19 @@ def test_annotations_are_returned_and_unusable_images_are_counted(tmp_path):
     ]
     assert data.annotations.classes == [7, "liver"]
     assert data.left_out == 2
+    assert list(data.placement.boxes) == ["a.png", "b.png"]
+
+
+def test_unboxed_images_are_left_out_and_counted_unless_they_are_empty(tmp_path):
+    save(tmp_path, *(f"images/{name}.png" for name in "abc"))
+    for name, text in (("a", "0 0.5 0.5 1 1"), ("b", ""), ("c", "")):
+        (tmp_path / "labels").mkdir(exist_ok=True)
+        (tmp_path / f"labels/{name}.txt").write_text(text)
+    data = open_set("folder", tmp_path, annotations=Path("labels"))
+    assert ([scan.name for scan in data.scans], data.left_out) == (["a"], 2)
+    data = open_set("folder", tmp_path, annotations=Path("labels"), unboxed="empty")
+    assert ([scan.name for scan in data.scans], data.left_out) == (["a", "b", "c"], 0)
+    assert data.placement.unboxed == {("b.png", 0), ("c.png", 0)}
 
 
 def test_classes_without_boxes_are_reported_with_the_available_ones(tmp_path):

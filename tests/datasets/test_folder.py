@@ -1,5 +1,6 @@
 """The user's folder: images with masks or with drawn boxes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automedsam.datasets.annotations.placing import Annotations, DrawnBox
+from automedsam.datasets.annotations.drawn import Annotations, DrawnBox
 from automedsam.datasets.class_ids import parse_classes
 from automedsam.datasets.folder import folder_scans
 from automedsam.runtime.errors import InputError
@@ -54,9 +55,12 @@ def annotate(*entries):
     return Annotations(boxes, locations)
 
 
-def list_scans(folder, group_by=None, annotations=None, class_ids=None, slice_axis="auto"):
+def list_scans(
+    folder, group_by=None, annotations=None, class_ids=None, slice_axis="auto", unboxed="empty"
+):
     classes = parse_classes(class_ids and [class_ids], None, is_annotated=True)
-    return folder_scans(folder, group_by, slice_axis, annotations, classes)
+    scans, _ = folder_scans(folder, group_by, slice_axis, annotations, unboxed, classes)
+    return scans
 
 
 @pytest.mark.parametrize(
@@ -329,7 +333,7 @@ def test_boxes_that_fit_no_image_are_reported_together(tmp_path):
                 ("x.png", None, BOX),
                 ("v", None, (0, 0, 1, 1)),
                 ("v", 2, (0, 0, 1, 1)),
-                ("a", None, (0, 0, 17, 12)),
+                ("a", None, (0, 0, 19, 12)),
             ),
         )
     messages = str(error.value).split("; ")
@@ -360,16 +364,14 @@ def test_unreadable_annotated_images_are_reported_with_other_errors(tmp_path):
         list_scans(
             tmp_path,
             annotations=annotate(
-                ("a.png", None, BOX), ("b.png", None, (0, 0, 17, 12)), ("c.png", None, None)
+                ("a.png", None, BOX), ("b.png", None, (0, 0, 19, 12)), ("c.png", None, None)
             ),
         )
     messages = str(error.value).split("; ")
-    for name, message in zip("ac", messages[:2], strict=True):
-        assert message.startswith(f"{tmp_path / 'images' / name}.png: cannot read the image (")
-    assert [message.split(":")[0] for message in messages[2:]] == [
-        f"boxes.csv, line {line}" for line in (2, 4, 3)
-    ]
-    assert messages[2] == "boxes.csv, line 2: the image a.png cannot be read"
+    images = tmp_path / "images"
+    assert messages[0].startswith(f"boxes.csv, line 2: {images}/a.png: cannot read the image (")
+    assert messages[1].startswith(f"boxes.csv, line 4: {images}/c.png: cannot read the image (")
+    assert messages[2].startswith("boxes.csv, line 3: expected a box inside the image")
 
 
 def test_boxes_of_an_unreadable_image_are_not_placed_on_another(tmp_path):
@@ -377,11 +379,40 @@ def test_boxes_of_an_unreadable_image_are_not_placed_on_another(tmp_path):
         save(tmp_path / "images" / patient / "a.png")
     (tmp_path / "images/p1/a.png").write_text("broken")
     for name, message in (
-        ("p1/a.png", r"the image p1/a\.png cannot be read"),
+        ("p1/a.png", r".*p1/a\.png: cannot read the image .*"),
         ("a.png", r"the name 'a\.png' matches several images: p1/a\.png, p2/a\.png"),
     ):
-        with pytest.raises(InputError, match=rf"p1/a\.png: .*; boxes\.csv, line 2: {message}$"):
+        with pytest.raises(InputError, match=rf"^boxes\.csv, line 2: {message}$"):
             list_scans(tmp_path, annotations=annotate((name, None, BOX)))
+
+
+def test_unboxed_images_are_unknown_or_empty(tmp_path):
+    """An unknown image is used as if it was not listed; one that is marked is a negative."""
+    for name in "abcd":
+        save(tmp_path / "images" / f"{name}.png")
+    save(tmp_path / "masks/c.png")
+    drawn = annotate(*((name, None, BOX if name == "a" else None) for name in "abcd"))
+    drawn = replace(drawn, marked_empty=frozenset({("d", None)}))
+    boxed, nothing = single_class({0: (BOX,)}), single_class({0: ()})
+    without_box = [set(), {0}, {0}, {0}]
+    for unboxed, boxes, splits in (
+        ("unknown", [boxed, None, None, nothing], [None, None, "test", None]),
+        ("empty", [boxed, nothing, nothing, nothing], [None, None, None, None]),
+    ):
+        scans = list_scans(tmp_path, annotations=drawn, unboxed=unboxed)
+        assert [scan.boxes for scan in scans] == boxes
+        assert [scan.split for scan in scans] == splits
+        assert [scan.listed_without_box for scan in scans] == without_box
+
+
+def test_unknown_slices_of_a_volume_are_left_out_one_by_one(tmp_path):
+    for name in "vw":
+        save_pages(tmp_path / f"images/{name}.tif", 1, 2, 3)
+    drawn = annotate(("v", 0, None), ("v", 1, (0, 0, 3, 3)), ("v", 2, None), ("w", 0, None))
+    drawn = replace(drawn, marked_empty=frozenset({("v", 2)}))
+    scans = list_scans(tmp_path, annotations=drawn, unboxed="unknown")
+    assert [scan.boxes for scan in scans] == [single_class({1: ((0, 0, 3, 3),), 2: ()}), None]
+    assert [scan.listed_without_box for scan in scans] == [{0, 2}, {0}]
 
 
 def test_masks_are_rejected_if_no_name_matches_an_image(tmp_path):

@@ -341,3 +341,37 @@ def test_boxes_that_do_not_meet_the_mask_are_disputed():
         )
     ]
     assert [s.is_disputed for s in survey_two_classes(*scans, split="test").slices] == [False, True]
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_slice_that_is_listed_without_a_box_is_checked_against_its_mask(split):
+    """Masks of training images are read for this check only: their boxes stay as drawn."""
+    boxes = single_class({0: (), 1: (), 2: (BOX,), 3: ()})
+    masks = [draw_mask(BOX), EMPTY_MASK, draw_mask(BOX), draw_mask(BOX)]
+    volume = make_scan("v", *masks, boxes=boxes, listed_without_box=frozenset({0, 1}))
+    survey = survey_scans(volume, split=split)
+    assert [s.name for s in survey.slices if s.lacks_box] == ["v_s000"]
+    drawn = [(), (), (BOX,), ()]
+    of_masks = [(BOX,), (), (BOX,), (BOX,)]
+    assert [s.all_boxes_xyxy for s in survey.slices] == (of_masks if split == "test" else drawn)
+    assert survey.mask_values == ({0, 1} if split == "test" else set())
+
+
+def test_masks_of_training_images_are_not_read_without_such_a_slice():
+    scan = make_scan("a", boxes=single_class({0: (BOX,)}), read_labels=fail_to_read)
+    assert not survey_scans(scan).slices[0].lacks_box
+    unknown = make_scan(
+        "v",
+        slices=2,
+        boxes=single_class({0: (BOX,)}),
+        read_labels=fail_to_read,
+        listed_without_box=frozenset({1}),
+    )
+    assert not survey_scans(unknown).slices[0].lacks_box
+
+
+def test_a_test_image_that_is_unknown_is_checked_against_its_mask():
+    listed = {"split": "test", "listed_without_box": frozenset({0})}
+    scans = [make_scan("a", draw_mask(BOX), **listed), make_scan("b", EMPTY_MASK, **listed)]
+    scans.append(make_scan("c", draw_mask(BOX), split="test"))
+    assert [s.lacks_box for s in survey_scans(*scans).slices] == [True, False, False]

@@ -74,6 +74,18 @@ def test_invalid_input_is_one_line_and_exit_code_1(run_script):
     assert ended.stderr == "measure: a.png: not an image\n"
 
 
+def test_no_line_is_longer_than_2000_characters(run_script):
+    """A file may put a text of any length into a message."""
+    ended = run_script("raise InputError('a.png: ' + 'x' * 200_000 + ' and\\nb.png: no image')")
+    first, second = ended.stderr.splitlines()
+    assert first.startswith("measure: a.png: xxx")
+    assert first.endswith("xxx and")
+    assert 1900 < len(first) <= 2000 + len("measure: ")
+    assert second == "b.png: no image"
+    ended = run_script("set_up_logging(); logging.getLogger('automedsam').warning('x' * 200_000)")
+    assert len(ended.stderr) < 2100
+
+
 def test_the_cause_of_invalid_input_is_not_printed(run_script):
     ended = run_script("raise InputError('a.png: broken') from OSError('errno 5')")
     assert ended.stderr == "measure: a.png: broken\n"

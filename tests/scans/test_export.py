@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from automedsam.cases.boxes import tight_box
-from automedsam.datasets.annotations.placing import place_boxes, read_annotations
+from automedsam.datasets.annotations.formats import read_annotations
+from automedsam.datasets.annotations.placing import place_boxes
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.image_files import read_image, write_image
 from automedsam.scans.export import main
@@ -54,7 +55,7 @@ def test_boxes_drawn_on_the_pictures_fit_the_volume(monkeypatch, folder: Path, t
 
     labels = open_scan(folder / "p1/scan.nii.gz", "auto").read_values() > 0
     annotations = read_annotations(tmp_path / "boxes.csv")
-    boxes = place_boxes(annotations, {"p1/scan.nii.gz": labels.shape}, OBJECT)
+    boxes = place_boxes(annotations, {"p1/scan.nii.gz": labels.shape}, OBJECT).boxes
     expected = {
         number: (tight_box(mask),) if mask.any() else () for number, mask in enumerate(labels)
     }

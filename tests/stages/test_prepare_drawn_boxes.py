@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import prepare
+from automedsam.runtime.errors import InputError
 from automedsam.runtime.paths import BOXES, INDEX, PREPARED, TEST_BOXES, TEST_MASKS
 from small_data import (
     IMAGES,
@@ -201,6 +202,7 @@ def test_disputed_boxes_and_unused_images_are_reported(raw_project, call_prepare
         "check that the masks belong to these images, and the order of mask_ids",
         f"check 2 test slices whose drawn boxes do not meet the mask: {one}, {other}",
         "not used: 2 images with neither boxes nor a mask",
+        "marked as showing no object: 1 image",
     ]
     boxes = {case.name: case.all_boxes_xyxy for case in read_cases("test")}
     assert (boxes[one], boxes[other]) == ((), (box_of(NAMES.index(other)),))
@@ -265,8 +267,95 @@ def test_all_faults_of_annotations_are_reported_at_once(raw_project):
     raw_project(annotations="boxes.csv")
     for name in "abc":
         save_image(IMAGES / f"{name}.png")
-    write_boxes(["a.png,2,3,9,7", "x.png,2,3,9,7", "b.png,9,3,2,7", "c.png,2,3,17,7"])
+    write_boxes(["a.png,2,3,9,7", "x.png,2,3,9,7", "b.png,9,3,2,7", "c.png,2,3,19,7"])
     assert [error.split(":")[0] for error in errors_of()] == [
         f"boxes.csv, line {line}" for line in (3, 4, 5)
     ]
     assert not PREPARED.exists()
+
+
+def write_coco(names, boxed):
+    images = [{"id": number, "file_name": f"{name}.png"} for number, name in enumerate(names)]
+    annotations = [
+        {"image_id": names.index(name), "category_id": 1, "bbox": [2, 3, 7, 4]} for name in boxed
+    ]
+    content = {"images": images, "categories": [{"id": 1, "name": "cell"}]}
+    (RAW / "set.json").write_text(json.dumps(content | {"annotations": annotations}))
+
+
+@pytest.mark.parametrize("masks", [(), ("q1", "q7")])
+def test_an_export_of_all_images_gives_the_same_data_as_one_of_the_boxed_ones(raw_project, masks):
+    raw_project(annotations="set.json")
+    boxed, others = [f"p{n}" for n in range(15)], [f"q{n}" for n in range(27)]
+    for name in [*boxed, *others]:
+        save_image(IMAGES / f"{name}.png")
+    for name in masks:
+        save_case(name, draw_labels((1, 1, 5, 5)))
+    write_coco(boxed, boxed)
+    prepare.main()
+    alone = contents(PREPARED)
+    write_coco(sorted([*boxed, *others]), boxed)
+    prepare.main()
+    assert contents(PREPARED) == alone
+
+
+def test_unboxed_images_and_their_masks_are_reported(raw_project, call_prepare):
+    save_cases()
+    write_coco(NAMES, NAMES[4:])
+    arguments = "--check", "-S", "annotations=set.json"
+    printed = call_prepare(*arguments)
+    assert printed[-1] == (
+        "4 of 12 listed images have no box; they are left out (unboxed: unknown); with unboxed: "
+        "empty they would teach that nothing is there, but the masks of 4 of them show an object"
+    )
+    printed = call_prepare(*arguments, "-S", "unboxed=empty")
+    assert "they teach that nothing is there (unboxed: empty)" in printed[-1]
+
+
+def test_negatives_with_an_object_in_the_mask_are_a_warning(raw_project, capsys):
+    raw_project(annotations="boxes.csv")
+    save_cases()
+    write_boxes([f"{name}.png,1,1,10,10" for name in NAMES[:8]] + ["p4_1,,,,"])
+    prepare.main()
+    assert "warning: 1 image listed without a box, but with an object in the mask: p4_1; " in (
+        capsys.readouterr().err
+    )
+
+
+def test_boxes_on_the_background_of_volumes_are_a_warning(raw_project, capsys):
+    raw_project(annotations="boxes.csv")
+    save_volumes(count=4, slices=3)
+    columns = "image,slice,x_min,y_min,x_max,y_max"
+    write_boxes([f"v{number},1,2,3,9,7" for number in range(4)], columns=columns)
+    for path in MASKS.iterdir():
+        path.unlink()
+    prepare.main()
+    captured = capsys.readouterr()
+    assert "boxes on axial slices: slice 0 is at the feet" in captured.out
+    assert "warning: in 4 of 4 slices of volumes, the image is not brighter" in captured.err
+
+
+def test_corrected_predictions_are_annotations(raw_project):
+    raw_project(annotations="predictions.csv", train_cases=None)
+    for name in "abcd":
+        save_image(IMAGES / f"{name}.png")
+    columns = "image,mask,slice,class,x_min,y_min,x_max,y_max,area_px,area_mm2,confidence"
+    rows = [f"../new/{name}.png,{name}.png,,object,2,3,9,7,28,,0.9" for name in "abc"]
+    rows.append("../new/d.png,d.png,,object,0,0,0,0,0,,0")
+    write_boxes(rows, RAW / "predictions.csv", columns)
+    prepare.main()
+    assert {case.name: case.all_boxes_xyxy for case in read_cases()} == {
+        **dict.fromkeys("abc", ((2, 3, 9, 7),)),
+        "d": (),
+    }
+
+
+def test_two_thousand_wrong_names_are_a_short_message(raw_project):
+    raw_project(annotations="boxes.csv")
+    save_image(IMAGES / "a.png")
+    write_boxes([f"x/y/img {number}.png,2,3,9,7" for number in range(2000)])
+    with pytest.raises(InputError) as caught:
+        prepare.main()
+    lines = str(caught.value).splitlines()
+    assert (len(lines), lines[0]) == (7, "2000 faults, of which the first 5 are:")
+    assert lines[1] == "  boxes.csv, line 2: no image matches the name 'x/y/img 0.png'"

@@ -21,5 +21,7 @@ class RawScan:
     read_labels: Callable[[], np.ndarray] | None = None
     # Slice number to the boxes drawn on it, for annotated slices only. None: not annotated.
     boxes: Mapping[int, BoxesByClass] | None = None
+    # Slices that are listed in the annotations without a box, in whatever way `unboxed` takes them.
+    listed_without_box: frozenset[int] = frozenset()
     split: Split | None = None  # given by the data set; None: assigned by `assign_splits`
     spacing_mm: Spacing | None = None  # for files that do not specify their own

@@ -19,6 +19,7 @@ from automedsam.datasets.catalogue import open_dataset
 from automedsam.datasets.class_ids import parse_classes
 from automedsam.datasets.raw_scan import RawScan
 from automedsam.preparation.amounts import Amounts, choose_amounts
+from automedsam.preparation.annotation_report import describe_annotations, find_doubts
 from automedsam.preparation.selection import check_splits, choose_slices
 from automedsam.preparation.simulated_boxes import BoxSimulation
 from automedsam.preparation.splits import assign_splits
@@ -45,6 +46,7 @@ def main() -> bool:
         dataset=params.dataset,
         data_dir=params.data_dir,
         annotations=params.annotations,
+        unboxed=params.unboxed,
         classes=classes,
         group_by=params.group_by,
         slice_axis=params.slice_axis,
@@ -63,8 +65,13 @@ def main() -> bool:
     surveyor = Surveyor(splits, data.preparation.framing, simulation, classes)
     survey = surveyor.survey(progress_bar(data.scans, "survey", "scan"))
     chosen = choose_slices(survey.slices, amounts.train_cases, params.keep_empty, params.seed)
-    for line in describe_survey(survey, chosen, classes, data.annotations, data.left_out):
+    lines = describe_survey(survey, chosen, classes, data.annotations, data.left_out)
+    if data.placement:
+        lines += describe_annotations(data.placement, survey, params.unboxed, params.keep_empty)
+    for line in lines:
         logger.info(line)
+    for doubt in find_doubts(data.placement, survey, params.unboxed) if data.placement else ():
+        logger.warning(doubt)
     annotated = data.annotations.classes if data.annotations else []
     available, used = annotated or sorted(survey.mask_values), set(splits.values())
     check_splits(survey.slices, chosen, classes, available, used)

@@ -41,6 +41,7 @@ class SurveyedSlice:
     has_mask: bool  # for testing
     # IoU of drawn boxes with the boxes of the mask, for each class that either of them shows.
     overlaps: tuple[float, ...]
+    lacks_box: bool = False  # listed without a box, although its mask shows an object
 
     @property
     def group(self) -> str:
@@ -78,7 +79,8 @@ class _SliceBoxes:
 class Surveyor:
     """Surveys one scan after another.
 
-    A scan's masks are read if they are test masks, or if boxes must be derived from them.
+    A scan's masks are read if they are test masks, if boxes must be derived from them, or to check
+    that slices without a box, which are used as negative examples, show no object.
     """
 
     def __init__(
@@ -121,17 +123,19 @@ class Surveyor:
         spacing_mm = scan.spacing_mm or opened.spacing_mm
         has_test_mask = split == "test" and scan.read_labels is not None
         drawn = scan.boxes or {}
+        uses_masks = has_test_mask or scan.boxes is None
         raw_masks = None
-        if scan.read_labels is not None and (has_test_mask or scan.boxes is None):
+        if scan.read_labels is not None and (uses_masks or scan.listed_without_box & drawn.keys()):
             raw_masks = scan.read_labels()
 
         labels: Mapping[int, np.ndarray] = {}
         if raw_masks is not None:
             labels = dict(enumerate(label_mask(raw_masks, self._classes)))
         slices = []
-        for number in sorted(labels or drawn):
+        for number in sorted(labels if uses_masks else drawn):
             name = slice_name(scan.name, number) if opened.is_volume else scan.name
-            if number in labels:
+            shows_object = number in labels and bool(labels[number].any())
+            if uses_masks and number in labels:
                 framed = self._framing.frame_mask(labels[number], pixel_spacing_mm(spacing_mm))
                 found = self._boxes_of_mask(name, split, framed, drawn.get(number, {}))
             else:
@@ -150,9 +154,12 @@ class Surveyor:
                     is_too_small=found.is_too_small,
                     has_mask=has_test_mask,
                     overlaps=found.overlaps,
+                    lacks_box=shows_object and number in scan.listed_without_box,
                 )
             )
-        return slices, set() if raw_masks is None else set(np.unique(raw_masks).tolist())
+        if raw_masks is None or not uses_masks:
+            return slices, set()
+        return slices, set(np.unique(raw_masks).tolist())
 
     def _boxes_of_mask(
         self, name: str, split: Split, labels: np.ndarray, drawn: BoxesByClass

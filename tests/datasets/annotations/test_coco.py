@@ -85,6 +85,7 @@ def test_an_export_of_cvat(tmp_path):
         ],
         {("p1/a.png", None): "set.json, images[0]", ("p2/a.png", None): "set.json, images[1]"},
         {("p1/a.png", None): (48, 64), ("p2/a.png", None): (48, 64)},
+        has_records=True,
     )
 
 
@@ -95,6 +96,43 @@ def test_a_missing_size_is_not_read(tmp_path, size):
     content = one_image()
     content["images"][0] |= size
     assert read(tmp_path, content).sizes == {}
+
+
+def test_sizes_and_ids_may_be_floats(tmp_path):
+    content = one_image(image_id=1.0, category_id=2.0)
+    content["images"][0] |= {"id": 1.0, "width": 64.0, "height": 48.0}
+    found = read(tmp_path, content)
+    assert found.sizes == {("a", None): (48, 64)}
+    assert found.classes == [1, 2]
+    assert {type(name) for name in found.classes} == {int}
+
+
+@pytest.mark.parametrize("shape", [{}, {"bbox": []}, {"bbox": [0, 0, 0, 0], "segmentation": []}])
+def test_the_category_empty_without_a_box_marks_an_image(tmp_path, shape):
+    content = {
+        "images": [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "b"}],
+        "categories": [{"id": 1, "name": "liver"}, {"id": 2, "name": "Empty"}],
+        "annotations": [{"image_id": 2, "category_id": 2, **shape}],
+    }
+    found = read(tmp_path, content)
+    assert (found.boxes, found.marked_empty) == ([], {("b", None)})
+    content["annotations"][0]["category_id"] = 1
+    with pytest.raises(InputError, match="a category without a box must be empty, which marks an"):
+        read(tmp_path, content)
+
+
+def test_two_records_of_one_name_may_not_have_different_boxes(tmp_path):
+    """Merged exports of two patients may have images of the same name."""
+    images = [{"id": number, "file_name": "slice_000.png"} for number in (1, 2)]
+    box = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    for second in ([], [box | {"image_id": 2}]):
+        found = read(tmp_path, {"images": images, "annotations": [box, *second]})
+        assert {drawn.box_xyxy for drawn in found.boxes} == {(1, 2, 4, 6)}
+    other = box | {"image_id": 2, "bbox": [1, 2, 3, 5]}
+    with pytest.raises(
+        InputError, match=r"^set\.json: two images with different boxes have the file_name 'slice"
+    ):
+        read(tmp_path, {"images": images, "annotations": [box, other]})
 
 
 def test_an_export_of_label_studio(tmp_path):
@@ -134,6 +172,7 @@ def test_reversed_and_empty_boxes_are_not_checked_here(tmp_path):
         None,
         "gone",
         [],
+        [0, 0, 0, 0],
         [1, 2, 3],
         [1, 2, 3, 4, 5],
         ["1", 2, 3, 4],
@@ -207,7 +246,7 @@ def test_malformed_entries_are_reported_together(tmp_path):
     content = one_image(bbox=None) | {"categories": [{}]}
     with pytest.raises(
         InputError,
-        match=r"^set\.json, categories\[0\]: .*; set\.json, annotations\[1\]: .* found None$",
+        match=r"^set\.json, categories\[0\]: .*; set\.json, annotations\[1\]: .* found None; a cat",
     ):
         read(tmp_path, content)
 
@@ -228,6 +267,6 @@ def test_invalid_json_is_rejected(tmp_path, text):
 
 
 def test_other_encodings_are_rejected(tmp_path):
-    (tmp_path / "set.json").write_text(json.dumps(CVAT), "utf-16")
+    (tmp_path / "set.json").write_text(json.dumps(CVAT | {"x": "é"}, ensure_ascii=False), "latin-1")
     with pytest.raises(InputError, match=r"set\.json: cannot be read as UTF-8"):
         read_coco(tmp_path / "set.json")

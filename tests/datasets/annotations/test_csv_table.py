@@ -38,6 +38,7 @@ def test_a_table_with_all_columns(tmp_path):
         ("b, c.png", None): "boxes.csv, line 5",
     }
     assert found.classes == [1, 3, "liver"]
+    assert found.marked_empty == {("vol.nii.gz", 13)}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
@@ -69,10 +70,11 @@ def test_a_table_without_rows_is_empty(tmp_path):
     assert read(tmp_path, HEADER) == Annotations([], {})
 
 
-@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "x", "1,5", "1e999"])
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "x", "1.234,5", "1e999"])
 def test_edges_must_be_finite_numbers(tmp_path, number):
     with pytest.raises(
-        InputError, match=rf"^boxes\.csv, line 2: expected a number in y_min, found '{number}'$"
+        InputError,
+        match=rf"^boxes\.csv, line 2: expected a number in y_min, found '({number})?'$",
     ):
         read(tmp_path, f"image;x_min;y_min;x_max;y_max\na;1;{number};3;4\n")
 
@@ -109,7 +111,10 @@ def test_malformed_rows_are_reported_together(tmp_path):
         ("image,x_min,y_min,x_max", "'image', 'x_min', 'y_min', 'x_max'"),
         ("image,x_min,y_min,x_max,y_max,label", "'y_max', 'label'"),
         ("image,x_min,y_min,x_max,y_max,image", "'y_max', 'image'"),
-        ("image,x_min,y_min,x_max,y_max,", "'y_max', ''"),
+        ("image,x_min,y_min,x_max,y_max,\na,1,2,3,4,5", "'y_max', ''"),
+        ("image,x_min,y_min,x_max,y_max,mask", "'y_max', 'mask'"),
+        ("image,x_min,y_min,x_max,y_max,rotation", "'y_max', 'rotation'"),
+        ("mask,area_px,image,x_min,y_min,x_max", "'y_min', 'x_max'"),
     ],
 )
 def test_missing_unknown_and_duplicate_columns_are_rejected(tmp_path, header, found):
@@ -117,6 +122,44 @@ def test_missing_unknown_and_duplicate_columns_are_rejected(tmp_path, header, fo
         InputError, match=rf"boxes\.csv: expected the columns image, x_min, .*found .*{found}$"
     ):
         read(tmp_path, header + "\n")
+
+
+def test_a_table_of_predictions_is_accepted(tmp_path):
+    """The other columns are ignored, and the empty box is a negative example."""
+    header = "image,mask,slice,class,x_min,y_min,x_max,y_max,area_px,area_mm2,confidence,later\n"
+    found = read(
+        tmp_path,
+        header
+        + "../new/a.png,a.png,,object,1,2,30,40,77,,0.9,x\n"
+        + "../new/b.png,b.png,,object,0,0,0,0,0,,0,x\n"
+        + "../new/v.nii,v.nii,3,1,0,0,0,0,0,0,0,x\n"
+        + "../new/v.nii,v.nii,3,2,1,1,4,4,9,9,0.5,x\n",
+    )
+    assert [(drawn.image, drawn.slice, drawn.box_xyxy) for drawn in found.boxes] == [
+        ("../new/a.png", None, (1, 2, 30, 40)),
+        ("../new/v.nii", 3, (1, 1, 4, 4)),
+    ]
+    assert found.marked_empty == {("../new/b.png", None)}
+
+
+def test_one_inclusive_pixel_at_the_origin_is_a_box(tmp_path):
+    (drawn,) = read(tmp_path, HEADER + "a,,,0,0,0,0,inclusive\n").boxes
+    assert drawn.box_xyxy == (0, 0, 1, 1)
+
+
+@pytest.mark.parametrize("missing", ["NA", "nan", "NaN", "N/A", "null", "<NA>"])
+def test_a_row_of_missing_values_is_a_negative_example(tmp_path, missing):
+    rows = f"a,,,{missing},{missing},,{missing},\nb,{missing},,1,2,3,4,\n"
+    found = read(tmp_path, HEADER + rows)
+    assert found.marked_empty == {("a", None)}
+    assert list(found.locations) == [("a", None), ("b", None)]
+    with pytest.raises(InputError, match=r"line 2: expected a number in y_min, found ''$"):
+        read(tmp_path, f"{HEADER}a,,,1,{missing},3,4,\n")
+
+
+def test_decimal_commas_are_read_in_every_column_of_numbers(tmp_path):
+    found = read(tmp_path, HEADER.replace(",", ";") + "v;12,0;;1,5;2,25;30,0;,5;\n", "utf-16")
+    assert (found.boxes[0].slice, found.boxes[0].box_xyxy) == (12, (1.5, 2.25, 30, 0.5))
 
 
 def test_an_unclosed_quote_is_rejected(tmp_path):

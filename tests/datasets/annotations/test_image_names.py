@@ -2,7 +2,7 @@
 
 import pytest
 
-from automedsam.datasets.annotations.image_names import ImageNames, normal, without_suffix
+from automedsam.datasets.annotations.image_names import ImageNames, Match
 
 TREE = {
     "p1/a.png": 1,
@@ -48,7 +48,8 @@ TREE = {
     ],
 )
 def test_find_image(name, path):
-    assert ImageNames(TREE).find(name) == ([path], None)
+    found = ImageNames(TREE).find(name)
+    assert (found.paths, found.slice) == ([path], None)
 
 
 @pytest.mark.parametrize(
@@ -64,12 +65,14 @@ def test_find_image(name, path):
     ],
 )
 def test_find_slice_of_a_volume(name, path, index):
-    assert ImageNames(TREE).find(name) == ([path], index)
+    found = ImageNames(TREE).find(name)
+    assert (found.paths, found.slice) == ([path], index)
 
 
-@pytest.mark.parametrize("name", ["a.png", "p7/a.png", "a", "1a2b3c4d-a.png", "images/a.jpg"])
+@pytest.mark.parametrize("name", ["a.png", "a", "1a2b3c4d-a.png", "images/a.jpg"])
 def test_find_returns_all_images_of_an_ambiguous_name(name):
-    assert ImageNames(TREE).find(name) == (["p1/a.png", "p2/a.png"], None)
+    found = ImageNames(TREE).find(name)
+    assert (found.paths, found.slice) == (["p1/a.png", "p2/a.png"], None)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +95,15 @@ def test_find_returns_all_images_of_an_ambiguous_name(name):
         "1A2B3C4D-b.png",
         "1a2b3c4d-b/z.png",
         "x1a2b3c4d-b.png",
+        "p7/a.png",
+        "p7/c.tif",
+        "site/p8/d.png",
+        "p8/d.png",
+        "p7/1a2b3c4d-c.tif",
     ],
 )
 def test_find_returns_nothing_for_an_unknown_name(name):
-    assert ImageNames(TREE).find(name) == ([], None)
+    assert ImageNames(TREE).find(name) == Match([])
 
 
 @pytest.mark.parametrize(
@@ -116,32 +124,114 @@ def test_find_returns_nothing_for_an_unknown_name(name):
     ],
 )
 def test_find_prefers_the_closest_name(paths, name, found):
-    assert ImageNames(paths).find(name) == ([found], None)
+    assert ImageNames(paths).find(name).paths == [found]
 
 
 def test_find_slice_ignores_images():
-    assert ImageNames({"v.png": 1, "p1/v.nii.gz": 20}).find("p1/v_s003.png") == (["p1/v.nii.gz"], 3)
-    assert ImageNames({"p1/v.nii": 20, "p2/v.nii": 20}).find("v_s003") == (
-        ["p1/v.nii", "p2/v.nii"],
-        3,
-    )
+    names = ImageNames({"v.png": 1, "p1/v.nii.gz": 20})
+    assert names.find("p1/v_s003.png") == Match(["p1/v.nii.gz"], 3)
+    names = ImageNames({"p1/v.nii": 20, "p2/v.nii": 20})
+    assert names.find("v_s003") == Match(["p1/v.nii", "p2/v.nii"], 3)
 
 
 def test_dots_in_a_name_are_not_a_suffix():
-    assert ImageNames({"1.2.png": 1}).find("1.2.840") == ([], None)
-    assert without_suffix("p.1/v.2.NII.GZ") == "p.1/v.2"
-    assert without_suffix("p.1/v.2") == "p.1/v.2"
+    assert ImageNames({"1.2.png": 1}).find("1.2.840") == Match([])
 
 
 def test_accents_are_composed():
     one, two = "\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"
-    assert normal(f"p/{two}.png") == normal(f"p/{one}.png") == f"p/{one}.png"
     for stored, listed in ((one, two), (two, one)):
-        assert ImageNames({f"p/{stored}.png": 1}).find(f"{listed}.png") == (
-            [f"p/{stored}.png"],
+        names = ImageNames({f"p/{stored}.png": 1})
+        assert names.find(f"{listed}.png").paths == [f"p/{stored}.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("patient2/s.png", None),
+        ("study/patient2/s", None),
+        ("patient2/images/s.png", None),
+        ("val/patient1/s.png", None),
+        ("val/s.png", None),
+        ("test/labels/s.txt", None),
+        ("labels/s", "train/patient1/s.png"),
+        ("train/s", "train/patient1/s.png"),
+        ("s.png", "train/patient1/s.png"),
+        ("patient1/s.png", "train/patient1/s.png"),
+        ("D:/study/train/patient1/s.png", "train/patient1/s.png"),
+    ],
+)
+def test_an_image_is_not_found_in_the_folder_of_another_patient_or_split(name, path):
+    found = ImageNames({"train/patient1/s.png": 1}).find(name).paths
+    assert found == ([path] if path else [])
+
+
+@pytest.mark.parametrize("folder", ["images", "labels", "JPEGImages", "data/upload"])
+def test_folders_of_tools_are_no_patients(folder):
+    assert ImageNames({"patient1/s.png": 1}).find(f"{folder}/s.png").paths == ["patient1/s.png"]
+    names = ImageNames({f"{folder}/s.png": 1})
+    assert names.find("patient1/s.png") == Match([f"{folder}/s.png"], None, "leaving out folders")
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "change"),
+    [
+        ("a b.png", "a b.png", ""),
+        ("labels/a b", "a b.png", ""),
+        ("p1__c.png", "p1/c.png", ""),
+        ("v_s003.png", "v.nii.gz", ""),
+        ("0a1b2c3d-p1__c.png", "p1/c.png", "removing a hash prefix"),
+        ("data/upload/7/0a1b2c3d-c.png", "p1/c.png", "removing a hash prefix"),
+        ("0a1b2c3d-v_s003.png", "v.nii.gz", "removing a hash prefix"),
+        ("a%20b.png", "a b.png", "decoding percent signs"),
+        ("a_b.png", "a b.png", "reading underscores as spaces"),
+        (
+            "upload/0a1b2c3d-a_b.png",
+            "a b.png",
+            "removing a hash prefix and reading underscores as spaces",
+        ),
+        ("/data/local-files/?d=p1/c.png", "p1/c.png", "taking the path from a URL"),
+        (
+            "/data/local-files/?d=p1%2Fc.png",
+            "p1/c.png",
+            "taking the path from a URL and decoding percent signs",
+        ),
+        ("s3://bucket/p1/c.png", "p1/c.png", "leaving out folders"),
+        ("s3://bucket/c.png", "p1/c.png", "taking the path from a URL"),
+        (
+            "https://host.org/bucket/c.png?X-Amz-Date=1&X-Amz-Signature=a%2Fb",
             None,
-        )
+            "",
+        ),
+        (
+            "https://host.org/p1/c.png?X-Amz-Date=1&X-Amz-Signature=a%2Fb",
+            "p1/c.png",
+            "taking the path from a URL",
+        ),
+        (
+            "c_png.rf.4f5d0cb1b6d8a1d4f8b2d1c4e5f60718.jpg",
+            "p1/c.png",
+            "removing the ending of Roboflow",
+        ),
+        ("c.png", "p1/c.png", "adding folders"),
+        ("study/a b.png", "a b.png", "leaving out folders"),
+        ("p1/c.jpg", "p1/c.png", "changing the suffix"),
+    ],
+)
+def test_a_match_describes_what_was_changed_in_the_name(name, path, change):
+    found = ImageNames({"a b.png": 1, "p1/c.png": 1, "v.nii.gz": 9}).find(name)
+    assert (found.paths, found.change) == ([path] if path else [], change)
 
 
-def test_paths_are_normalised():
-    assert normal(r".\a\\b//c.png/") == "a/b/c.png"
+def test_an_exact_name_precedes_every_change():
+    tree = dict.fromkeys(
+        ["a%20b.png", "a b.png", "0a1b2c3d-c.png", "c.png", "d_e.png", "d e.png"], 1
+    )
+    for name in tree:
+        assert ImageNames(tree).find(name) == Match([name])
+
+
+def test_a_changed_name_is_ambiguous_if_spaces_may_have_been_replaced():
+    """The upload may have been named `d e.png`, because the tool replaces spaces as well."""
+    names = ImageNames({"d e.png": 1, "d_e.png": 1})
+    assert names.find("0a1b2c3d-d_e.png").paths == ["d e.png", "d_e.png"]

@@ -1,4 +1,4 @@
-"""Drawn boxes: detection of the format, placement on the images, and errors."""
+"""Drawn boxes placed on the images: edges, classes, images without a box, and errors."""
 
 import json
 import re
@@ -13,14 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automedsam.cases.boxes import Box
-from automedsam.datasets.annotations.placing import (
-    Annotations,
-    DrawnBox,
-    place_boxes,
-    read_annotations,
-)
+from automedsam.datasets.annotations.drawn import OUTLINE, ROTATED, Annotations, DrawnBox
+from automedsam.datasets.annotations.formats import read_annotations
+from automedsam.datasets.annotations.placing import place_boxes
 from automedsam.datasets.class_ids import parse_classes
 from automedsam.runtime.errors import InputError
+from fake_scans import OBJECT
 
 SIZES = {
     "a.png": (1, 48, 64),
@@ -58,84 +56,15 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
     return folder
 
 
-def place_object(annotations, sizes, class_ids):
+def place_object(annotations, sizes, class_ids, unreadable=None):
     """Place the boxes of one class, by image and slice."""
     classes = parse_classes(class_ids and [class_ids], None, is_annotated=True)
     (object_class,) = classes
-    placed = place_boxes(annotations, sizes, classes)
+    placed = place_boxes(annotations, sizes, classes, unreadable or {}).boxes
     return {
         image: {number: boxes[object_class.value] for number, boxes in slices.items()}
         for image, slices in placed.items()
     }
-
-
-# Formats
-
-
-TABLE = "image,x_min,y_min,x_max,y_max\na.png,16,12,32,36\n"
-COCO = {
-    "images": [{"id": 1, "file_name": "a.png"}],
-    "annotations": [{"image_id": 1, "category_id": 1, "bbox": [16, 12, 16, 24]}],
-}
-YOLO = "1 0.375 0.5 0.25 0.5"
-VOC = (
-    "<annotation><object><name>1</name><bndbox><xmin>16</xmin><ymin>12</ymin><xmax>32</xmax>"
-    "<ymax>36</ymax></bndbox></object></annotation>"
-)
-
-
-@pytest.mark.parametrize(
-    ("path", "files"),
-    [
-        ("x.csv", {"x.csv": TABLE}),
-        ("x.CSV", {"x.CSV": TABLE}),
-        ("x.json", {"x.json": json.dumps(COCO)}),
-        ("x", {"x/y/a.txt": YOLO, "x/.a.xml": "", "x/classes.txt": "", "x/README.txt": "hello"}),
-        (
-            "x",
-            {
-                "x/y/a.xml": VOC,
-                "x/.a.txt": "",
-                "x/labelmap.txt": "",
-                "x/ImageSets/Main/default.txt": "a",
-            },
-        ),
-    ],
-    ids=["csv", "CSV", "coco", "yolo", "voc"],
-)
-def test_format_is_determined_by_suffix_and_content(tmp_path, path, files):
-    assert place_object(read_annotations(write(tmp_path, files) / path), SIZES, [1]) == {
-        "a.png": {0: ((16, 12, 32, 36),)}
-    }
-
-
-@pytest.mark.parametrize(
-    ("path", "found"),
-    [
-        ("gone", "no such file"),
-        ("gone.csv", "no such file"),
-        ("notes.md", "another type of file"),
-        ("empty", "a folder with neither"),
-        ("both", "a folder with both, a.xml and b.txt"),
-        ("listing", "a folder with neither"),
-    ],
-)
-def test_other_files_and_folders_are_rejected(tmp_path, path, found):
-    write(
-        tmp_path,
-        {
-            "notes.md": "",
-            "empty/.a.txt": "",
-            "both/a.xml": "",
-            "both/y/b.txt": "",
-            "listing/train.txt": "",
-        },
-    )
-    with pytest.raises(
-        InputError,
-        match=rf"{path}: expected a \.csv table, COCO's \.json, or a folder .*, found {found}$",
-    ):
-        read_annotations(tmp_path / path)
 
 
 # Placement
@@ -170,6 +99,8 @@ def test_a_box_is_placed_on_its_image_and_slice(image, index, place):
         ((0.5, 0.49, 1.5, 1.49), (1, 0, 2, 1)),
         ((-0.5, -0.4, 64.4, 48.49), (0, 0, 64, 48)),
         ((63, 47, 64, 48), (63, 47, 64, 48)),
+        ((-2, -1.2, 66, 49.9), (0, 0, 64, 48)),
+        ((63.4, 4, 65.9, 9), (63, 4, 64, 9)),
     ],
 )
 def test_edges_are_rounded_to_whole_pixels(box_xyxy, placed):
@@ -248,10 +179,18 @@ OUTSIDE = "expected a box inside the image of 64 x 48 px, found"
             drawn("a.png", (64, 4, 64.2, 9)),
             f"expected a box of at least one pixel, found 64, 4, 64.2, 9 {BOXED}",
         ),
-        (drawn("a.png", (-0.6, 0, 5, 5)), f"{OUTSIDE} -0.6, 0, 5, 5 {BOXED}"),
+        (
+            drawn("a.png", (64.5, 4, 66, 9)),
+            f"expected a box of at least one pixel, found 64.5, 4, 66, 9 {BOXED}",
+        ),
+        (
+            drawn("a.png", (-2, 4, 0, 9)),
+            f"expected a box of at least one pixel, found -2, 4, 0, 9 {BOXED}",
+        ),
+        (drawn("a.png", (-2.1, 0, 5, 5)), f"{OUTSIDE} -2.1, 0, 5, 5 {BOXED}"),
         (drawn("a.png", (0, -3, 5, 5)), f"{OUTSIDE} 0, -3, 5, 5 {BOXED}"),
-        (drawn("a.png", (0, 0, 64.5, 5)), f"{OUTSIDE} 0, 0, 64.5, 5 {BOXED}"),
-        (drawn("a.png", (0, 0, 5, 48.5)), f"{OUTSIDE} 0, 0, 5, 48.5 {BOXED}"),
+        (drawn("a.png", (0, 0, 66.5, 5)), f"{OUTSIDE} 0, 0, 66.5, 5 {BOXED}"),
+        (drawn("a.png", (0, 0, 5, 50.5)), f"{OUTSIDE} 0, 0, 5, 50.5 {BOXED}"),
         (drawn("a.png", (70, 50, 80, 60)), f"{OUTSIDE} 70, 50, 80, 60 {BOXED}"),
         (drawn("a.png", (0, 0, float("inf"), 5)), f"{OUTSIDE} 0, 0, inf, 5 {BOXED}"),
         (drawn("a.png", (0, 0, 1e308, 1), relative=True), f"{OUTSIDE} 0, 0, inf, 48 {BOXED}"),
@@ -274,19 +213,51 @@ def test_an_invalid_box_or_name_is_reported_with_its_location(annotations, messa
             place_object(annotations, SIZES, class_ids)
 
 
+def test_boxes_past_the_edge_are_counted_beyond_rounding():
+    parts = [drawn("a.png", (0, 0, 64.5, 9)), drawn("p1/b.png", (0, 0, 65.2, 9))]
+    parts.append(drawn("p2/b.png", (-1, 0, 64, 9)))
+    found = place_boxes(merge(*parts), SIZES, OBJECT)
+    assert found.notes == [
+        "2 boxes cut off at the edge of the image, for example x.csv, line 2 (1.2 px)"
+    ]
+
+
+def test_derived_boxes_are_counted():
+    parts = [drawn("a.png", source=OUTLINE), drawn("p1/b.png", source=ROTATED), drawn("p2/b.png")]
+    parts.append(drawn("vol", INSIDE, 3, source=OUTLINE))
+    assert place_boxes(merge(*parts), SIZES, OBJECT).notes == [
+        "2 boxes placed around a polygon or mask",
+        "1 box placed around a rotated box",
+    ]
+
+
+def test_listed_slices_without_a_box_are_marked_empty_or_unboxed():
+    parts = merge(
+        drawn("a.png", classes=(9,)),
+        drawn("p1/b.png", None),
+        drawn("p2/b.png", None),
+        drawn("vol", INSIDE, 1),
+        drawn("vol", None, 2),
+        drawn("vol_s003.png", None),
+        drawn("x/a.png", None),
+    )
+    marked = frozenset({("p2/b.png", None), ("vol", 2), ("x/a.png", None)})
+    found = place_boxes(
+        replace(parts, marked_empty=marked), SIZES, parse_classes([1], None, is_annotated=True)
+    )
+    assert found.marked_empty == {("p2/b.png", 0), ("vol.nii.gz", 2)}
+    assert found.unboxed == {("p1/b.png", 0), ("vol.nii.gz", 3)}
+    assert {image: sorted(slices) for image, slices in found.boxes.items()} == {
+        "a.png": [0],
+        "p1/b.png": [0],
+        "p2/b.png": [0],
+        "vol.nii.gz": [1, 2, 3],
+    }
+
+
 def test_negative_images_are_checked_too():
     with pytest.raises(InputError, match="no image matches the name 'z'"):
         place_object(drawn("z", None), SIZES, None)
-
-
-def test_two_different_names_of_one_image_are_rejected():
-    parts = Annotations([], {("p1/c.png", None): "x, 1", ("p9/c.png", None): "x, 2"})
-    message = (
-        "x, 2: 'p9/c.png' and 'p1/c.png' (x, 1) both match slice 0 of p1/c.png, "
-        "but are different names"
-    )
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        place_object(parts, {"p1/c.png": (1, 9, 9)}, None)
 
 
 def test_errors_are_reported_together():
@@ -299,7 +270,7 @@ def test_errors_are_reported_together():
     ]
     with pytest.raises(InputError) as error:
         place_object(merge(*parts), SIZES, None)
-    messages = str(error.value).split("; ")
+    messages = re.split("; (?=x.csv)", str(error.value))
     kinds = r"(no image|a slice|x_min|a box inside)"
     assert [re.search(kinds, message)[1] for message in messages] == [
         "no image",
@@ -502,39 +473,6 @@ def test_lines_of_garbage_raise_no_other_error(lines):
         read_and_place(write(Path(folder), {"a.txt": "\n".join(lines)}))
 
 
-# Image sizes in annotation files
-
-
-def test_boxes_drawn_on_an_image_of_another_size_are_rejected():
-    """Boxes drawn on a smaller copy may be inside the image, but in the wrong place."""
-    for name, index, size in (
-        ("a.png", None, (48, 64)),
-        ("vol.nii.gz", 3, (100, 80)),
-        ("vol_s003.png", None, (100, 80)),
-    ):
-        annotations = drawn(name, INSIDE, index)
-        assert (
-            len(place_object(replace(annotations, sizes={(name, index): size}), SIZES, None)) == 1
-        )
-        path = "a.png" if name == "a.png" else "vol.nii.gz"
-        with pytest.raises(InputError) as error:
-            place_object(replace(annotations, sizes={(name, index): (24, 32)}), SIZES, None)
-        assert str(error.value) == (
-            f"x.csv, line 2: {path} has {size[1]} x {size[0]} px, but was annotated with 32 x 24 px"
-        )
-
-
-def test_an_unreadable_image_keeps_its_name_and_has_no_boxes():
-    sizes = {"p1/b.png": (0, 0, 0), "p2/b.png": (1, 48, 64)}
-    assert place_object(drawn("p2/b.png"), sizes, None) == {"p2/b.png": {0: (INSIDE,)}}
-    with pytest.raises(InputError, match=r"^x\.csv, line 2: the image p1/b\.png cannot be read$"):
-        place_object(drawn("p1/b.png"), sizes, None)
-    with pytest.raises(
-        InputError, match=r"the name 'b\.png' matches several images: p1/b\.png, p2/b\.png$"
-    ):
-        place_object(drawn("b.png"), sizes, None)
-
-
 def test_boxes_are_separated_by_class():
     parts = merge(
         drawn("a.png", (1, 1, 2, 2), classes=(1, "liver")),
@@ -544,6 +482,6 @@ def test_boxes_are_separated_by_class():
     )
     classes = parse_classes(["spleen", 1], None, is_annotated=True)
     assert [object_class.value for object_class in classes] == [1, 2]
-    assert place_boxes(parts, SIZES, classes)["a.png"] == {
+    assert place_boxes(parts, SIZES, classes).boxes["a.png"] == {
         0: {1: ((3, 3, 4, 4),), 2: ((1, 1, 2, 2),)}
     }

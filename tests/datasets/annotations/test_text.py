@@ -1,8 +1,16 @@
 """Annotation files as text: encodings, numbers and hidden files."""
 
+import codecs
+
 import pytest
 
-from automedsam.datasets.annotations.text import files_below, number, read_text, whole_number
+from automedsam.datasets.annotations.text import (
+    decode,
+    files_below,
+    number,
+    read_text,
+    whole_number,
+)
 from automedsam.runtime.errors import InputError
 
 
@@ -52,7 +60,21 @@ def test_read_text_drops_the_byte_order_mark_and_keeps_line_ends(tmp_path):
     assert read_text(tmp_path / "a") == "é\r\n"
 
 
-@pytest.mark.parametrize("content", ["é".encode("latin-1"), "a".encode("utf-16")])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_read_text_accepts_utf_16_with_a_byte_order_mark(tmp_path, encoding):
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    (tmp_path / "a").write_bytes(mark + "é\r\n".encode(encoding))
+    assert read_text(tmp_path / "a") == "é\r\n"
+
+
+def test_decode_uses_the_declared_encoding_unless_there_is_a_byte_order_mark():
+    assert decode("é".encode("latin-1"), "latin-1") == "é"
+    assert decode("é".encode("utf-8-sig"), "latin-1") == "é"
+    with pytest.raises(LookupError):
+        decode(b"a", "no-such-encoding")
+
+
+@pytest.mark.parametrize("content", ["é".encode("latin-1"), b"\xff\xfea"])
 def test_read_text_rejects_other_encodings(tmp_path, content):
     (tmp_path / "a.txt").write_bytes(content)
     with pytest.raises(InputError, match=r"a\.txt: cannot be read as UTF-8"):

@@ -63,18 +63,33 @@ def test_an_export_of_cvat(tmp_path):
             "Annotations/b.xml": "<annotation><folder/><filename>b.png</filename></annotation>",
         },
     )
-    location = "Annotations/p1/a.xml, object"
+    location, name = "Annotations/p1/a.xml, object", "Annotations/p1/a"
     assert read_voc(tmp_path) == Annotations(
         [
-            DrawnBox(f"{location} 1", "p1/a.png", None, ("liver",), (10.5, 20, 16.5, 27.25)),
-            DrawnBox(f"{location} 2", "p1/a.png", None, (2,), (0, 1, 64, 48)),
+            DrawnBox(f"{location} 1", name, None, ("liver",), (10.5, 20, 16.5, 27.25)),
+            DrawnBox(f"{location} 2", name, None, (2,), (0, 1, 64, 48)),
         ],
-        {
-            ("Annotations/b.png", None): "Annotations/b.xml",
-            ("p1/a.png", None): "Annotations/p1/a.xml",
-        },
-        {("p1/a.png", None): (48, 64)},
+        {("Annotations/b", None): "Annotations/b.xml", (name, None): f"{name}.xml"},
+        {(name, None): (48, 64)},
+        has_records=True,
+        inner_names={"Annotations/b": "Annotations/b.png", name: "p1/a.png"},
     )
+
+
+@pytest.mark.parametrize(
+    ("degrees", "half"), [(0, 8), (90, 8), (45, 8 * 2**0.5), (-45, 8 * 2**0.5)]
+)
+def test_a_rotated_box_of_cvat_gives_the_box_around_it(tmp_path, degrees, half):
+    attribute = f"<attribute><name>rotation</name><value>{degrees}</value></attribute>"
+    corners = "<xmin>12</xmin><ymin>22</ymin><xmax>28</xmax><ymax>38</ymax>"
+    element = (
+        f"<object><name>x</name><bndbox>{corners}</bndbox>"
+        f"<attributes>{attribute}</attributes></object>"
+    )
+    write(tmp_path, {"a.xml": f"<annotation>{element}</annotation>"})
+    (drawn,) = read_voc(tmp_path).boxes
+    assert drawn.box_xyxy == pytest.approx((20 - half, 30 - half, 20 + half, 30 + half))
+    assert drawn.source == ("rotated box" if degrees else "")
 
 
 @pytest.mark.parametrize(
@@ -93,14 +108,14 @@ def test_a_missing_size_is_not_read(tmp_path, size):
 
 
 def test_labelimg_names_without_folder_get_the_folder_of_the_file(tmp_path):
-    write(tmp_path, {"p1/a.xml": LABELIMG, "p2/a.xml": LABELIMG, "a.xml": LABELIMG})
-    assert [
-        (drawn.location, drawn.image, drawn.box_xyxy) for drawn in read_voc(tmp_path).boxes
-    ] == [
-        ("a.xml, object 1", "a.png", (1, 2, 3, 4)),
-        ("p1/a.xml, object 1", "p1/a.png", (1, 2, 3, 4)),
-        ("p2/a.xml, object 1", "p2/a.png", (1, 2, 3, 4)),
+    write(tmp_path, {"p1/a.xml": LABELIMG, "p2/b.xml": LABELIMG, "a.xml": LABELIMG})
+    found = read_voc(tmp_path)
+    assert [(drawn.location, drawn.image, drawn.box_xyxy) for drawn in found.boxes] == [
+        ("a.xml, object 1", "a", (1, 2, 3, 4)),
+        ("p1/a.xml, object 1", "p1/a", (1, 2, 3, 4)),
+        ("p2/b.xml, object 1", "p2/b", (1, 2, 3, 4)),
     ]
+    assert found.inner_names == {"a": "p1/a.png", "p1/a": "p1/a.png", "p2/b": "p2/a.png"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
@@ -108,20 +123,41 @@ def test_an_export_of_label_studio(tmp_path, encoding):
     (tmp_path / "1a2b3c4d-é.xml").write_text(LABEL_STUDIO, encoding)
     found = read_voc(tmp_path)
     assert found.boxes == [
-        DrawnBox("1a2b3c4d-é.xml, object 1", "1a2b3c4d-é.png", None, ("liver",), (1, 2, 3, 4))
+        DrawnBox("1a2b3c4d-é.xml, object 1", "1a2b3c4d-é", None, ("liver",), (1, 2, 3, 4))
     ]
+    assert found.inner_names == {"1a2b3c4d-é": "images/1a2b3c4d-é.png"}
     assert found.classes == ["liver"]
 
 
 @pytest.mark.parametrize("filename", ["", "<filename/>", "<filename> </filename>"])
 def test_a_missing_filename_defaults_to_the_name_of_the_file(tmp_path, filename):
     write(tmp_path, {"p1/a.b.xml": f"<annotation>{filename}</annotation>"})
-    assert read_voc(tmp_path) == Annotations([], {("p1/a.b", None): "p1/a.b.xml"})
+    assert read_voc(tmp_path) == Annotations(
+        [],
+        {("p1/a.b", None): "p1/a.b.xml"},
+        has_records=True,
+        inner_names={"p1/a.b": "p1/a.b"},
+    )
 
 
 def test_a_windows_path_is_kept(tmp_path):
     write(tmp_path, {"p1/a.xml": r"<annotation><filename>C:\data\a.png</filename></annotation>"})
-    assert list(read_voc(tmp_path).locations) == [(r"C:\data\a.png", None)]
+    assert read_voc(tmp_path).inner_names == {"p1/a": r"C:\data\a.png"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1", "windows-1252", "utf-16", "gb18030"])
+def test_the_declared_encoding_is_used(tmp_path, encoding):
+    text = f'<?xml version="1.0" encoding="{encoding}"?>\n<annotation><filename>é.png</filename>'
+    (tmp_path / "a.xml").write_bytes(f"{text}</annotation>".encode(encoding))
+    assert read_voc(tmp_path).inner_names == {"a": "é.png"}
+
+
+@pytest.mark.parametrize("encoding", ["no-such-encoding", "ascii", "utf-8"])
+def test_a_wrong_encoding_is_rejected(tmp_path, encoding):
+    text = f'<?xml version="1.0" encoding="{encoding}"?><annotation>é</annotation>'
+    (tmp_path / "a.xml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=r"a\.xml: cannot be read as text"):
+        read_voc(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +201,7 @@ def test_malformed_files_and_objects_are_reported_together(tmp_path):
         r"^a\.xml, object 2: .*",
         r"a\.xml, object 3: .*",
         r".*b\.xml: not valid XML.*",
-        r".*c\.xml: cannot be read as UTF-8.*",
+        r".*c\.xml: cannot be read as text.*",
         r".*d\.xml: expected Pascal VOC's <annotation>, found <annotations>$",
     ]
     with pytest.raises(InputError, match="; ".join(parts)):

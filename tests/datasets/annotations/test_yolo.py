@@ -13,6 +13,9 @@ LINE = "1 0.5 0.25 0.5 0.125\n"
 EDGES = (0.25, 0.1875, 0.75, 0.3125)  # 0.5 ± 0.25 and 0.25 ± 0.0625
 
 
+EXPECTED = "expected class cx cy width height, or a class and at least three points x y"
+
+
 def write(folder: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +57,8 @@ def test_an_export_of_cvat(tmp_path):
             ("obj_train_data/b", None): "obj_train_data/b.txt",
             ("obj_train_data/p1/a", None): "obj_train_data/p1/a.txt",
         },
+        has_records=True,
+        notes=("class names: obj.names",),
     )
     assert [drawn.image for drawn in read_yolo(tmp_path / "obj_train_data").boxes] == [
         "p1/a",
@@ -165,14 +170,16 @@ def test_the_folder_itself_may_be_named_imagesets(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("1 0.5 0.5 0.1", "expected 5 values, class cx cy width height, found 4: '1 0.5 0.5 0.1'"),
-        ("1 0 0 0 0 0.9", "expected 5 values, class cx cy width height, found 6: '1 0 0 0 0 0.9'"),
+        ("1 0.5 0.5 0.1", f"{EXPECTED}, found 4 values: '1 0.5 0.5 0.1'"),
+        ("1 0 0 0 0 0.9", f"{EXPECTED}, found 6 values: '1 0 0 0 0 0.9'"),
+        ("1 0 0 1 0 0 1 1", f"{EXPECTED}, found 8 values: '1 0 0 1 0 0 1 1'"),
+        ("1 0 0 1 0 0 x", "expected numbers after the class, found '1 0 0 1 0 0 x'"),
         ("liver 0.5 0.5 1 1", "expected a whole number from 0 as class, found 'liver'"),
         ("-1 0.5 0.5 1 1", "expected a whole number from 0 as class, found '-1'"),
         ("0.5 0.5 0.5 1 1", "expected a whole number from 0 as class, found '0.5'"),
-        ("1 0.5 x 1 1", "expected four numbers after the class, found '1 0.5 x 1 1'"),
-        ("1 0.5 nan 1 1", "expected four numbers after the class, found '1 0.5 nan 1 1'"),
-        ("1 0.5 0.5 inf 1", "expected four numbers after the class, found '1 0.5 0.5 inf 1'"),
+        ("1 0.5 x 1 1", "expected numbers after the class, found '1 0.5 x 1 1'"),
+        ("1 0.5 nan 1 1", "expected numbers after the class, found '1 0.5 nan 1 1'"),
+        ("1 0.5 0.5 inf 1", "expected numbers after the class, found '1 0.5 0.5 inf 1'"),
     ],
 )
 def test_a_malformed_line_is_rejected(tmp_path, line, message):
@@ -182,38 +189,50 @@ def test_a_malformed_line_is_rejected(tmp_path, line, message):
 
 
 def test_malformed_lines_and_files_are_reported_together(tmp_path):
-    write(tmp_path, {"a.txt": "x\ny\n", "c.txt": "z"})
-    (tmp_path / "b.txt").write_bytes(b"\xff")
+    write(tmp_path, {"p1/a.txt": "x\ny\n", "p1/c.txt": "z"})
+    (tmp_path / "p1/b.txt").write_bytes(b"\xff")
     parts = [
-        r"^a\.txt, line 1: .*",
-        r"a\.txt, line 2: .*",
-        r".*b\.txt: cannot be read as UTF-8.*",
-        r"c\.txt, line 1: .*'z'$",
+        r"^.*b\.txt: cannot be read as UTF-8.*",
+        r"p1/a\.txt, line 1: .*",
+        r"p1/a\.txt, line 2: .*",
+        r"p1/c\.txt, line 1: .*'z'$",
     ]
     with pytest.raises(InputError, match="; ".join(parts)):
         read_yolo(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "text", ["names: {liver: 0}", "names: liver", "names: [[liver]]", "names:", "names: {0: [a]}"]
+    ("line", "edges"),
+    [
+        ("0 0.2 0.3 0.6 0.1 0.4 0.9", (0.2, 0.1, 0.6, 0.9)),
+        ("0 0.5 0.25 0.75 0.5 0.5 0.75 0.25 0.5", (0.25, 0.25, 0.75, 0.75)),
+        ("0 0 0 1 0 1 1 0.5 0.5 0 1", (0, 0, 1, 1)),
+    ],
 )
-def test_malformed_names_are_rejected(tmp_path, text):
-    write(tmp_path, {"data.yaml": text, "a.txt": LINE})
-    with pytest.raises(
-        InputError,
-        match=r"data\.yaml: expected names as a list or as a map from number to name, found",
-    ):
-        read_yolo(tmp_path)
+def test_polygons_and_rotated_boxes_give_the_box_around_them(tmp_path, line, edges):
+    write(tmp_path, {"a.txt": f"{line}\n{LINE}"})
+    outline, box = read_yolo(tmp_path).boxes
+    assert (outline.box_xyxy, outline.source) == (edges, "polygon or mask")
+    assert (box.box_xyxy, box.source) == (EDGES, "")
 
 
-def test_yaml_without_names_is_accepted(tmp_path):
-    for text in ("nc: 2", "", "[1, 2]", "text"):
-        write(tmp_path, {"data.yaml": text, "a.txt": LINE})
-        assert read_yolo(tmp_path).classes == [1]
+def test_key_points_are_ignored(tmp_path):
+    write(
+        tmp_path, {"data.yaml": "kpt_shape: [2, 3]\n", "a.txt": "1 0.5 0.25 0.5 0.125 0 0 1 1 1 1"}
+    )
+    (drawn,) = read_yolo(tmp_path).boxes
+    assert (drawn.box_xyxy, drawn.source) == (EDGES, "")
 
 
-@pytest.mark.parametrize("text", ["{", "a: b: c", "\0", "[" * 600])
-def test_invalid_yaml_is_rejected(tmp_path, text):
-    write(tmp_path, {"data.yaml": text, "a.txt": LINE})
-    with pytest.raises(InputError, match=r"data\.yaml: not valid YAML"):
-        read_yolo(tmp_path)
+def test_files_of_words_at_the_top_are_not_label_files(tmp_path):
+    write(
+        tmp_path,
+        {"lesions.txt": "liver\ntumour\n", "thanks.txt": "to all", "a.txt": LINE, "b.txt": ""},
+    )
+    found = read_yolo(tmp_path)
+    assert list(found.locations) == [("a", None), ("b", None)]
+    assert found.classes == [1, "tumour"]
+    assert found.notes == (
+        "class names: lesions.txt",
+        "not used: 1 text file without numbers, thanks.txt",
+    )

@@ -21,6 +21,7 @@ INVALID = [
     ("mask_ids", "[0]"),
     ("boxes_per_object", "all"),
     ("min_object_px", "0"),
+    ("unboxed", "perhaps"),
     ("keep_empty", "perhaps"),
     ("box_jitter", "-1"),
     ("box_jitter", "1.5"),

@@ -99,6 +99,13 @@ def test_class_ids_may_be_names_with_annotations(load):
     assert load("class_ids: [1, 2]\n").class_ids == [1, 2]
 
 
+def test_unboxed_requires_annotations(load, rejection):
+    message = rejection("dataset: folder\nunboxed: empty\n")
+    assert message.endswith(": unboxed requires annotations, found empty without")
+    assert load(f"{ANNOTATED}unboxed: empty\n").unboxed == "empty"
+    assert load("dataset: folder\nunboxed: unknown\n").unboxed == "unknown"
+
+
 def test_mask_ids_require_annotations(rejection):
     assert rejection("dataset: folder\nmask_ids: [3]\n") == (
         "params.yaml: mask_ids requires annotations, found [3] without "
