@@ -10,9 +10,9 @@ from automedsam.runtime.errors import InputError
 from automedsam.runtime.files import atomic_file
 from automedsam.runtime.image_files import as_grey, open_image
 from automedsam.scans.pixels import (
-    check_finite,
     check_labels,
     drop_transparency,
+    fill_invalid,
     one_channel,
     turn_upright,
 )
@@ -64,7 +64,7 @@ class ImageScan:
             mode = {"P": "RGBA", "CMYK": "RGB"}.get(image.mode, image.mode)
             converted = image if mode == image.mode else image.convert(mode)
             values = _read_upright(self.path, converted)
-        return check_finite(self.path, drop_transparency(as_grey(values))[None])
+        return fill_invalid(self.path, drop_transparency(as_grey(values))[None])
 
     def read_labels(self) -> np.ndarray:
         """Mask values as they are stored, (1, H, W); those of a palette are its indices.

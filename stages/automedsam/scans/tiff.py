@@ -11,9 +11,9 @@ from automedsam.runtime.errors import InputError
 from automedsam.runtime.files import atomic_file
 from automedsam.runtime.image_files import as_grey
 from automedsam.scans.pixels import (
-    check_finite,
     check_labels,
     drop_transparency,
+    fill_invalid,
     one_channel,
     turn_upright,
 )
@@ -73,7 +73,7 @@ class TiffScan:
         Raises:
           InputError: If pages cannot be read or differ in size or kind, or values are not finite.
         """
-        return check_finite(self.path, self._stack(_read_values))
+        return fill_invalid(self.path, self._stack(_read_values))
 
     def read_labels(self) -> np.ndarray:
         """Mask values as they are stored, (pages, H, W); those of a palette are its indices.
