@@ -10,6 +10,8 @@ leaves this stage.
 
 import logging
 from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
 
 from automedsam.cases.case import Split
 from automedsam.cases.classes import write_classes
@@ -17,6 +19,7 @@ from automedsam.cases.index import write_index
 from automedsam.datasets.catalogue import open_dataset
 from automedsam.datasets.class_ids import parse_classes
 from automedsam.datasets.raw_scan import RawScan
+from automedsam.preparation.mask_survey import check_masks
 from automedsam.preparation.selection import check_splits, choose_slices
 from automedsam.preparation.simulated_boxes import BoxSimulation
 from automedsam.preparation.splits import assign_splits
@@ -28,6 +31,8 @@ from automedsam.runtime.parameters.loading import add_set_option, load_params
 from automedsam.runtime.parameters.stages import PrepareParams
 from automedsam.runtime.paths import CLASSES, INDEX, PREPARATION, PREPARED
 from automedsam.runtime.script import argument_parser, parse, progress_bar
+from automedsam.scans.finding import describe_unread
+from automedsam.scans.slicing import describe_default_geometry
 
 logger = logging.getLogger(__name__)
 
@@ -59,14 +64,24 @@ def main() -> bool:
     chosen = choose_slices(survey.slices, params.train_cases, params.keep_empty, params.seed)
     for line in describe_survey(survey, chosen, classes, data.annotations, data.left_out):
         logger.info(line)
+    warnings = check_masks(
+        survey.looks, survey.classes, "mask_ids" if is_annotated else "class_ids"
+    )
+    if survey.default_geometry:
+        warnings.append(describe_default_geometry(survey.default_geometry))
+    for line in [*warnings, *data.notes]:
+        logger.warning(line)
     annotated = data.annotations.classes if data.annotations else []
     check_splits(survey.slices, chosen, classes, annotated or sorted(survey.mask_values))
+    _report_read(len(data.scans) + data.left_out, data.unread)
     if arguments.check:
         return False
 
     # Write the prepared data set as a whole.
     with atomic_folder(PREPARED) as folder:
-        write_index(folder / INDEX.name, write_cases(chosen, data.preparation, classes, folder))
+        write_index(
+            folder / INDEX.name, write_cases(chosen, data.preparation, survey.classes, folder)
+        )
         write_classes(folder / CLASSES.name, classes)
         preparation = f"{data.preparation.to_json()}\n"
         (folder / PREPARATION.name).write_text(preparation, encoding="utf-8", newline="\n")
@@ -83,6 +98,14 @@ def _parse_arguments() -> Namespace:
     if arguments.set and not arguments.check:
         parser.error("-S requires --check: the stage itself uses params.yaml only")
     return arguments
+
+
+def _report_read(count: int, unread: Sequence[Path]) -> None:
+    """Log the number of scans, as a warning if there are files in formats that are not read."""
+    if unread:
+        logger.warning("read %d, skipped %d: %s", count, len(unread), describe_unread(unread))
+    else:
+        logger.info("read %d, skipped 0", count)
 
 
 def _split_scans(scans: list[RawScan], params: PrepareParams) -> dict[str, Split]:

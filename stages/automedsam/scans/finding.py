@@ -147,7 +147,8 @@ class _Walk:
             self.files += [path for path in paths if os.path.isfile(path) or _is_broken(path)]
 
     def _report(self, error: OSError) -> None:
-        self.notes.append(f"{error.filename}: cannot read the folder ({error.strerror})")
+        if not isinstance(error, FileNotFoundError):
+            self.notes.append(f"{error.filename}: cannot read the folder ({error.strerror})")
 
 
 def _is_broken(path: Path) -> bool:

@@ -52,8 +52,13 @@ class Scan(Protocol):
 class ScanFile(Scan, Protocol):
     """A scan on disk, which can be read as a mask and whose masks can be written."""
 
-    def read_labels(self) -> np.ndarray:
-        """The file as a mask: (slices, height, width), whole numbers."""
+    def read_labels(self, as_shown: bool = False) -> np.ndarray:
+        """The file as a mask: (slices, height, width), whole numbers.
+
+        Args:
+          as_shown: Read masks of two colours as viewers show them, where that differs from the
+            stored values.
+        """
 
     def write(self, path: Path, stack: np.ndarray) -> None:
         """Write a mask (slices, height, width), bool or uint8, in the geometry of this scan."""
@@ -128,13 +133,16 @@ def slice_name(scan_name: str, number: int) -> str:
     return fit_name(scan_name, f"_s{number:03d}", MAX_CASE_BYTES)
 
 
-def read_mask(scan_path: Path, mask_path: Path, slice_axis: SliceAxis) -> np.ndarray:
+def read_mask(
+    scan_path: Path, mask_path: Path, slice_axis: SliceAxis, as_shown: bool = False
+) -> np.ndarray:
     """Read the mask of a scan from a file of its own.
 
     Args:
       scan_path: The scan.
       mask_path: The mask.
       slice_axis: The axis along which the scan is cut into slices; the mask is cut alike.
+      as_shown: As in `read_labels`.
 
     Returns:
       (slices, height, width), whole numbers.
@@ -163,4 +171,4 @@ def read_mask(scan_path: Path, mask_path: Path, slice_axis: SliceAxis) -> np.nda
                 f"{mask_path}: the affine must equal that of {scan_path}, "
                 f"found voxels up to {offset:.3g} voxels off"
             )
-    return mask.read_labels()
+    return mask.read_labels(as_shown)

@@ -1,0 +1,209 @@
+"""All masks of a data set at once: whether their values mean what they seem to mean."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from automedsam.cases.classes import Classes
+from automedsam.preparation.mask_look import MaskLook
+from automedsam.runtime.errors import InputError, count_phrase, name_some
+
+MIN_CONTRAST = 32  # between the two values of a blurred mask; labels of classes are closer
+NEAR = 0.25  # of the contrast; values this close to one of the two are that value, blurred
+MIN_NEAR_SHARE = 0.95  # of all pixels, in a blurred mask of two values
+MIN_BLURRED_VALUES = 3  # besides the two
+MAX_FLAT_SHARE = 0.5  # of the other values; the areas of classes are flat
+MAX_CLASSES = 20  # more values that are not flat are those of an image, or were compressed
+VOID = 255  # a usual label of pixels that belong to no class
+
+
+def choose_threshold(looks: Sequence[MaskLook]) -> int | None:
+    """Return the value over which pixels are the object, for masks of two values that are blurred.
+
+    Compression as JPEG and smooth edges leave values beside the two. Nearly all pixels are near one
+    of the two, and the others form no areas.
+
+    Returns:
+      The mean of the two values, rounded down; None if the masks are not blurred.
+    """
+    counts, flat_counts = _sum_counts(looks)
+    low, high = _two_values(counts)
+    others = counts.keys() - {low, high}
+    if high - low < MIN_CONTRAST or len(others) < MIN_BLURRED_VALUES:
+        return None
+    margin = NEAR * (high - low)
+    near = sum(
+        count for value, count in counts.items() if value <= low + margin or value >= high - margin
+    )
+    is_blurred = _flat_share(counts, flat_counts, others) <= MAX_FLAT_SHARE
+    return (low + high) // 2 if is_blurred and near >= MIN_NEAR_SHARE * counts.total() else None
+
+
+def check_masks(looks: Sequence[MaskLook], classes: Classes, key: str) -> list[str]:
+    """Check the masks of all scans.
+
+    Args:
+      looks: All masks that were read.
+      classes: The classes, with the threshold of a single class.
+      key: Parameter that selects the values of masks.
+
+    Returns:
+      Warnings, one line each.
+
+    Raises:
+      InputError: If no mask has a background, or if the masks are images.
+    """
+    if not looks:
+        return []
+    counts, flat_counts = _sum_counts(looks)
+    is_selected = any(cls.mask_values is not None for cls in classes)
+    threshold = 0 if is_selected else classes[0].threshold
+    if not is_selected:
+        _check_background(looks, counts, threshold, key)
+        if threshold == 0:
+            _check_flatness(looks, counts, flat_counts, key)
+    warnings = [
+        _describe_threshold(looks, counts, threshold, key) if threshold else None,
+        _describe_void(counts, key) if not is_selected and not threshold else None,
+        _describe_unselected(counts, flat_counts, classes, key) if is_selected else None,
+        _describe_filled(looks, counts, key),
+        _describe_specks(looks),
+    ]
+    return [line for line in warnings if line]
+
+
+def describe_masks(looks: Sequence[MaskLook]) -> str:
+    """One line on the objects in all masks; at least one mask."""
+    shares = [look.shares for look in looks if look.objects]
+    slices, objects = sum(look.slices for look in looks), sum(look.objects for look in looks)
+    line = f"masks: {objects} of {count_phrase(slices, 'slice')} with an object"
+    if not shares:
+        return line
+    smallest = _percent(min(low for low, _ in shares))
+    largest = _percent(max(high for _, high in shares))
+    covered = smallest if smallest == largest else f"{smallest} to {largest}"
+    fewest = min(look.parts[0] for look in looks if look.objects)
+    most = max(look.parts[1] for look in looks)
+    parts = count_phrase(most, "part") if fewest == most else f"{fewest} to {most} parts"
+    return f"{line}, which covers {covered} of the slice in {parts}"
+
+
+def _sum_counts(looks: Sequence[MaskLook]) -> tuple[Counter[int], Counter[int]]:
+    counts: Counter[int] = Counter()
+    flat_counts: Counter[int] = Counter()
+    for look in looks:
+        counts.update(look.counts)
+        flat_counts.update(look.flat_counts)
+    return counts, flat_counts
+
+
+def _two_values(counts: Counter[int]) -> tuple[int, int]:
+    """The most frequent value, and the most frequent one of those far from it, in order."""
+    if not counts:
+        return 0, 0
+    middle = (max(counts) - min(counts)) / 2
+    first = max(counts, key=lambda value: counts[value])
+    far = [value for value in counts if abs(value - first) >= middle]
+    second = max(far, key=lambda value: counts[value], default=first)
+    return min(first, second), max(first, second)
+
+
+def _flat_share(counts: Counter[int], flat_counts: Counter[int], values: set[int]) -> float:
+    pixels = sum(counts[value] for value in values)
+    return sum(flat_counts[value] for value in values) / pixels if pixels else 1.0
+
+
+def _check_background(
+    looks: Sequence[MaskLook], counts: Counter[int], threshold: int, key: str
+) -> None:
+    if min(counts) > threshold:
+        raise InputError(
+            f"{key}: no mask has a background of 0, the values are {list_values(counts)}; "
+            f"specify those of the object ({_name(looks)})"
+        )
+
+
+def _check_flatness(
+    looks: Sequence[MaskLook], counts: Counter[int], flat_counts: Counter[int], key: str
+) -> None:
+    others = counts.keys() - {0}
+    if len(others) > MAX_CLASSES and _flat_share(counts, flat_counts, others) <= MAX_FLAT_SHARE:
+        raise InputError(
+            f"{key}: the masks have {len(counts)} values, {list_values(counts)}, as images or "
+            f"probabilities have; save masks of two values, or specify those of the object "
+            f"({_name(looks)})"
+        )
+
+
+def _describe_threshold(
+    looks: Sequence[MaskLook], counts: Counter[int], threshold: int, key: str
+) -> str:
+    low, high = _two_values(counts)
+    blurred = [look for look in looks if look.counts.keys() - {low, high}]
+    return (
+        f"{len(blurred)} of {count_phrase(len(looks), 'mask')} have values beside {low} and "
+        f"{high}, as JPEG compression and smooth edges leave them ({_name(blurred)}); values over "
+        f"{threshold} are read as the object, unless {key} specifies values"
+    )
+
+
+def _describe_void(counts: Counter[int], key: str) -> str | None:
+    labels = sorted(counts.keys() - {0, VOID})
+    if VOID not in counts or not labels or labels[-1] > MAX_CLASSES:
+        return None
+    return (
+        f"the masks have the values {list_values(counts)}, and every value over 0 is read as the "
+        f"object; if {VOID} marks pixels of no class, specify the others: {key}={labels[:3]}"
+    )
+
+
+def _describe_unselected(
+    counts: Counter[int], flat_counts: Counter[int], classes: Classes, key: str
+) -> str | None:
+    selected = {value for cls in classes for value in cls.mask_values or ()}
+    others = counts.keys() - selected - {0}
+    is_blurred = _flat_share(counts, flat_counts, others) <= MAX_FLAT_SHARE
+    if len(others) <= MAX_CLASSES or not is_blurred:
+        return None
+    return (
+        f"{key} selects {list_values(selected)} of {len(counts)} mask values; the others, "
+        f"{list_values(others)}, look like blurred edges, which are not read as the object"
+    )
+
+
+def _describe_filled(looks: Sequence[MaskLook], counts: Counter[int], key: str) -> str | None:
+    objects, filled = sum(look.objects for look in looks), sum(look.filled for look in looks)
+    if not filled:
+        return None
+    named = [look for look in looks if look.filled]
+    return (
+        f"the object touches all four edges of {filled} of {count_phrase(objects, 'slice')}, so "
+        f"that its box is the whole slice ({_name(named)}); if it is the background, specify the "
+        f"values of the object as they are stored, one of {list_values(counts)}: {key}"
+    )
+
+
+def _describe_specks(looks: Sequence[MaskLook]) -> str | None:
+    named = [look for look in looks if look.has_far_specks]
+    if not named:
+        return None
+    count = count_phrase(len(named), "mask")
+    return (
+        f"{count} with specks, parts of less than 1 % of the object, which enlarge its box "
+        f"({_name(named)}); remove them, or set boxes_per_object=component and min_object_px"
+    )
+
+
+def list_values(values: Iterable[int]) -> str:
+    """Values in order; of more than 20, the first and the last three."""
+    found = sorted(values)
+    if len(found) <= MAX_CLASSES:
+        return ", ".join(map(str, found))
+    return f"{', '.join(map(str, found[:3]))}, ..., {', '.join(map(str, found[-3:]))}"
+
+
+def _name(looks: Sequence[MaskLook]) -> str:
+    return name_some([look.name for look in looks])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
