@@ -21,6 +21,9 @@ class MaskLook:
       name: File of the mask, or name of the scan.
       counts: Value to number of pixels.
       flat_counts: Value to the number of its pixels that lie in a square of 2 x 2 such pixels.
+      pairs: Number of neighbours, side by side or one above the other, that both are not 0.
+      unequal_pairs: Number of those that differ. Values of images and probabilities vary from pixel
+        to pixel, labels do not.
       slices: Number of slices.
       objects: Number of slices with an object.
       filled: Number of slices whose object touches all four edges of the slice.
@@ -32,6 +35,8 @@ class MaskLook:
     name: str
     counts: Counter[int]
     flat_counts: Counter[int]
+    pairs: int
+    unequal_pairs: int
     slices: int
     objects: int
     filled: int
@@ -52,10 +57,13 @@ def look_at_mask(name: str, raw_mask: np.ndarray, labels: np.ndarray) -> MaskLoo
     areas = [float(mask.mean()) for mask in objects]
     whole = (0, 0, labels.shape[2], labels.shape[1])
     parts = [_count_parts(mask) for mask in objects]
+    pairs, unequal_pairs = _count_pairs(raw_mask)
     return MaskLook(
         name=name,
         counts=_count(raw_mask),
         flat_counts=_count(raw_mask[..., :-1, :-1][_is_flat(raw_mask)]),
+        pairs=pairs,
+        unequal_pairs=unequal_pairs,
         slices=len(labels),
         objects=len(objects),
         filled=sum(tight_box(mask) == whole for mask in objects),
@@ -88,6 +96,19 @@ def _is_flat(values: np.ndarray) -> np.ndarray:
         & (corner == values[:, 1:, :-1])
         & (corner == values[:, 1:, 1:])
     )
+
+
+def _count_pairs(values: np.ndarray) -> tuple[int, int]:
+    """Number of neighbours (slices, H, W) that both are not 0, and of those that differ."""
+    pairs = unequal_pairs = 0
+    for one, other in (
+        (values[:, :, :-1], values[:, :, 1:]),
+        (values[:, :-1], values[:, 1:]),
+    ):
+        is_pair = (one != 0) & (other != 0)
+        pairs += int(is_pair.sum())
+        unequal_pairs += int((is_pair & (one != other)).sum())
+    return pairs, unequal_pairs
 
 
 def _count_parts(mask: np.ndarray) -> tuple[int, bool]:

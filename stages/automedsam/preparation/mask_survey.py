@@ -12,7 +12,8 @@ NEAR = 0.25  # of the contrast; values this close to one of the two are that val
 MIN_NEAR_SHARE = 0.95  # of all pixels, in a blurred mask of two values
 MIN_BLURRED_VALUES = 3  # besides the two
 MAX_FLAT_SHARE = 0.5  # of the other values; the areas of classes are flat
-MAX_CLASSES = 20  # more values that are not flat are those of an image, or were compressed
+MAX_CLASSES = 20  # masks with more values may be images, or were compressed
+MAX_UNEQUAL_SHARE = 0.5  # of neighbours in objects; labels differ at their borders only
 VOID = 255  # a usual label of pixels that belong to no class
 
 
@@ -60,10 +61,10 @@ def check_masks(looks: Sequence[MaskLook], classes: Classes, key: str) -> list[s
     if not is_selected:
         _check_background(looks, counts, threshold, key)
         if threshold == 0:
-            _check_flatness(looks, counts, flat_counts, key)
+            _check_labels(looks, counts, key)
     warnings = [
         _describe_threshold(looks, counts, threshold, key) if threshold else None,
-        _describe_void(counts, key) if not is_selected and not threshold else None,
+        _describe_void(looks, key) if not is_selected and not threshold else None,
         _describe_unselected(counts, flat_counts, classes, key) if is_selected else None,
         _describe_filled(looks, counts, key),
         _describe_specks(looks),
@@ -122,15 +123,14 @@ def _check_background(
         )
 
 
-def _check_flatness(
-    looks: Sequence[MaskLook], counts: Counter[int], flat_counts: Counter[int], key: str
-) -> None:
-    others = counts.keys() - {0}
-    if len(others) > MAX_CLASSES and _flat_share(counts, flat_counts, others) <= MAX_FLAT_SHARE:
+def _check_labels(looks: Sequence[MaskLook], counts: Counter[int], key: str) -> None:
+    pairs = sum(look.pairs for look in looks)
+    is_varied = sum(look.unequal_pairs for look in looks) > MAX_UNEQUAL_SHARE * pairs
+    if len(counts) > MAX_CLASSES and is_varied:
         raise InputError(
-            f"{key}: the masks have {len(counts)} values, {list_values(counts)}, as images or "
-            f"probabilities have; save masks of two values, or specify those of the object "
-            f"({_name(looks)})"
+            f"{key}: the masks have {len(counts)} values, {list_values(counts)}, that vary from "
+            "pixel to pixel, as in images or probabilities; save masks of two values, or specify "
+            f"those of the object ({_name(looks)})"
         )
 
 
@@ -146,14 +146,21 @@ def _describe_threshold(
     )
 
 
-def _describe_void(counts: Counter[int], key: str) -> str | None:
-    labels = sorted(counts.keys() - {0, VOID})
-    if VOID not in counts or not labels or labels[-1] > MAX_CLASSES:
+def _describe_void(looks: Sequence[MaskLook], key: str) -> str | None:
+    named = [look for look in looks if _has_void(look)]
+    if not named:
         return None
+    labels = sorted({value for look in named for value in look.counts} - {0, VOID})
     return (
-        f"the masks have the values {list_values(counts)}, and every value over 0 is read as the "
-        f"object; if {VOID} marks pixels of no class, specify the others: {key}={labels[:3]}"
+        f"{count_phrase(len(named), 'mask')} with the values {list_values([*labels, VOID])} "
+        f"({_name(named)}), which are all read as the object; if {VOID} marks pixels of no class, "
+        f"specify the others: {key}={labels[:3]}"
     )
+
+
+def _has_void(look: MaskLook) -> bool:
+    labels = look.counts.keys() - {0, VOID}
+    return VOID in look.counts and bool(labels) and max(labels) <= MAX_CLASSES
 
 
 def _describe_unselected(
@@ -176,9 +183,9 @@ def _describe_filled(looks: Sequence[MaskLook], counts: Counter[int], key: str) 
         return None
     named = [look for look in looks if look.filled]
     return (
-        f"the object touches all four edges of {filled} of {count_phrase(objects, 'slice')}, so "
-        f"that its box is the whole slice ({_name(named)}); if it is the background, specify the "
-        f"values of the object as they are stored, one of {list_values(counts)}: {key}"
+        f"the object touches all four edges in {filled} of {count_phrase(objects, 'slice')}, so "
+        f"that its box is the whole slice ({_name(named)}); if this is the background, set {key} "
+        f"to the values of the object as they are stored; stored are {list_values(counts)}"
     )
 
 

@@ -117,7 +117,7 @@ def show_palette(indices: np.ndarray, colours: np.ndarray, is_clear: np.ndarray)
 
 
 def _show_colours(indices: np.ndarray, colours: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """Read indices (H, W) by the colours of those in use; the values of all others have no meaning."""
+    """Read indices (H, W) by the colours of those that are in use."""
     is_grey = (colours == colours[:, :1]).all(axis=1)
     if len(np.unique(colours[~is_grey], axis=0)) > MAX_TABLE_COLOURS:
         return indices
