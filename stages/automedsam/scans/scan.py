@@ -11,14 +11,15 @@ from automedsam.runtime.errors import InputError
 from automedsam.runtime.names import MAX_CASE_BYTES, fit_name
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans import image as images
-from automedsam.scans import nifti, tiff
+from automedsam.scans import nifti
 from automedsam.scans.dicom import content as dicom
 from automedsam.scans.dicom.content import has_dicom_suffix, is_dicom_file
 from automedsam.scans.dicom.dicom_scan import DicomScan
 from automedsam.scans.image import ImageScan
 from automedsam.scans.nifti import NiftiScan
 from automedsam.scans.slicing import Slicing
-from automedsam.scans.tiff import TiffScan
+from automedsam.scans.tiff import tiff_scan as tiff
+from automedsam.scans.tiff.tiff_scan import TiffScan
 
 SUFFIXES = (*images.SUFFIXES, *tiff.SUFFIXES, *nifti.SUFFIXES, *dicom.SUFFIXES)
 SAME_PLACE_VOXELS = 0.1  # affines of one scan differ in their last digits between tools
@@ -96,12 +97,13 @@ def open_scan(path: Path, slice_axis: SliceAxis) -> ScanFile:
 def mask_path(path: Path, folder: Path) -> Path:
     """Relative path of the mask of a scan: its own path below the folder, in its own format.
 
-    A JPEG has a PNG mask, because JPEG blurs values. A DICOM scan has a NIfTI mask.
+    JPEG, BMP and WebP have a PNG mask, because JPEG and WebP blur values. A DICOM scan has a NIfTI
+    mask.
     """
     relative = path.relative_to(folder).parent / _own_name(path)
     if path.is_dir() or is_dicom(path):
         return relative.with_name(fit_name(stem(path), ".nii.gz"))
-    if path.suffix.lower() in (".jpg", ".jpeg"):
+    if path.suffix.lower() in (".jpg", ".jpeg", ".bmp", ".webp"):
         return relative.with_suffix(".png")
     return relative
 

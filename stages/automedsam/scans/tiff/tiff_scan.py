@@ -1,4 +1,4 @@
-"""TIFF files of all kinds as stacks of their pages."""
+"""TIFF files as scans, and masks written with their resolution."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffPage, imwrite
+from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage, imwrite
 
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.files import atomic_file
@@ -19,7 +19,8 @@ from automedsam.scans.pixels import (
     one_channel,
     turn_upright,
 )
-from automedsam.scans.tiff_pages import open_pages
+from automedsam.scans.tiff.channels import ALPHA, photometric
+from automedsam.scans.tiff.pages import open_pages
 
 SUFFIXES = (".tif", ".tiff")
 JPEG_COMPRESSIONS = (
@@ -28,9 +29,7 @@ JPEG_COMPRESSIONS = (
     COMPRESSION.ALT_JPEG,
     COMPRESSION.JPEG_LOSSY,
 )
-ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
 GREY_OR_RGB = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.RGB)
-PHOTOMETRIC_TAG = 262
 ORIENTATION_TAG = 274
 X_RESOLUTION_TAG = 282
 Y_RESOLUTION_TAG = 283
@@ -43,7 +42,7 @@ IMAGEJ_KEYS = ("ImageJ", "images", "channels", "slices", "frames", "hyperstack",
 class TiffScan:
     """A TIFF as a stack of its pages, rotated as the orientation tag specifies.
 
-    The pages are slices, whether the file calls them channels, time points or anything else.
+    The pages are slices, whether the file calls them slices or time points.
 
     Args:
       path: The file.
@@ -124,18 +123,18 @@ class TiffScan:
 def _read_values(path: Path, page: TiffPage) -> np.ndarray:
     """Grey (H, W) or colour (H, W, 3) values of one page."""
     values = _read_upright(page)
-    photometric = _photometric(page)
-    if photometric == PHOTOMETRIC.PALETTE:
+    kind = photometric(page)
+    if kind == PHOTOMETRIC.PALETTE:
         if page.colormap is None:
             raise ValueError("the palette is missing")
         values = np.take((page.colormap.T >> 8).astype(np.uint8), values[..., 0], axis=0)
-    elif photometric == PHOTOMETRIC.SEPARATED:
+    elif kind == PHOTOMETRIC.SEPARATED:
         values = _cmyk_to_rgb(values)
     # Decoders of JPEG return RGB, whatever colour space the tag specifies.
-    elif photometric not in GREY_OR_RGB and page.compression not in JPEG_COMPRESSIONS:
-        name = getattr(photometric, "name", photometric)
+    elif kind not in GREY_OR_RGB and page.compression not in JPEG_COMPRESSIONS:
+        name = getattr(kind, "name", kind)
         raise InputError(f"{path}: an image must be grey, palette, RGB or CMYK, found {name}")
-    elif photometric == PHOTOMETRIC.MINISWHITE and values.dtype.kind in "bu":
+    elif kind == PHOTOMETRIC.MINISWHITE and values.dtype.kind in "bu":
         values = values ^ values.dtype.type(2**page.bitspersample - 1)
     return drop_transparency(as_grey(values))
 
@@ -148,15 +147,15 @@ def _read_mask(as_shown: bool, path: Path, page: TiffPage) -> np.ndarray:
             "compression"
         )
     values = _read_upright(page)
-    photometric = _photometric(page)
-    if photometric == PHOTOMETRIC.SEPARATED:
+    kind = photometric(page)
+    if kind == PHOTOMETRIC.SEPARATED:
         return one_channel(path, values)
-    if photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and as_shown:
+    if kind == PHOTOMETRIC.PALETTE and page.colormap is not None and as_shown:
         colours = page.colormap.T >> 8
         return show_palette(values[..., 0], colours, np.zeros(len(colours), bool))
     labels = mask_values(path, values, _alpha(page, values), as_shown)
     # ImageJ stores the objects of masks with 255 and shows them black.
-    if photometric == PHOTOMETRIC.MINISWHITE and as_shown and not _is_imagej(page):
+    if kind == PHOTOMETRIC.MINISWHITE and as_shown and not _is_imagej(page):
         labels = show_white_is_zero(labels, page.bitspersample)
     return labels
 
@@ -182,11 +181,6 @@ def _cmyk_to_rgb(cmyk: np.ndarray) -> np.ndarray:
     max_ink = np.iinfo(cmyk.dtype).max
     paper = max_ink - cmyk[..., :4].astype(np.float64)
     return np.rint(paper[..., :3] * paper[..., 3:] / max_ink).astype(cmyk.dtype)
-
-
-def _photometric(page: TiffPage) -> int:
-    # Without the tag, tifffile would assume that 0 is white.
-    return page.photometric if PHOTOMETRIC_TAG in page.tags else PHOTOMETRIC.MINISBLACK
 
 
 def _orientation(page: TiffPage) -> int:
