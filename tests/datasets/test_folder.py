@@ -10,6 +10,7 @@ from PIL import Image
 from automedsam.datasets.annotations.placing import Annotations, DrawnBox
 from automedsam.datasets.class_ids import parse_classes
 from automedsam.datasets.folder import folder_scans
+from automedsam.datasets.folder_files import find_files
 from automedsam.runtime.errors import InputError
 from fake_scans import single_class
 
@@ -56,7 +57,8 @@ def annotate(*entries):
 
 def list_scans(folder, group_by=None, annotations=None, class_ids=None, slice_axis="auto"):
     classes = parse_classes(class_ids and [class_ids], None, is_annotated=True)
-    return folder_scans(folder, group_by, slice_axis, annotations, classes)
+    files = find_files(folder, annotations is not None)
+    return folder_scans(files, group_by, slice_axis, annotations, classes)
 
 
 @pytest.mark.parametrize(

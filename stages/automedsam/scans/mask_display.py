@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.pixels import one_channel
+from automedsam.scans.pixels import drop_transparency, one_channel
 
 BLACK = 0
 OPAQUE_OBJECT = 255  # value of an object that is drawn in black on a transparent background
@@ -60,13 +60,12 @@ def mask_values(
     Raises:
       InputError: If the mask is in several colours, or is transparent everywhere.
     """
+    values = drop_transparency(values)
     if alpha is not None:
         values = clear_background(path, values, alpha)
-    if values.ndim == 3 and values.shape[2] < 3:
-        values = values[..., 0]
-    if values.ndim == 3 and as_shown and _is_one_shade(values[..., :3]):
-        return values[..., :3].max(axis=2)
-    return one_channel(path, values[..., :3] if values.ndim == 3 else values)
+    if values.ndim == 3 and as_shown and _is_one_shade(values):
+        return values.max(axis=2)
+    return one_channel(path, values)
 
 
 def clear_background(path: Path, values: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -79,8 +79,8 @@ def open_scan(path: Path, slice_axis: SliceAxis) -> ScanFile:
     Raises:
       InputError: If the path does not exist or cannot be read as a scan.
     """
-    if not path.exists():
-        found = f"a link to {os.readlink(path)}, which is missing" if path.is_symlink() else ""
+    if not os.path.exists(path):  # other than pathlib, without an error for a name that is too long
+        found = f"a link to {os.readlink(path)}, which is missing" if os.path.islink(path) else ""
         raise InputError(f"{path}: {found or 'file not found'}")
     if not path.is_file() and not path.is_dir():
         raise InputError(f"{path}: neither a file nor a folder")
