@@ -5,18 +5,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from automedsam.cases.classes import ObjectClass
-from automedsam.datasets.annotations.placing import Annotations, find_annotations
+from automedsam.datasets.annotations.drawn import Annotations
+from automedsam.datasets.annotations.formats import find_annotations
+from automedsam.datasets.annotations.placing import Placement
 from automedsam.datasets.folder import folder_scans
 from automedsam.datasets.folder_files import find_files
 from automedsam.datasets.phantoms import PIXEL_RANGE
 from automedsam.datasets.public import ARCHIVES
 from automedsam.datasets.raw_scan import RawScan
 from automedsam.datasets.synthetic import synthetic_scans
-from automedsam.runtime.errors import InputError
-from automedsam.runtime.options import SliceAxis
+from automedsam.runtime.errors import InputError, name_some
+from automedsam.runtime.options import SliceAxis, Unboxed
 from automedsam.scans.framing import Framing
 from automedsam.scans.intensity import Intensity
 from automedsam.scans.prepared_scan import Preparation
+
+MAX_NAMED = 20  # classes in a message
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Dataset:
     scans: list[RawScan]
     preparation: Preparation
     annotations: Annotations | None = None
+    placement: Placement | None = None  # of the boxes of `annotations` on the scans
     left_out: int = 0  # number of images that are not annotated and have no mask
     unread: list[Path] = field(default_factory=list)  # files in formats that are not read
     notes: list[str] = field(default_factory=list)  # a line about everything else that is left out
@@ -35,6 +40,7 @@ def open_dataset(
     dataset: str,
     data_dir: Path,
     annotations: Path | None,
+    unboxed: Unboxed,
     classes: Sequence[ObjectClass],
     group_by: str | None,
     slice_axis: SliceAxis,
@@ -56,12 +62,18 @@ def open_dataset(
     if dataset == "folder":
         drawn = None if annotations is None else _read_annotations(data_dir, annotations, classes)
         files = find_files(data_dir, annotations is not None)
-        listed = folder_scans(files, group_by, slice_axis, drawn, classes)
+        listed, placement = folder_scans(files, group_by, slice_axis, drawn, unboxed, classes)
         scans = [scan for scan in listed if scan.boxes is not None or scan.read_labels]
         _check_mask_values(scans, classes)
-        preparation = Preparation(slice_axis, intensity, Framing())
-        left_out = len(listed) - len(scans)
-        return Dataset(scans, preparation, drawn, left_out, files.unread, files.notes)
+        return Dataset(
+            scans=scans,
+            preparation=Preparation(slice_axis, intensity, Framing()),
+            annotations=drawn,
+            placement=placement,
+            left_out=len(listed) - len(scans),
+            unread=files.unread,
+            notes=files.notes,
+        )
     archive = ARCHIVES[dataset]
     preparation = Preparation(slice_axis, intensity, archive.framing)
     return Dataset(archive.list_scans(data_dir, slice_axis), preparation)
@@ -77,7 +89,7 @@ def _read_annotations(data_dir: Path, path: Path, classes: Sequence[ObjectClass]
         if name not in annotations.classes
     ]
     if unknown:
-        available = ", ".join(map(str, annotations.classes)) or "none"
+        available = name_some([str(name) for name in annotations.classes], MAX_NAMED) or "none"
         raise InputError(
             f"class_ids: {path} has no boxes of {', '.join(unknown)} (its classes: {available})"
         )

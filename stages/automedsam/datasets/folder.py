@@ -4,18 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from automedsam.cases.boxes import BoxesByClass
 from automedsam.cases.classes import ObjectClass
-from automedsam.datasets.annotations.placing import Annotations, place_boxes
+from automedsam.datasets.annotations.drawn import Annotations
+from automedsam.datasets.annotations.placing import Placement, place_boxes
 from automedsam.datasets.folder_files import FolderFiles
 from automedsam.datasets.raw_scan import RawScan
-from automedsam.runtime.errors import ErrorCollector, InputError, name_some
-from automedsam.runtime.options import SliceAxis
+from automedsam.runtime.errors import InputError, name_some
+from automedsam.runtime.options import SliceAxis, Unboxed
 from automedsam.scans.scan import open_scan, read_mask
-
-UNREADABLE = (0, 0, 0)  # shape of a scan that cannot be opened
 
 
 def folder_scans(
@@ -23,8 +20,9 @@ def folder_scans(
     group_by: str | None,
     slice_axis: SliceAxis,
     annotations: Annotations | None,
+    unboxed: Unboxed,
     classes: Sequence[ObjectClass],
-) -> list[RawScan]:
+) -> tuple[list[RawScan], Placement | None]:
     """List the scans of a folder, sorted by name, each with its mask or its drawn boxes.
 
     An image that is not annotated belongs to the test split if it has a mask; otherwise it has
@@ -36,7 +34,12 @@ def folder_scans(
         scan is its own group.
       slice_axis: axis along which volumes are cut into slices.
       annotations: drawn boxes; None: boxes are to be derived from the masks.
+      unboxed: "unknown" treats images and slices that are listed without a box as if they were
+        not listed, "empty" as images without the object.
       classes: classes to segment; boxes of other classes are ignored.
+
+    Returns:
+      The scans, and the placement of the drawn boxes; None without annotations.
 
     Raises:
       InputError: names that `group_by` does not match; boxes that do not fit their images. All
@@ -52,8 +55,15 @@ def folder_scans(
         labels = partial(read_mask, path, mask, slice_axis, as_shown) if mask else None
         scans.append(RawScan(name, groups[name], open_image, labels, mask))
     if annotations is None:
-        return scans
-    return _annotate(scans, files.images, files.images_folder, annotations, classes)
+        return scans, None
+    paths = {
+        name: path.relative_to(files.images_folder).as_posix()
+        for name, path in files.images.items()
+    }
+    by_path = {paths[scan.name]: scan for scan in scans}
+    placement = _place_boxes(annotations, by_path, classes)
+    annotated = [_annotate(scan, path, placement, unboxed) for path, scan in by_path.items()]
+    return annotated, placement
 
 
 def _group_names(files: FolderFiles, group_by: str | None) -> dict[str, str]:
@@ -68,36 +78,27 @@ def _group_names(files: FolderFiles, group_by: str | None) -> dict[str, str]:
     return groups
 
 
-def _annotate(
-    scans: list[RawScan],
-    images: Mapping[str, Path],
-    images_folder: Path,
-    annotations: Annotations,
-    classes: Sequence[ObjectClass],
-) -> list[RawScan]:
-    """Return the scans with their boxes; scans with a mask and no boxes join the test split."""
-    paths = {name: path.relative_to(images_folder).as_posix() for name, path in images.items()}
-    boxes = _place_boxes(annotations, {paths[scan.name]: scan for scan in scans}, classes)
-    annotated = []
-    for scan in scans:
-        if paths[scan.name] in boxes:
-            annotated.append(replace(scan, boxes=boxes[paths[scan.name]]))
-        elif scan.read_labels:
-            annotated.append(replace(scan, split="test"))
-        else:
-            annotated.append(scan)
-    return annotated
+def _annotate(scan: RawScan, path: str, placement: Placement, unboxed: Unboxed) -> RawScan:
+    """Return the scan with its boxes; a scan with a mask and no boxes joins the test split."""
+    slices = placement.boxes.get(path, {})
+    without_box = {number for number in slices if (path, number) in placement.unboxed}
+    marked_empty = {number for number in slices if (path, number) in placement.marked_empty}
+    scan = replace(scan, listed_without_box=frozenset(without_box | marked_empty))
+    left_out = without_box if unboxed == "unknown" else set()
+    boxes = {number: boxes for number, boxes in slices.items() if number not in left_out}
+    if boxes:
+        return replace(scan, boxes=boxes)
+    return replace(scan, split="test") if scan.read_labels else scan
 
 
 def _place_boxes(
     annotations: Annotations, scans: Mapping[str, RawScan], classes: Sequence[ObjectClass]
-) -> dict[str, dict[int, BoxesByClass]]:
-    """Map scan paths to their boxes; an unreadable scan is an error only if it is annotated."""
-    shapes, errors = dict.fromkeys(scans, UNREADABLE), ErrorCollector()
+) -> Placement:
+    """Place the boxes on the scans by their paths; only an annotated scan must be readable."""
+    shapes, unreadable = {}, {}
     for path, scan in scans.items():
-        with errors.catch():
+        try:
             shapes[path] = scan.open().shape
-    try:
-        return place_boxes(annotations, shapes, classes)
-    except InputError as error:
-        raise InputError("; ".join([*errors.found, str(error)])) from None
+        except InputError as error:
+            unreadable[path] = str(error)
+    return place_boxes(annotations, shapes, classes, unreadable)

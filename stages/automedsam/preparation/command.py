@@ -19,6 +19,7 @@ from automedsam.cases.index import write_index
 from automedsam.datasets.catalogue import open_dataset
 from automedsam.datasets.class_ids import parse_classes
 from automedsam.datasets.raw_scan import RawScan
+from automedsam.preparation.annotation_report import describe_annotations, find_doubts
 from automedsam.preparation.mask_survey import check_masks
 from automedsam.preparation.selection import check_splits, choose_slices
 from automedsam.preparation.simulated_boxes import BoxSimulation
@@ -47,6 +48,7 @@ def main() -> bool:
         dataset=params.dataset,
         data_dir=params.data_dir,
         annotations=params.annotations,
+        unboxed=params.unboxed,
         classes=classes,
         group_by=params.group_by,
         slice_axis=params.slice_axis,
@@ -62,14 +64,17 @@ def main() -> bool:
     surveyor = Surveyor(splits, data.preparation.framing, simulation, classes)
     survey = surveyor.survey(progress_bar(data.scans, "survey", "scan"))
     chosen = choose_slices(survey.slices, params.train_cases, params.keep_empty, params.seed)
-    for line in describe_survey(survey, chosen, classes, data.annotations, data.left_out):
+    lines = describe_survey(survey, chosen, classes, data.annotations, data.left_out)
+    if data.placement:
+        lines += describe_annotations(data.placement, survey, params.unboxed, params.keep_empty)
+    for line in lines:
         logger.info(line)
-    warnings = check_masks(
-        survey.looks, survey.classes, "mask_ids" if is_annotated else "class_ids"
-    )
+    warnings = find_doubts(data.placement, survey, params.unboxed) if data.placement else []
+    key = "mask_ids" if is_annotated else "class_ids"
+    warnings += [*check_masks(survey.looks, survey.classes, key), *data.notes]
     if survey.default_geometry:
         warnings.append(describe_default_geometry(survey.default_geometry))
-    for line in [*warnings, *data.notes]:
+    for line in warnings:
         logger.warning(line)
     annotated = data.annotations.classes if data.annotations else []
     check_splits(survey.slices, chosen, classes, annotated or sorted(survey.mask_values))

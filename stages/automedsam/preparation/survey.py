@@ -43,6 +43,7 @@ class SurveyedSlice:
     has_mask: bool  # for testing
     # IoU of drawn boxes with the boxes of the mask, for each class that either of them shows.
     overlaps: tuple[float, ...]
+    lacks_box: bool = False  # listed without a box, although its mask shows an object
 
     @property
     def is_disputed(self) -> bool:
@@ -78,7 +79,8 @@ class _SliceBoxes:
 class Surveyor:
     """Surveys one scan after another.
 
-    A scan's masks are read if they are test masks, or if boxes must be derived from them.
+    A scan's masks are read if they are test masks, if boxes must be derived from them, or to check
+    that slices without a box, which are used as negative examples, show no object.
     """
 
     def __init__(
@@ -132,15 +134,18 @@ class Surveyor:
         spacing_mm = scan.spacing_mm or opened.spacing_mm
         has_test_mask = split == "test" and scan.read_labels is not None
         drawn = scan.boxes or {}
+        uses_masks = has_test_mask or scan.boxes is None
         labels: Mapping[int, np.ndarray] = {}
-        if scan.read_labels is not None and (has_test_mask or scan.boxes is None):
-            labels = dict(enumerate(self._read_labels(scan, survey)))
+        if scan.read_labels is not None and (uses_masks or scan.listed_without_box & drawn.keys()):
+            # Masks of boxed images are compared with the boxes only, and not a part of the survey.
+            labels = dict(enumerate(self._read_labels(scan, survey if uses_masks else Survey())))
         if opened.slicing and opened.slicing.is_default and scan.spacing_mm is None:
             survey.default_geometry.append(scan.name)
 
-        for number in sorted(labels or drawn):
+        for number in sorted(labels if uses_masks else drawn):
             name = slice_name(scan.name, number) if opened.is_volume else scan.name
-            if number in labels:
+            shows_object = number in labels and bool(labels[number].any())
+            if uses_masks and number in labels:
                 framed = self._framing.frame_mask(labels[number], pixel_spacing_mm(spacing_mm))
                 found = self._boxes_of_mask(name, split, framed, drawn.get(number, {}))
             else:
@@ -159,6 +164,7 @@ class Surveyor:
                     is_too_small=found.is_too_small,
                     has_mask=has_test_mask,
                     overlaps=found.overlaps,
+                    lacks_box=shows_object and number in scan.listed_without_box,
                 )
             )
 
@@ -168,9 +174,8 @@ class Surveyor:
         raw_masks = scan.read_labels()
         labels = label_mask(raw_masks, self._classes)
         name = scan.mask_path.name if scan.mask_path else scan.name
-        look = look_at_mask(name, raw_masks, labels)
-        survey.looks.append(look)
-        survey.mask_values.update(look.counts)
+        survey.looks.append(look_at_mask(name, raw_masks, labels))
+        survey.mask_values.update(survey.looks[-1].counts)
         return labels
 
     def _boxes_of_mask(

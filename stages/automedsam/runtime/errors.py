@@ -1,11 +1,20 @@
 """The exception for faults in the input, their collection, and phrases for messages."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+logger = logging.getLogger(__name__)
+MAX_LISTED = 5  # faults in one message
+MAX_FAULT_CHARACTERS = 600
+
 
 class InputError(ValueError):
-    """Invalid input; the message is one line that names the file or key, and the fault."""
+    """Invalid input.
+
+    The message is one line that names the file or key, and the fault. Only a list of more than five
+    faults has several lines.
+    """
 
 
 class ErrorCollector:
@@ -31,15 +40,38 @@ class ErrorCollector:
         self.found.append(fault)
 
     def raise_if_any(self) -> None:
-        """Raise one InputError with all recorded faults, if there are any."""
+        """Raise one InputError with the recorded faults, if there are any.
+
+        Up to five faults are joined by semicolons. Of more, the message has the number and the
+        first five, one per line, and `--verbose` prints all of them.
+        """
         if self.found:
-            raise InputError("; ".join(self.found))
+            raise InputError(_list_faults(self.found))
 
 
-def name_some(names: Sequence[str]) -> str:
-    """Return the first three names and the number of the others, such as "a, b, c and 2 more"."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+def _list_faults(faults: Sequence[str]) -> str:
+    lines = [shorten(fault, MAX_FAULT_CHARACTERS) for fault in faults]
+    if len(lines) <= MAX_LISTED:
+        return "; ".join(lines)
+    for line in lines:
+        logger.debug(line)
+    more = len(lines) - MAX_LISTED
+    listed = [f"  {line}" for line in lines[:MAX_LISTED]]
+    head = f"{len(lines)} faults, of which the first {MAX_LISTED} are:"
+    return "\n".join([head, *listed, f"  and {more} more; --verbose prints all of them"])
+
+
+def shorten(text: str, max_characters: int) -> str:
+    """Return a text in one line, without its middle part if it is too long."""
+    line = text.replace("\n", " ")
+    half = (max_characters - 5) // 2
+    return line if len(line) <= max_characters else f"{line[:half]} ... {line[-half:]}"
+
+
+def name_some(names: Sequence[str], count: int = 3) -> str:
+    """Return the first names and the number of the others, such as "a, b, c and 2 more"."""
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more
 
 
 def count_phrase(count: int, singular: str, plural: str | None = None) -> str:

@@ -11,6 +11,7 @@ BackboneName = Literal[
     "sam_tiny", "lite_medsam", "medsam_vit_b", "sam_vit_b", "sam_vit_l", "sam_vit_h"
 ]
 BoxesPerObject = Literal["union", "component"]
+Unboxed = Literal["unknown", "empty"]
 SliceAxis = Literal["auto", "axial", "coronal", "sagittal"]
 Augmentation = Literal["flip", "turn", "rotate", "scale", "shift", "intensity"]
 Prompting = Literal["locate", "direct"]

@@ -14,10 +14,11 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from automedsam.runtime.errors import InputError
+from automedsam.runtime.errors import InputError, shorten
 
 T = TypeVar("T")
 logger = logging.getLogger("automedsam")
+MAX_LINE_CHARACTERS = 2000
 
 
 def run(main: Callable[[], None]) -> None:
@@ -29,7 +30,7 @@ def run(main: Callable[[], None]) -> None:
         main()
         logger.debug("%s: finished in %.1f s", name, time.monotonic() - start)
     except InputError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {_shorten_lines(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print(f"{name}: stopped by hand", file=sys.stderr)
@@ -85,12 +86,18 @@ def progress_bar(
     return tqdm(items, description, total, unit=unit, initial=initial, disable=hidden)
 
 
+def _shorten_lines(message: str) -> str:
+    """Shorten each line of a message, in which a file may have put a text of any length."""
+    return "\n".join(shorten(line, MAX_LINE_CHARACTERS) for line in message.split("\n"))
+
+
 class _ConsoleHandler(logging.Handler):
     """Writes through `tqdm`, so that a message does not tear a progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         is_warning = record.levelno >= logging.WARNING
-        text = f"warning: {record.getMessage()}" if is_warning else record.getMessage()
+        message = _shorten_lines(record.getMessage())
+        text = f"warning: {message}" if is_warning else message
         stream = sys.stderr if is_warning else sys.stdout
         if stream is None:  # the program was started without it
             return

@@ -8,76 +8,63 @@ Columns:
   ends: `exclusive` if x_max and y_max are the first pixels past the object, `inclusive` if they
     are the last pixels inside it. Optional; the default is `exclusive`.
 
-A row without any of the four edges is a negative example: an image or slice without an object.
+A row without any of the four edges is a negative example: an image or slice without an object. So
+is the empty box 0, 0, 0, 0 in the table of predictions, whose other columns are ignored.
 """
 
-import csv
-import io
 from pathlib import Path
 
 from automedsam.cases.boxes import EDGES
+from automedsam.datasets.annotations.csv_file import CsvFile
 from automedsam.datasets.annotations.drawn import Annotations, DrawnBox, SliceKey
-from automedsam.datasets.annotations.text import number, read_text, whole_number
-from automedsam.runtime.errors import ErrorCollector, InputError
+from automedsam.datasets.annotations.text import number, whole_number
+from automedsam.runtime.errors import ErrorCollector, InputError, name_some
 
 REQUIRED = ("image", *EDGES)
 OPTIONAL = ("slice", "class", "ends")
+OF_PREDICTIONS = {"mask", "area_px"}  # a table with these columns was written by `predict`
 EXTRA_PX = {"": 0, "exclusive": 0, "inclusive": 1}  # px to add to x_max and y_max, by `ends`
 
 
 def read_csv(path: Path) -> Annotations:
-    """Read a table with a header, separated by commas or semicolons.
+    """Read a table with a header, separated by commas, semicolons or tabs.
 
     Raises:
       InputError: missing or unknown columns, edges that are fractions, or all malformed rows.
     """
-    columns, rows = _read_table(path)
+    table = CsvFile(path)
+    _check_columns(path, table.columns)
     locations: dict[SliceKey, str] = {}
     boxes, errors = [], ErrorCollector()
-    for line, cells in rows:
+    for line, cells in table.rows:
         location = f"{path.name}, line {line}"
         with errors.catch():
-            if len(cells) != len(columns):
-                raise InputError(f"{location}: expected {len(columns)} cells, found {len(cells)}")
-            row = dict.fromkeys(OPTIONAL, "") | dict(zip(columns, cells, strict=True))
+            row = dict.fromkeys(OPTIONAL, "") | table.cells_by_column(line, cells)
+            for column in ("slice", *EDGES):
+                row[column] = table.plain_number(row[column])
             key = _image(location, row), _slice(location, row)
-            extra_px = EXTRA_PX.get(row["ends"])
-            if extra_px is None:
-                raise InputError(
-                    f"{location}: expected exclusive or inclusive in ends, found {row['ends']!r}"
-                )
-            if any(row[edge] for edge in EDGES):
-                x0, y0, x1, y1 = (_edge(location, row, edge) for edge in EDGES)
-                box_xyxy = x0, y0, x1 + extra_px, y1 + extra_px
-                boxes.append(DrawnBox(location, *key, (_class(row),), box_xyxy))
+            edges = _edges(location, row)
+            if edges is not None:
+                boxes.append(DrawnBox(location, *key, (_class(row),), edges))
             locations.setdefault(key, location)
     errors.raise_if_any()
-    edges = [edge for box in boxes for edge in box.box_xyxy]
-    if edges and max(edges) <= 1 and any(edge % 1 for edge in edges):
+    all_edges = [edge for box in boxes for edge in box.box_xyxy]
+    if all_edges and max(all_edges) <= 1 and any(edge % 1 for edge in all_edges):
         raise InputError(f"{path}: all edges are 1 or less; boxes must be in pixels, not fractions")
-    return Annotations(boxes, locations)
+    boxed = {(box.image, box.slice) for box in boxes}
+    return Annotations(boxes, locations, marked_empty=frozenset(locations.keys() - boxed))
 
 
-def _read_table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the columns and the rows that are not empty, each with its line number."""
-    text = read_text(path)
-    header = text.lstrip().partition("\n")[0]
-    separator = max(",;", key=header.count)
-    # Strict mode: otherwise an unclosed quote would silently consume the rows after it.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except csv.Error as error:
-        raise InputError(f"{path.name}, line {reader.line_num}: not valid CSV ({error})") from error
-    rows = [(line, row) for line, row in rows if any(row)]
-    columns = rows[0][1] if rows else []
+def _check_columns(path: Path, columns: list[str]) -> None:
     has_duplicates = len(set(columns)) < len(columns)
-    if has_duplicates or not set(REQUIRED) <= set(columns) <= {*REQUIRED, *OPTIONAL}:
+    unknown = set(columns) - {*REQUIRED, *OPTIONAL}
+    is_unknown = unknown and not set(columns) >= OF_PREDICTIONS
+    if has_duplicates or is_unknown or not set(columns) >= set(REQUIRED):
+        found = name_some([repr(column) for column in columns], 10) or "none"
         raise InputError(
             f"{path}: expected the columns {', '.join(REQUIRED)} and optionally "
-            f"{', '.join(OPTIONAL)}, each once, found {', '.join(map(repr, columns)) or 'none'}"
+            f"{', '.join(OPTIONAL)}, each once, found {found}"
         )
-    return columns, rows[1:]
 
 
 def _image(location: str, row: dict[str, str]) -> str:
@@ -98,6 +85,20 @@ def _slice(location: str, row: dict[str, str]) -> int | None:
 def _class(row: dict[str, str]) -> int | str:
     index = whole_number(row["class"] or "1")
     return row["class"] if index is None else index
+
+
+def _edges(location: str, row: dict[str, str]) -> tuple[float, float, float, float] | None:
+    """Return the box, half open; None if the row has none."""
+    extra_px = EXTRA_PX.get(row["ends"])
+    if extra_px is None:
+        raise InputError(
+            f"{location}: expected exclusive or inclusive in ends, found {row['ends']!r}"
+        )
+    if not any(row[edge] for edge in EDGES):
+        return None
+    x0, y0, x1, y1 = (_edge(location, row, edge) for edge in EDGES)
+    is_empty_box = extra_px == 0 and not any((x0, y0, x1, y1))
+    return None if is_empty_box else (x0, y0, x1 + extra_px, y1 + extra_px)
 
 
 def _edge(location: str, row: dict[str, str], edge: str) -> float:

@@ -1,5 +1,6 @@
 """Annotation files as text: finding them, reading them and parsing numbers."""
 
+import codecs
 import math
 import re
 from pathlib import Path
@@ -28,15 +29,31 @@ def files_below(folder: Path, suffix: str) -> list[Path]:
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 file, with or without a byte order mark; line ends are kept as they are.
+    """Read a UTF-8 file, or a UTF-16 file with a byte order mark; line ends are kept as they are.
 
     Raises:
       InputError: another encoding, or a file that cannot be read.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return decode(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+        raise InputError(
+            f"{path}: cannot be read as UTF-8 text ({error}); save it in this encoding"
+        ) from error
+
+
+def decode(content: bytes, encoding: str | None = None) -> str:
+    """Decode text; a byte order mark precedes the encoding, whose default is UTF-8.
+
+    Raises:
+      UnicodeDecodeError: another encoding.
+      LookupError: an encoding that does not exist.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    if encoding is None or content.startswith(codecs.BOM_UTF8):
+        return content.decode("utf-8-sig")
+    return content.decode(encoding)
 
 
 def number(text: str | None) -> float | None:

@@ -1,22 +1,30 @@
 """Box annotations in YOLO's text files, as written by CVAT, Label Studio, LabelImg and Ultralytics.
 
-Each image has one file with one line per box, `class cx cy width height`. The last four values
-are fractions of the image's width and height. An empty file is a negative example. The name of
-the image is the path of the file below the folder, without suffix.
+Each image has one file with one line per object: `class cx cy width height`, or a class and the
+points of a polygon or of a rotated rectangle, `class x y x y x y` and so on. All values are
+fractions of the image's width and height. An empty file may be an image that nobody has looked at.
+The name of the image is the path of the file below the folder, without suffix.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from reprlib import repr as shorten
 
-import yaml
-
-from automedsam.datasets.annotations.drawn import Annotations, DrawnBox, SliceKey
+from automedsam.datasets.annotations.bounds import Edges, bounds_of_points
+from automedsam.datasets.annotations.drawn import OUTLINE, Annotations, DrawnBox, SliceKey
 from automedsam.datasets.annotations.text import files_below, number, read_text, whole_number
-from automedsam.runtime.errors import ErrorCollector, InputError
+from automedsam.datasets.annotations.yolo_classes import ClassList, has_words_only, read_class_list
+from automedsam.runtime.errors import (
+    ErrorCollector,
+    InputError,
+    count_phrase,
+    name_some,
+    shorten,
+)
 
-CLASS_LISTS = ("classes.txt", "obj.names", "data.yaml", "dataset.yaml")
 # Text files at the top of an export that list images or classes, or contain notes.
 MANIFESTS = ("train.txt", "val.txt", "valid.txt", "test.txt", "labelmap.txt", "notes.txt")
+BOX_VALUES = 4  # after the class
+MIN_POLYGON_VALUES = 6  # three points
 
 
 def read_yolo(folder: Path, data_dir: Path | None = None) -> Annotations:
@@ -29,27 +37,34 @@ def read_yolo(folder: Path, data_dir: Path | None = None) -> Annotations:
     Raises:
       InputError: all malformed lines and files.
     """
-    class_names = _read_class_names(folder, data_dir)
-    locations: dict[SliceKey, str] = {}
-    boxes, errors = [], ErrorCollector()
+    texts, errors = {}, ErrorCollector()
     for path in label_files(folder):
+        with errors.catch():
+            texts[path] = read_text(path)
+    words = [path for path in texts if path.parent == folder and has_words_only(texts[path])]
+    class_list = read_class_list(folder, data_dir, words)
+    locations: dict[SliceKey, str] = {}
+    boxes = []
+    for path, text in texts.items():
+        if path in words:
+            continue
         file = path.relative_to(folder).as_posix()
         image = file[: -len(".txt")]
         locations[image, None] = file
-        with errors.catch():
-            for line_number, line in enumerate(read_text(path).splitlines(), start=1):
-                with errors.catch():
-                    if line.strip():
-                        location = f"{file}, line {line_number}"
-                        boxes.append(_read_line(location, image, line, class_names))
+        for line_number, line in enumerate(text.splitlines(), start=1):
+            with errors.catch():
+                if line.strip():
+                    location = f"{file}, line {line_number}"
+                    boxes.append(_read_line(location, image, line, class_list))
     errors.raise_if_any()
-    return Annotations(boxes, locations)
+    notes = tuple(_notes(class_list, words))
+    return Annotations(boxes, locations, has_records=True, notes=notes)
 
 
 def label_files(folder: Path) -> list[Path]:
     """Return the text files below a folder that may contain boxes, sorted.
 
-    Manifests and class lists are skipped, and so are the image sets of a VOC export.
+    Manifests and class lists of usual names are skipped, and so are the image sets of a VOC export.
     """
     return [path for path in files_below(folder, ".txt") if _may_contain_boxes(path, folder)]
 
@@ -61,61 +76,43 @@ def _may_contain_boxes(path: Path, folder: Path) -> bool:
     return not (is_manifest and path.parent == folder)
 
 
-def _read_line(location: str, image: str, line: str, class_names: dict[int, str]) -> DrawnBox:
+def _notes(class_list: ClassList, words: list[Path]) -> Iterator[str]:
+    if class_list.file is not None:
+        yield f"class names: {class_list.file.name}"
+    others = [path.name for path in words if path != class_list.file]
+    if others:
+        count = count_phrase(len(others), "text file")
+        yield f"not used: {count} without numbers, {name_some(others)}"
+
+
+def _read_line(location: str, image: str, line: str, class_list: ClassList) -> DrawnBox:
     values = line.split()
-    if len(values) != 5:
-        raise InputError(
-            f"{location}: expected 5 values, class cx cy width height, found {len(values)}: "
-            f"{line[:80]!r}"
-        )
     index = whole_number(values[0])
     if index is None or index < 0:
         raise InputError(
-            f"{location}: expected a whole number from 0 as class, found {values[0]!r}"
+            f"{location}: expected a whole number from 0 as class, found {shorten(values[0], 80)!r}"
+        )
+    if class_list.has_key_points:
+        values = values[: 1 + BOX_VALUES]
+    count = len(values) - 1
+    is_polygon = count >= MIN_POLYGON_VALUES and count % 2 == 0
+    if count != BOX_VALUES and not is_polygon:
+        raise InputError(
+            f"{location}: expected class cx cy width height, or a class and at least three points "
+            f"x y, found {len(values)} values: {shorten(line, 80)!r}"
         )
     numbers = [value for value in map(number, values[1:]) if value is not None]
-    if len(numbers) != 4:
-        raise InputError(f"{location}: expected four numbers after the class, found {line[:80]!r}")
+    if len(numbers) != count:
+        raise InputError(
+            f"{location}: expected numbers after the class, found {shorten(line, 80)!r}"
+        )
+    edges = bounds_of_points(numbers) if is_polygon else _edges(numbers)
+    names = class_list.names
+    classes = (index, names[index]) if index in names else (index,)
+    source = OUTLINE if is_polygon else ""
+    return DrawnBox(location, image, None, classes, edges, relative=True, source=source)
+
+
+def _edges(numbers: list[float]) -> Edges:
     cx, cy, width, height = numbers
-    edges = cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2
-    classes = (index, class_names[index]) if index in class_names else (index,)
-    return DrawnBox(location, image, None, classes, edges, relative=True)
-
-
-def _read_class_names(folder: Path, data_dir: Path | None) -> dict[int, str]:
-    """Map class numbers to names, from the first list found; empty if there is none."""
-    parent = folder.resolve().parent
-    may_read_parent = data_dir is None or parent.is_relative_to(data_dir.resolve())
-    for place in (folder, parent) if may_read_parent else (folder,):
-        for path in (place / name for name in CLASS_LISTS):
-            if path.is_file():
-                text = read_text(path)
-                if path.suffix == ".yaml":
-                    names = _parse_yaml_names(path, text)
-                else:
-                    names = dict(enumerate(text.splitlines()))
-                return {index: name.strip() for index, name in names.items() if name.strip()}
-    return {}
-
-
-def _parse_yaml_names(path: Path, text: str) -> dict[int, str]:
-    try:
-        # The base loader keeps everything as text: a class may be named `no` or `2024-01-01`.
-        content = yaml.load(text, Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path}: not valid YAML ({error})") from error
-    names = content.get("names", []) if isinstance(content, dict) else []
-    if isinstance(names, list):
-        names = {str(index): name for index, name in enumerate(names)}
-    if not isinstance(names, dict):
-        raise _names_error(path, names)
-    by_index = {whole_number(index): name for index, name in names.items()}
-    if None in by_index or not all(isinstance(name, str) for name in by_index.values()):
-        raise _names_error(path, names)
-    return {index: name for index, name in by_index.items() if index is not None}
-
-
-def _names_error(path: Path, names: object) -> InputError:
-    return InputError(
-        f"{path}: expected names as a list or as a map from number to name, found {shorten(names)}"
-    )
+    return cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2

@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from automedsam.runtime.options import BoxesPerObject, SliceAxis
+from automedsam.runtime.options import BoxesPerObject, SliceAxis, Unboxed
 from automedsam.runtime.parameters.base import Params
 
 ClassId = StrictInt | StrictStr
@@ -52,6 +52,17 @@ class DataParams(DatasetParams):
             "File or folder with the drawn boxes, relative to `data_dir`: a CSV, a COCO JSON, "
             "or a folder of YOLO txt or Pascal VOC XML files. `null` derives tight boxes from "
             "masks instead. Requires `dataset: folder`."
+        ),
+    )
+    unboxed: Unboxed = Field(
+        "unknown",
+        description=(
+            "Meaning of an image or slice that is listed in `annotations` without a box. "
+            "Annotation tools export every image of a task, whether somebody has looked at it "
+            "or not. `unknown` leaves it out, unless it has a mask and is a test image; "
+            "`empty` states that it does not show the object. A row of a CSV table without "
+            "numbers, and an image with the label `empty`, do not show the object in either "
+            "case. Requires `annotations`."
         ),
     )
     class_ids: list[ClassId | Annotated[list[ClassId], Field(min_length=1)]] | None = Field(
@@ -98,8 +109,9 @@ class DataParams(DatasetParams):
     keep_empty: bool = Field(
         True,
         description=(
-            "Also use images and slices that do not show the object. They serve as negative "
-            "examples in training, and a volume Dice requires all slices of a volume."
+            "Also use images and slices that are known not to show the object, from their mask, "
+            "or from their annotation as `unboxed` specifies. They serve as negative examples in "
+            "training, and a volume Dice requires all slices of a volume."
         ),
     )
     box_jitter: int = Field(

@@ -87,6 +87,8 @@ def _unused_keys(params: AllParams) -> Iterator[str]:
             "box_jitter applies to boxes derived from masks only, "
             f"found {params.box_jitter} with annotations"
         )
+    if params.annotations is None and "unboxed" in changed:
+        yield f"unboxed requires annotations, found {params.unboxed} without"
     if params.annotations is None and params.mask_ids is not None:
         yield (
             f"mask_ids requires annotations, found {params.mask_ids} without "
