@@ -1,6 +1,7 @@
-"""Predict the masks of new images and volumes with a trained model, without boxes and masks.
+"""Predict the masks of new images and volumes with a trained model, without masks.
 
 python stages/predict.py ../new_images --out ../new_masks
+python stages/predict.py ../new_images --out ../new_masks --annotations ../boxes.csv
 automedsam predict ../new_images --out ../new_masks      the same, after `pip install .`
 
 A scan that cannot be read is skipped; the exit status is then 1. Files in formats that are not read
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from traceback import format_exception
 
+from automedsam.prediction.given_boxes import GivenBoxes, read_given_boxes
 from automedsam.prediction.jobs import Jobs, list_jobs
 from automedsam.prediction.outputs import PredictionWriter
 from automedsam.prediction.predictor import Predictor
@@ -33,6 +35,7 @@ def main() -> None:
         logger.warning(note)
     predictor = Predictor.load(arguments.model, arguments.medsam_checkpoint, arguments.device)
     logger.info("%s on %s: %d scans", predictor.backbone, predictor.compute, len(jobs.scans))
+    boxes = _read_boxes(arguments.annotations, jobs, predictor)
 
     writer = PredictionWriter(arguments.out, arguments.soft, arguments.overlay)
     faults, table_faults = ErrorCollector(), ErrorCollector()
@@ -40,11 +43,20 @@ def main() -> None:
         for target, path in progress_bar(jobs.scans.items(), "predict", "scan", len(jobs.scans)):
             with _catch_all(faults, path):
                 scan = open_scan(path, predictor.preparation.slice_axis)
-                writer.write(scan, predictor(scan), target)
+                prediction = predictor(scan, boxes.get(jobs.image_name(target), {}))
+                writer.write(scan, prediction, target)
     finally:  # also of the scans before Ctrl-C
         with table_faults.catch():
             writer.write_tables(predictor.classes)
     _report(jobs, writer, [*faults.found, *table_faults.found], arguments.out)
+
+
+def _read_boxes(annotations: Path | None, jobs: Jobs, predictor: Predictor) -> GivenBoxes:
+    if annotations is None:
+        return {}
+    images = {jobs.image_name(target): path for target, path in jobs.scans.items()}
+    slice_axis = predictor.preparation.slice_axis
+    return read_given_boxes(annotations, images, slice_axis, predictor.classes)
 
 
 @contextmanager
@@ -85,6 +97,12 @@ def _parse_arguments() -> Namespace:
         "images", nargs="+", type=Path, help=f"files, or folders to search: {', '.join(SUFFIXES)}"
     )
     parser.add_argument("--out", required=True, type=Path, help="folder for masks and tables")
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        help="boxes drawn on some of the images: CSV, COCO, YOLO or Pascal VOC, as for `prepare`; "
+        "they are segmented in place of predicted boxes",
+    )
     parser.add_argument("--soft", action="store_true", help="also write probabilities to OUT/soft")
     parser.add_argument(
         "--overlay", action="store_true", help="also write contours and boxes to OUT/overlays"

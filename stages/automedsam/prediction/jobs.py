@@ -7,7 +7,7 @@ from pathlib import Path
 
 from automedsam.runtime.errors import InputError
 from automedsam.scans.finding import FoundScans, search_folder
-from automedsam.scans.scan import SUFFIXES, mask_path
+from automedsam.scans.scan import SUFFIXES, mask_path, own_name
 
 SOFT, OVERLAYS = "soft", "overlays"  # folders in the output folder, beside the masks
 
@@ -25,6 +25,10 @@ class Jobs:
     scans: dict[Path, Path]
     unread: list[Path]
     notes: list[str]
+
+    def image_name(self, target: Path) -> str:
+        """Path of a scan below the folder that was searched, for its mask in the output folder."""
+        return (target.parent / own_name(self.scans[target])).as_posix()
 
 
 def list_jobs(inputs: Sequence[Path], out: Path) -> Jobs:

@@ -88,9 +88,10 @@ class PredictionWriter:
 
 
 def slice_rows(scan: ScanFile, prediction: Prediction) -> list[dict[str, Any]]:
-    """One row per slice and class: tight box (px, half open), area and confidence.
+    """One row per slice and class: tight box (px, half open), area, confidence and prompt.
 
-    The confidence is the mean probability inside the mask, 0 for an empty mask.
+    The confidence is the mean probability inside the mask, 0 for an empty mask. The prompt is a
+    given or a predicted one.
     """
     pixel_mm2 = None if scan.spacing_mm is None else math.prod(scan.spacing_mm[1:])
     classes = list(prediction.per_class())
@@ -107,6 +108,7 @@ def slice_rows(scan: ScanFile, prediction: Prediction) -> list[dict[str, Any]]:
                     "area_px": area_px,
                     "area_mm2": None if pixel_mm2 is None else pixel_mm2 * area_px,
                     "confidence": _confidence(mask, soft_masks[number]),
+                    "prompt": "given" if (number, cls.value) in prediction.given else "predicted",
                 }
             )
     return rows

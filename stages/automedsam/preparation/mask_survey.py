@@ -26,7 +26,9 @@ def choose_threshold(looks: Sequence[MaskLook]) -> int | None:
     Returns:
       The mean of the two values, rounded down; None if the masks are not blurred.
     """
-    counts, flat_counts = _sum_counts(looks)
+    # Without masks of another scale, such as 0 and 1, and without empty ones.
+    top = max((max(look.counts) for look in looks), default=0)
+    counts, flat_counts = _sum_counts([look for look in looks if 2 * max(look.counts) >= top])
     low, high = _two_values(counts)
     others = counts.keys() - {low, high}
     if high - low < MIN_CONTRAST or len(others) < MIN_BLURRED_VALUES:
@@ -62,6 +64,8 @@ def check_masks(looks: Sequence[MaskLook], classes: Classes, key: str) -> list[s
         _check_background(looks, counts, threshold, key)
         if threshold == 0:
             _check_labels(looks, counts, key)
+        else:
+            _check_scale(looks, threshold)
     warnings = [
         _describe_threshold(looks, counts, threshold, key) if threshold else None,
         _describe_void(looks, key) if not is_selected and not threshold else None,
@@ -120,6 +124,21 @@ def _check_background(
         raise InputError(
             f"{key}: no mask has a background of 0, the values are {list_values(counts)}; "
             f"specify those of the object ({_name(looks)})"
+        )
+
+
+def _check_scale(looks: Sequence[MaskLook], threshold: int) -> None:
+    """Raise InputError for masks of two values of which both are below the threshold."""
+    dark = [
+        look
+        for look in looks
+        if 0 < max(look.counts) <= threshold
+        and _flat_share(look.counts, look.flat_counts, look.counts.keys() - {0}) > MAX_FLAT_SHARE
+    ]
+    if dark:
+        raise InputError(
+            f"masks: the values of {count_phrase(len(dark), 'mask')} are {threshold} or less "
+            f"({_name(dark)}), although others reach higher; save all masks with the same values"
         )
 
 

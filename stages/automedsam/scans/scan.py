@@ -100,7 +100,7 @@ def mask_path(path: Path, folder: Path) -> Path:
     JPEG, BMP and WebP have a PNG mask, because JPEG and WebP blur values. A DICOM scan has a NIfTI
     mask.
     """
-    relative = path.relative_to(folder).parent / _own_name(path)
+    relative = path.relative_to(folder).parent / own_name(path)
     if path.is_dir() or is_dicom(path):
         return relative.with_name(fit_name(stem(path), ".nii.gz"))
     if path.suffix.lower() in (".jpg", ".jpeg", ".bmp", ".webp"):
@@ -110,12 +110,12 @@ def mask_path(path: Path, folder: Path) -> Path:
 
 def stem(path: Path) -> str:
     """File name without the suffix of its format; `.nii.gz` is one suffix, folders have none."""
-    name = _own_name(path)
+    name = own_name(path)
     suffixes = [suffix for suffix in SUFFIXES if name.lower().endswith(suffix)]
     return name[: len(name) - len(max(suffixes, key=len, default=""))]
 
 
-def _own_name(path: Path) -> str:
+def own_name(path: Path) -> str:
     """The name of a file or folder, also if it is given as `.` or `..`."""
     return path.resolve().name if path.name in ("", "..") else path.name
 
