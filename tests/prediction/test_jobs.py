@@ -49,6 +49,9 @@ def test_a_folder_without_images_is_rejected(tmp_path: Path):
     folder = touch(tmp_path / "in", "notes.txt")
     with pytest.raises(InputError, match=r"in: no images found; supported are \.png, "):
         list_jobs([folder], tmp_path / "out")
+    touch(folder, "a.mha")
+    with pytest.raises(InputError, match=r"in: no images found beside 1 \.mha; supported are "):
+        list_jobs([folder], tmp_path / "out")
 
 
 def test_images_with_the_same_mask_are_rejected(tmp_path: Path):

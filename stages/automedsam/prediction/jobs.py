@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.finding import FoundScans, search_folder
+from automedsam.scans.finding import FoundScans, describe_unread, search_folder
 from automedsam.scans.scan import SUFFIXES, mask_path, own_name
 
 SOFT, OVERLAYS = "soft", "overlays"  # folders in the output folder, beside the masks
@@ -64,7 +64,8 @@ def list_jobs(inputs: Sequence[Path], out: Path) -> Jobs:
             jobs[target] = path
     if not jobs:
         names = ", ".join(map(str, inputs))
-        raise InputError(f"{names}: no images found; supported are {', '.join(SUFFIXES)}")
+        others = f" beside {describe_unread(unread)}" if unread else ""
+        raise InputError(f"{names}: no images found{others}; supported are {', '.join(SUFFIXES)}")
     _check_overwriting(jobs, out)
     _check_folder(out)
     return Jobs(dict(sorted(jobs.items())), unread, notes)

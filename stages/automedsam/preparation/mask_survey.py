@@ -9,7 +9,7 @@ from automedsam.runtime.errors import InputError, count_phrase, name_some
 
 MIN_CONTRAST = 32  # between the two values of a blurred mask; labels of classes are closer
 NEAR = 0.25  # of the contrast; values this close to one of the two are that value, blurred
-MIN_NEAR_SHARE = 0.95  # of all pixels, in a blurred mask of two values
+MIN_NEAR_SHARE = 0.85  # of all pixels, in a blurred mask of two values
 MIN_BLURRED_VALUES = 3  # besides the two
 MAX_FLAT_SHARE = 0.5  # of the other values; the areas of classes are flat
 MAX_CLASSES = 20  # masks with more values may be images, or were compressed

@@ -53,8 +53,9 @@ class FoundScans:
         for path in self.scans:
             paths_by_name[shorten_name(self.full_name(path))].append(path)
         if not paths_by_name:
+            others = f" beside {describe_unread(self.unread)}" if self.unread else ""
             raise InputError(
-                f"{self.folder}: no {', '.join(SUFFIXES)} files; "
+                f"{self.folder}: no {', '.join(SUFFIXES)} files{others}; "
                 "check dataset, data_dir and annotations"
             )
         errors = ErrorCollector()

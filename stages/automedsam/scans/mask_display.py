@@ -155,10 +155,11 @@ def _palette(image: Image.Image, transparency: bytes | int | None) -> tuple[np.n
 
 
 def _is_one_shade(values: np.ndarray) -> bool:
-    """Whether all pixels (H, W, 3) are the same colour, darkened more or less."""
+    """Whether all pixels (H, W, 3) are one colour, darkened more or less, and some are black."""
     brightest = values.reshape(-1, 3)[values.sum(axis=2, dtype=np.int64).argmax()].astype(float)
     peak = brightest.max()
     if peak == 0:
         return True
-    shades = values.max(axis=2, keepdims=True) * (brightest / peak)
-    return bool(np.abs(values - shades).max() <= SHADE_TOLERANCE * peak)
+    brightness = values.max(axis=2, keepdims=True)
+    off_colour = np.abs(values - brightness * (brightest / peak)).max()
+    return bool(max(off_colour, brightness.min()) <= SHADE_TOLERANCE * peak)
