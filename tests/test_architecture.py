@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "evaluation": GROUND | {"backbone", "supervision", "model"},
     # figures use the ground only; prediction spans both wings
     "figures": GROUND,
-    "prediction": GROUND | {"scans", "backbone", "model", "figures"},
+    "prediction": GROUND | {"scans", "datasets", "backbone", "model", "figures"},
 }
 MASKS = {"TEST_MASKS", "read_mask", "read_labels", "open_scan", "label_mask"}
 MAX_LINES, MAX_SCRIPT_LINES, MAX_MODULES = 250, 80, 16

@@ -122,7 +122,7 @@ def test_a_check_needs_no_params_yaml(run_command):
     assert ended.returncode == 0
     lines = ended.stdout.splitlines()
     assert lines[0] == COUNTS
-    assert lines[4].startswith("train: 3 cases of 3 groups")
+    assert lines[5].startswith("train: 3 cases of 3 groups")
     assert contents(Path()) == before
 
 
@@ -134,7 +134,7 @@ def test_a_check_reads_params_yaml(run_command):
     assert ended.returncode == 0
     lines = ended.stdout.splitlines()
     assert lines[0] == COUNTS
-    assert lines[4].startswith("train: 2 cases of 2 groups")
+    assert lines[5].startswith("train: 2 cases of 2 groups")
     changed = run_command("prepare", "--check", "-S", "train_cases=4")
     assert changed.stdout.splitlines()[4].startswith("train: 4 cases of 4 groups")
     assert contents(Path()) == before

@@ -130,3 +130,9 @@ def test_read_classes_reports_a_file_that_is_not_a_table_of_classes(tmp_path, co
         (tmp_path / "classes.csv").write_text(content)
     with pytest.raises(InputError, match=rf"classes\.csv: {fault}"):
         read_classes(tmp_path / "classes.csv")
+
+
+def test_a_threshold_applies_to_a_class_of_all_values():
+    raw_mask = np.array([[0, 100, 127, 128, 255]])
+    blurred = Classes([ObjectClass("object", 255, None, None, threshold=127)])
+    assert label_mask(raw_mask, blurred).tolist() == [[0, 0, 0, 255, 255]]

@@ -11,6 +11,7 @@ from PIL import Image
 from automedsam.datasets.annotations.drawn import Annotations, DrawnBox
 from automedsam.datasets.class_ids import parse_classes
 from automedsam.datasets.folder import folder_scans
+from automedsam.datasets.folder_files import find_files
 from automedsam.runtime.errors import InputError
 from fake_scans import single_class
 
@@ -59,7 +60,8 @@ def list_scans(
     folder, group_by=None, annotations=None, class_ids=None, slice_axis="auto", unboxed="empty"
 ):
     classes = parse_classes(class_ids and [class_ids], None, is_annotated=True)
-    scans, _ = folder_scans(folder, group_by, slice_axis, annotations, unboxed, classes)
+    files = find_files(folder, annotations is not None)
+    scans, _ = folder_scans(files, group_by, slice_axis, annotations, unboxed, classes)
     return scans
 
 

@@ -16,6 +16,7 @@ from automedsam.model.locating import LocatingPrompter
 from automedsam.model.segmenter import ImagePrompt, Segmenter
 from automedsam.runtime.compute import Compute
 from automedsam.runtime.options import SparsePrompt
+from automedsam.supervision.pseudo_labels import PseudoLabeler
 
 CPU = Compute(torch.device("cpu"), torch.float32)
 
@@ -187,3 +188,17 @@ def test_segment_keeps_no_graph(
 ) -> None:
     segmentation = make_segmenter("box").segment(embedding_of(cases[0]), random_image(cases[0]))
     assert not segmentation.logits.requires_grad
+
+
+def test_drawn_boxes_are_segmented_as_pseudo_labels_are(
+    tiny_weights: Weights, cases: list[Case], embedding_of: Callable[[Case], Tensor]
+) -> None:
+    case, segmenter = cases[0], locating_segmenter(tiny_weights)[0]
+    height, width = case.image_size
+    boxes = [(1, 1, width // 2, height // 2), (width // 3, 2, width - 1, height - 2)]
+    embedding = embedding_of(case)
+    label, _ = PseudoLabeler(tiny_weights, CPU).label_boxes(embedding, boxes, case.image_size)
+    logits = segmenter.segment_drawn_boxes(embedding, case.image_size, boxes)
+    assert logits.shape == (1, 1, height, width)
+    np.testing.assert_allclose(logits.sigmoid()[0, 0].numpy(), label, atol=2e-6)
+    assert (logits[0, 0, -1] < -13).all()  # outside of the boxes

@@ -18,7 +18,7 @@ def touch(folder: Path, *names: str) -> Path:
 def test_masks_are_placed_like_their_images_and_inputs_are_joined(tmp_path: Path):
     folder = touch(tmp_path / "in", "b.jpg", "p1/a.nii.gz", "notes.txt")
     single = touch(tmp_path, "single.tif") / "single.tif"
-    assert list_jobs([folder, single], tmp_path / "out") == {
+    assert list_jobs([folder, single], tmp_path / "out").scans == {
         Path("b.png"): folder / "b.jpg",
         Path("p1/a.nii.gz"): folder / "p1/a.nii.gz",
         Path("single.tif"): single,
@@ -27,14 +27,17 @@ def test_masks_are_placed_like_their_images_and_inputs_are_joined(tmp_path: Path
 
 def test_jobs_are_sorted(tmp_path: Path):
     folders = [touch(tmp_path / name, f"{name}.png") for name in ("b", "c", "a")]
-    assert list(map(str, list_jobs(folders, tmp_path / "out"))) == ["a.png", "b.png", "c.png"]
+    assert list(map(str, list_jobs(folders, tmp_path / "out").scans)) == ["a.png", "b.png", "c.png"]
 
 
 def test_masks_of_an_earlier_run_are_not_jobs(tmp_path: Path):
     folder = touch(
         tmp_path, "a.png", "masks/a.png", "masks/soft/a.png", "masks/overlays/v.nii.gz/s000.png"
     )
-    assert list_jobs([folder], tmp_path / "masks") == {Path("a.png"): tmp_path / "a.png"}
+    touch(tmp_path, "masks/old.mha")
+    jobs = list_jobs([folder], tmp_path / "masks")
+    assert jobs.scans == {Path("a.png"): tmp_path / "a.png"}
+    assert jobs.unread == []
 
 
 def test_a_missing_path_is_rejected(tmp_path: Path):
@@ -45,6 +48,9 @@ def test_a_missing_path_is_rejected(tmp_path: Path):
 def test_a_folder_without_images_is_rejected(tmp_path: Path):
     folder = touch(tmp_path / "in", "notes.txt")
     with pytest.raises(InputError, match=r"in: no images found; supported are \.png, "):
+        list_jobs([folder], tmp_path / "out")
+    touch(folder, "a.mha")
+    with pytest.raises(InputError, match=r"in: no images found beside 1 \.mha; supported are "):
         list_jobs([folder], tmp_path / "out")
 
 
@@ -79,6 +85,43 @@ def test_folders_named_like_other_outputs_are_rejected(tmp_path: Path, reserved:
         "other outputs"
     )
     # Neither the images of that folder on their own nor such file names are a problem.
-    assert list_jobs([folder / reserved], out)
+    assert list_jobs([folder / reserved], out).scans
     others = touch(tmp_path / "others", f"{reserved}.png", f"p1/{reserved}/a.png")
-    assert len(list_jobs([others], out)) == 2
+    assert len(list_jobs([others], out).scans) == 2
+
+
+def test_files_that_are_not_read_are_returned(tmp_path: Path):
+    folder = touch(tmp_path / "in", "a.png", "b.mha", "p1/c.nrrd", "notes.txt")
+    assert list_jobs([folder], tmp_path / "out").unread == [folder / "b.mha", folder / "p1/c.nrrd"]
+
+
+def test_image_names_are_paths_below_the_folder(tmp_path: Path):
+    folder = touch(tmp_path / "in", "b.jpg", "p1/a.nii.gz")
+    jobs = list_jobs([folder], tmp_path / "out")
+    assert [jobs.image_name(target) for target in jobs.scans] == ["b.jpg", "p1/a.nii.gz"]
+
+
+@pytest.mark.parametrize("given", [".", "..", "series/.."])
+def test_images_in_a_folder_that_is_given_as_dots(
+    tmp_path: Path, given: str, monkeypatch: pytest.MonkeyPatch
+):
+    folder = touch(tmp_path / "in", "a.png", "series/b.png")
+    monkeypatch.chdir(folder / "series" if given == ".." else folder)
+    targets = set(list_jobs([Path(given)], tmp_path / "out").scans)
+    assert targets == {Path("a.png"), Path("series/b.png")}
+
+
+@pytest.mark.parametrize("out", ["file", "file/inside", "file/far/inside"])
+def test_an_output_folder_must_not_be_a_file(tmp_path: Path, out: str):
+    folder = touch(tmp_path / "in", "a.png")
+    existing = touch(tmp_path, "file") / "file"
+    with pytest.raises(InputError) as caught:
+        list_jobs([folder], tmp_path / out)
+    assert str(caught.value) == (
+        f"--out {tmp_path / out}: expected a folder, found the file {existing}"
+    )
+
+
+def test_a_path_that_is_too_long_is_rejected(tmp_path: Path):
+    with pytest.raises(InputError, match=r"aa: no such file or folder$"):
+        list_jobs([Path(5000 * "a")], tmp_path / "out")

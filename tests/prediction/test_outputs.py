@@ -62,6 +62,7 @@ def test_slice_rows_have_box_area_and_confidence(inputs: Path):
             20 * np.prod(open_scan(inputs / "volume.nii.gz", "auto").spacing_mm[1:])
         ),
         "confidence": pytest.approx(0.8),
+        "prompt": "predicted",
     }
     assert rows[2] == {
         "slice": 1,
@@ -73,6 +74,7 @@ def test_slice_rows_have_box_area_and_confidence(inputs: Path):
         "area_px": 0,
         "area_mm2": 0,
         "confidence": 0.0,
+        "prompt": "predicted",
     }
 
 

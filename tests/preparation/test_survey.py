@@ -1,8 +1,11 @@
 """The survey of a data set: its slices, and the boxes that they get."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from automedsam.cases.boxes import tight_box
 from automedsam.cases.classes import SINGLE_CLASS_VALUE, Classes, ObjectClass
 from automedsam.preparation.simulated_boxes import BoxSimulation
 from automedsam.preparation.survey import Surveyor
@@ -375,3 +378,43 @@ def test_a_test_image_that_is_unknown_is_checked_against_its_mask():
     scans = [make_scan("a", draw_mask(BOX), **listed), make_scan("b", EMPTY_MASK, **listed)]
     scans.append(make_scan("c", draw_mask(BOX), split="test"))
     assert [s.lacks_box for s in survey_scans(*scans).slices] == [True, False, False]
+
+
+def blurred_mask():
+    """An ellipse of 255 with a rim of lower values."""
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    distance = np.hypot((rows - 6) / 3, (columns - 8) / 5)
+    return np.clip((1.1 - distance) * 800, 0, 255).astype(np.int64)
+
+
+def test_blurred_masks_are_surveyed_again_with_their_threshold():
+    scans = [make_scan(name, blurred_mask()) for name in "ab"]
+    mask = blurred_mask() > 127
+    assert tight_box(mask) != tight_box(blurred_mask() > 0)
+    survey = survey_scans(*scans)
+    assert [s.all_boxes_xyxy for s in survey.slices] == 2 * [(tight_box(mask),)]
+    assert [cls.threshold for cls in survey.classes] == [127]
+    assert [look.name for look in survey.looks] == ["a", "b"]
+
+
+def test_selected_values_have_no_threshold():
+    survey = survey_scans(make_scan("a", blurred_mask()), mask_values=(255,))
+    assert [s.all_boxes_xyxy for s in survey.slices] == [(tight_box(blurred_mask() == 255),)]
+    assert [cls.threshold for cls in survey.classes] == [0]
+
+
+def test_looks_are_named_after_the_files_of_masks():
+    scan = make_scan("p1__a", draw_mask(BOX), mask_path=Path("masks/p1/a.png"))
+    assert [look.name for look in survey_scans(scan).looks] == ["a.png"]
+
+
+def test_volumes_without_a_real_spacing_are_collected():
+    default, real = (
+        Slicing((16, 12, 2), np.diag([length, 1, 1, 1]).astype(float), "axial") for length in (1, 2)
+    )
+    scans = [
+        make_scan("a", EMPTY_MASK, EMPTY_MASK, slicing=default),
+        make_scan("b", EMPTY_MASK, EMPTY_MASK, slicing=real),
+        make_scan("c", EMPTY_MASK, EMPTY_MASK, slicing=default, spacing_mm=(1, 2, 3)),
+    ]
+    assert survey_scans(*scans).default_geometry == ["a"]

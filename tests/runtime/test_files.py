@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -148,3 +149,25 @@ def test_non_finite_numbers_are_rejected_by_row_and_key(tmp_path, value):
         write_metrics(tmp_path / "m.json", {"loss": 1.0, "dice": value})
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
     assert (tmp_path / "t.csv").read_text() == "old"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the whole path is limited there")
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path):
+    with atomic_file(tmp_path / (255 * "a")) as building:
+        building.write_text("new")
+    assert (tmp_path / (255 * "a")).read_text() == "new"
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(InputError, match=r"a\.csv: cannot write the file \(.*directory"):
+        write_table(tmp_path / "a.csv", [{"dice": 1}])
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"b\.csv: cannot write the file \("):
+        write_table(tmp_path / "file/b.csv", [{"dice": 1}])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "file"]
+
+
+def test_texts_that_are_not_utf_8_are_escaped_in_tables(tmp_path):
+    write_table(tmp_path / "t.csv", [{"image": "caf\udce9.png"}, {"image": "\u65e5"}])
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8") == "image\ncaf\\udce9.png\n\u65e5\n"

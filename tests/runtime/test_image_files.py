@@ -51,3 +51,9 @@ def test_open_image_passes_input_errors_on_unchanged(tmp_path):
     write_image(tmp_path / "a.png", np.zeros((4, 4), np.uint8))
     with pytest.raises(InputError, match=r"^two frames$"), open_image(tmp_path / "a.png"):
         raise InputError("two frames")
+
+
+def test_an_image_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(InputError, match=r"a\.png: cannot write the file \("):
+        write_image(tmp_path / "a.png", np.zeros((2, 2), np.uint8))

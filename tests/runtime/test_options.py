@@ -31,6 +31,11 @@ def test_mask_values_are_integers_above_0(ids, expected):
     assert are_mask_values(ids) == expected
 
 
+def test_0_is_the_value_of_an_object_if_it_is_allowed():
+    assert are_mask_values((0, 3), lowest=0)
+    assert not are_mask_values((0, -1), lowest=0)
+
+
 def test_repeated_ids_are_listed_once():
     assert repeated_ids([3, "b", 1, "3", "b", 1, 1, "c"]) == ["1", "3", "b"]
     assert repeated_ids([1, "liver", 2]) == []

@@ -1,5 +1,7 @@
 """Tensors on disk: round trip, equal bytes, and rejected files."""
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,3 +61,14 @@ def test_load_header_rejects_other_files(tmp_path: Path, write: Callable[[Path],
 def test_load_header_reports_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"x\.safetensors: file not found; run `dvc repro`$"):
         load_header(tmp_path / "x.safetensors")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no umask")
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_the_mode_of_a_file_follows_the_umask(tmp_path: Path, umask: int) -> None:
+    previous = os.umask(umask)
+    try:
+        save_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(2)}, {})
+    finally:
+        os.umask(previous)
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == 0o666 & ~umask

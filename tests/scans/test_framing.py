@@ -188,3 +188,22 @@ def test_unframe_treats_each_class_alone():
     for number in range(3):
         alone = framing.unframe(logits[:, number : number + 1], (5, 12), (2.0, 0.5))
         torch.testing.assert_close(back[:, number : number + 1], alone)
+
+
+def test_boxes_follow_the_pixels_of_their_image():
+    framing = Framing(pixel_mm=1.0, canvas_px=20)
+    mask = np.zeros((10, 12), bool)
+    mask[4:6, 3:8] = True  # pixels of 2 x 1.5 mm: 20 rows and 18 columns
+    framed = framing.frame_box((3, 4, 8, 6), (10, 12), (2.0, 1.5))
+    assert framed == (5, 8, 13, 12)
+    rows, columns = np.nonzero(framing.frame_mask(mask, (2.0, 1.5)))
+    assert framed[1] <= rows.min() <= rows.max() < framed[3]
+    assert framed[0] <= columns.min() <= columns.max() < framed[2]
+
+
+def test_boxes_are_cut_at_the_frame_and_lost_outside_of_it():
+    framing = Framing(canvas_px=4)
+    assert framing.frame_box((0, 0, 10, 10), (10, 10), None) == (0, 0, 4, 4)
+    assert framing.frame_box((2, 4, 5, 6), (10, 10), None) == (0, 1, 2, 3)
+    assert framing.frame_box((0, 4, 3, 6), (10, 10), None) is None
+    assert Framing().frame_box((2, 4, 5, 6), (10, 10), None) == (2, 4, 5, 6)

@@ -84,10 +84,11 @@ def test_transparency_is_dropped_and_colours_are_kept(tmp_path):
     np.testing.assert_array_equal(read_values(tmp_path / "a.png"), COLOURS[None])
 
 
-def test_grey_with_transparency_is_grey(tmp_path):
+def test_grey_with_transparency_is_grey_and_background_in_a_mask(tmp_path):
     Image.fromarray(np.dstack([GREY, RAMP.astype(np.uint8)]), "LA").save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_values(tmp_path / "a.png"), GREY[None])
-    np.testing.assert_array_equal(read_labels(tmp_path / "a.png"), GREY[None])
+    opaque = RAMP > 100  # more than half of 200
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png"), (opaque * GREY)[None])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Finding, naming and opening scans, and reading their masks."""
 
+import os
+import sys
 from itertools import cycle, product
 from pathlib import Path
 
@@ -9,9 +11,10 @@ import pytest
 from PIL import Image
 
 from automedsam.runtime.errors import InputError
+from automedsam.scans.finding import search_folder
 from automedsam.scans.image import ImageScan
 from automedsam.scans.nifti import NiftiScan
-from automedsam.scans.scan import find_scans, mask_path, name_scans, open_scan, read_mask, stem
+from automedsam.scans.scan import mask_path, open_scan, read_mask, slice_name, stem
 from automedsam.scans.tiff.tiff_scan import TiffScan
 from combination import combination
 from orientations import OBLIQUE, ORIENTATIONS, ROTATIONS, numbered, store
@@ -46,69 +49,6 @@ def test_open_scan_selects_the_format_by_suffix(tmp_path):
 def test_open_scan_names_a_missing_file(tmp_path, name):
     with pytest.raises(InputError, match=rf"{name}: file not found"):
         open_scan(tmp_path / name, "auto")
-
-
-def test_find_scans_ignores_hidden_files_and_folders(tmp_path):
-    visible = [
-        "a.png",
-        "b.JPG",
-        "c.jpeg",
-        "d.tif",
-        "e.TIFF",
-        "one/two/f.nii",
-        "one/g.nii.gz",
-        "one/h.NII.GZ",
-    ]
-    touch(
-        tmp_path,
-        *visible,
-        ".hidden/i.png",
-        "one/.j.png",
-        "._a.png",
-        "k.gz",
-        "l.txt",
-        "png",
-        "m.npy",
-        "n.nii.bz2",
-    )
-    (tmp_path / "folder.png").mkdir()
-    assert find_scans(tmp_path) == sorted(tmp_path / name for name in visible)
-
-
-def test_find_scans_searches_below_a_hidden_folder(tmp_path):
-    touch(tmp_path, ".cache/images/a.png")
-    assert find_scans(tmp_path / ".cache/images") == [tmp_path / ".cache/images/a.png"]
-
-
-def test_name_scans_uses_the_path_without_suffix(tmp_path):
-    touch(tmp_path, "b.c.nii.gz", "a.NII", "one/two/a.png", "one/a.tiff")
-    assert name_scans(tmp_path) == {
-        "a": tmp_path / "a.NII",
-        "b.c": tmp_path / "b.c.nii.gz",
-        "one__a": tmp_path / "one/a.tiff",
-        "one__two__a": tmp_path / "one/two/a.png",
-    }
-    assert list(name_scans(tmp_path)) == ["a", "b.c", "one__a", "one__two__a"]
-
-
-def test_name_scans_reports_all_equal_names_together(tmp_path):
-    touch(tmp_path, "a.png", "a.nii.gz", "one/b.tif", "one__b.jpg", "c.png")
-    with pytest.raises(InputError) as caught:
-        name_scans(tmp_path)
-    assert str(caught.value) == (
-        f"{tmp_path / 'a.nii.gz'}, {tmp_path / 'a.png'}: scans must have different names; "
-        f"{tmp_path / 'one/b.tif'}, {tmp_path / 'one__b.jpg'}: scans must have different names"
-    )
-
-
-@pytest.mark.parametrize("folder", [".", "absent"])
-def test_name_scans_rejects_a_folder_without_scans(tmp_path, folder):
-    touch(tmp_path, "notes.txt", ".a.png")
-    with pytest.raises(
-        InputError,
-        match=r": no \.png, .*\.nii\.gz.* files; check dataset, data_dir and annotations",
-    ):
-        name_scans(tmp_path / folder)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +94,8 @@ def test_dicom_files_without_a_suffix_are_found_named_and_opened(tmp_path):
         write_slice(tmp_path / "cd", k).rename(tmp_path / f"cd/IM{k:04d}")
     write_slice(tmp_path, 0, **NO_PLACE).rename(tmp_path / "1.2.840.1")
     touch(tmp_path, "README", "cd/readme.txt")
-    assert find_scans(tmp_path) == [tmp_path / "1.2.840.1", tmp_path / "cd"]
-    assert list(name_scans(tmp_path)) == ["1.2.840.1", "cd"]
+    assert search_folder(tmp_path).scans == [tmp_path / "1.2.840.1", tmp_path / "cd"]
+    assert list(search_folder(tmp_path).by_name()) == ["1.2.840.1", "cd"]
     assert mask_path(tmp_path / "1.2.840.1", tmp_path) == Path("1.2.840.1.nii.gz")
     assert open_scan(tmp_path / "1.2.840.1", "auto").shape == (1, 4, 4)
     assert open_scan(tmp_path / "cd", "axial").shape == (3, 4, 4)
@@ -164,6 +104,43 @@ def test_dicom_files_without_a_suffix_are_found_named_and_opened(tmp_path):
 def test_mask_path_of_a_series_is_named_after_its_folder(tmp_path):
     (tmp_path / "patient/series 1.2").mkdir(parents=True)
     assert mask_path(tmp_path / "patient/series 1.2", tmp_path) == Path("patient/series 1.2.nii.gz")
+
+
+@pytest.mark.parametrize("given", [".", "..", "inner/.."])
+def test_a_series_given_as_a_dot_is_named_after_its_folder(tmp_path, given, monkeypatch):
+    folder = tmp_path / "series 7"
+    (folder / "inner").mkdir(parents=True)
+    monkeypatch.chdir(folder / "inner" if given == ".." else folder)
+    assert mask_path(Path(given), Path(given)) == Path("series 7.nii.gz")
+    assert stem(Path(given)) == "series 7"
+
+
+def test_mask_names_that_are_too_long_are_shortened(tmp_path):
+    one, other = (mask_path(tmp_path / f"{250 * 'a'}{end}.dcm", tmp_path) for end in "bc")
+    assert (len(one.name), one.name[:200], one.suffixes) == (255, 200 * "a", [".nii", ".gz"])
+    assert one != other
+    assert mask_path(tmp_path / f"{251 * 'a'}.png", tmp_path).name == f"{251 * 'a'}.png"
+
+
+def test_slice_names_leave_room_for_the_files_of_a_case():
+    assert slice_name("a", 7) == "a_s007"
+    assert slice_name(238 * "a", 7) == f"{238 * 'a'}_s007"
+    assert len(slice_name(243 * "a", 12345)) == 243
+    assert slice_name(243 * "a", 12345).endswith("_s12345")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links require permissions")
+def test_open_scan_names_the_target_of_a_broken_link(tmp_path):
+    (tmp_path / "a.png").symlink_to("gone.png")
+    with pytest.raises(InputError, match=r"a\.png: a link to gone\.png, which is missing$"):
+        open_scan(tmp_path / "a.png", "auto")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_open_scan_does_not_wait_for_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a\.png: neither a file nor a folder"):
+        open_scan(tmp_path / "a.png", "auto")
 
 
 def test_read_mask_reorders_another_orientation(tmp_path):

@@ -180,3 +180,16 @@ def test_affine_that_cannot_be_inverted_is_rejected(columns):
     affine[:3, :3] = np.transpose(columns)
     with pytest.raises(InputError, match="the affine cannot be inverted"):
         Slicing(SHAPE, affine, "axial")
+
+
+@pytest.mark.parametrize(
+    ("affine", "expected"),
+    [
+        (np.eye(4), True),
+        (np.diag([-1, -1, 1, 1]), True),
+        (np.diag([1, 1, 2, 1]), False),
+        (np.array([[1, 0, 0, 5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]), False),
+    ],
+)
+def test_a_default_geometry_has_voxels_of_1_mm_at_the_origin(affine, expected):
+    assert Slicing((3, 4, 5), affine.astype(float), "auto").is_default == expected

@@ -27,10 +27,12 @@ def test_prepare_prints_what_it_found_and_what_it_uses(raw_project, call_prepare
         "size (rows x columns, px): 2 kinds, 8 x 8 to 12 x 16",
         "spacing (slices, rows, columns, mm): unknown",
         "mask values: 0, 1, 3",
+        "masks: 11 of 11 slices with an object, which covers 1.6 % to 6.2 % of the slice in 1 part",
         "train: 4 cases of 4 groups, 4 with an object",
         "val: 2 cases of 2 groups, 2 with an object",
         "test: 3 cases of 3 groups, 3 with an object, 3 with a mask",
         "left out: 2 of the training split, 0 of the others; 1 object below min_object_px",
+        "read 11, skipped 0",
     ]
 
 
@@ -64,14 +66,14 @@ def test_a_check_can_change_parameters(raw_project, call_prepare):
         "--check", "-S", "train_cases=3", "--set", "class_ids=[[1, 7]]", "-S", r"group_by=^(p\d+)_"
     )
     assert checked[0] == "found: 12 images, 0 volumes with 0 slices, 6 groups"
-    assert checked[4].startswith("train: 3 cases")
-    assert call_prepare("--check", "-S", "train_cases=")[4].startswith(
+    assert checked[5].startswith("train: 3 cases")
+    assert call_prepare("--check", "-S", "train_cases=")[5].startswith(
         "train: 6 cases"
     )  # an empty value is null
     assert (
         call_prepare(
             "--check", "-S", "data_dir=data/raw", "-S", "train_cases=3", "-S", "train_cases=2"
-        )[4][:14]
+        )[5][:14]
         == "train: 2 cases"
     )
     assert contents(Path()) == before

@@ -4,11 +4,16 @@ MedSAM was trained with boxes up to 20 of 1024 px too large on each side (Ma et 
 answer to a tight box is noisy. The average over slightly larger boxes is more stable.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from automedsam.backbone.decoder import PromptableDecoder
+from automedsam.backbone.preprocessing import Preprocessing
+from automedsam.cases.boxes import Box, Size
+from automedsam.runtime.compute import Compute
 
+DRAWN_BOX_VOTES = 8  # boxes around each drawn box
 MAX_ENLARGEMENT = 20 / 1024  # on each side, as a fraction of the input frame's side
 OUTWARD_XYXY = torch.tensor([-1.0, -1.0, 1.0, 1.0])
 
@@ -36,3 +41,29 @@ def decode_with_box_ensemble(
     boxes = enlarged.clamp(0, side)  # (votes, 4)
     logits = decoder(embedding.expand(votes, -1, -1, -1), boxes_xyxy=boxes)
     return logits.float().sigmoid().mean(0, keepdim=True)
+
+
+@torch.inference_mode()
+def segment_drawn_box(
+    decoder: PromptableDecoder,
+    preprocessing: Preprocessing,
+    compute: Compute,
+    embedding: Tensor,
+    box_xyxy: Box,
+    image_size: Size,
+) -> np.ndarray:
+    """Return the probability (H, W), fp32, of the object in a drawn box, not clipped to the box.
+
+    Args:
+      decoder: The frozen decoder.
+      preprocessing: That of the backbone.
+      compute: Device and precision.
+      embedding: (1, C, grid, grid).
+      box_xyxy: Box in px of the image.
+      image_size: Height and width of the image, in px.
+    """
+    box = torch.tensor(box_xyxy, dtype=torch.float32, device=compute.device)
+    prompt_xyxy = preprocessing.box_to_input(box, image_size)
+    with compute.autocast():
+        decoded = decode_with_box_ensemble(decoder, embedding, prompt_xyxy, DRAWN_BOX_VOTES)
+    return preprocessing.mask_to_image(decoded, image_size)[0, 0].cpu().numpy()

@@ -24,7 +24,9 @@ class ObjectClass:
     name: str
     value: int  # in label masks, 1 to 255
     ids: tuple[ClassId, ...] | None = ()  # of its drawn boxes; None: any
-    mask_values: tuple[int, ...] | None = ()  # in raw masks; None: every value over 0; (): unknown
+    # In raw masks; None: every value over `threshold`; (): unknown.
+    mask_values: tuple[int, ...] | None = ()
+    threshold: int = 0
 
     def takes(self, ids: Sequence[ClassId]) -> bool:
         """Whether a drawn box with these ids and names belongs to this class."""
@@ -32,7 +34,9 @@ class ObjectClass:
 
     def mask_of(self, raw_mask: np.ndarray) -> np.ndarray:
         """The pixels of this class in a raw mask of any shape, bool."""
-        return raw_mask > 0 if self.mask_values is None else np.isin(raw_mask, self.mask_values)
+        if self.mask_values is None:
+            return raw_mask > self.threshold
+        return np.isin(raw_mask, self.mask_values)
 
 
 class Classes(tuple[ObjectClass, ...]):

@@ -1,7 +1,7 @@
 """Catalogue of data sets: the parameter `dataset` to its scans and their preparation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from automedsam.cases.classes import ObjectClass
@@ -9,6 +9,7 @@ from automedsam.datasets.annotations.drawn import Annotations
 from automedsam.datasets.annotations.formats import find_annotations
 from automedsam.datasets.annotations.placing import Placement
 from automedsam.datasets.folder import folder_scans
+from automedsam.datasets.folder_files import find_files
 from automedsam.datasets.phantoms import PIXEL_RANGE
 from automedsam.datasets.public import ARCHIVES
 from automedsam.datasets.raw_scan import RawScan
@@ -31,6 +32,8 @@ class Dataset:
     annotations: Annotations | None = None
     placement: Placement | None = None  # of the boxes of `annotations` on the scans
     left_out: int = 0  # number of images that are not annotated and have no mask
+    unread: list[Path] = field(default_factory=list)  # files in formats that are not read
+    notes: list[str] = field(default_factory=list)  # a line about everything else that is left out
 
 
 def open_dataset(
@@ -58,11 +61,19 @@ def open_dataset(
         raise InputError(f"data_dir: expected a folder, found none at {data_dir}")
     if dataset == "folder":
         drawn = None if annotations is None else _read_annotations(data_dir, annotations, classes)
-        listed, placement = folder_scans(data_dir, group_by, slice_axis, drawn, unboxed, classes)
+        files = find_files(data_dir, annotations is not None)
+        listed, placement = folder_scans(files, group_by, slice_axis, drawn, unboxed, classes)
         scans = [scan for scan in listed if scan.boxes is not None or scan.read_labels]
         _check_mask_values(scans, classes)
-        preparation = Preparation(slice_axis, intensity, Framing())
-        return Dataset(scans, preparation, drawn, placement, left_out=len(listed) - len(scans))
+        return Dataset(
+            scans=scans,
+            preparation=Preparation(slice_axis, intensity, Framing()),
+            annotations=drawn,
+            placement=placement,
+            left_out=len(listed) - len(scans),
+            unread=files.unread,
+            notes=files.notes,
+        )
     archive = ARCHIVES[dataset]
     preparation = Preparation(slice_axis, intensity, archive.framing)
     return Dataset(archive.list_scans(data_dir, slice_axis), preparation)

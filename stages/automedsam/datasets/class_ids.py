@@ -26,7 +26,7 @@ def parse_classes(class_ids: ClassIds, mask_ids: MaskIds, is_annotated: bool) ->
     if class_ids is None:
         return Classes([ObjectClass("object", SINGLE_CLASS_VALUE, None, flatten_ids(mask_ids))])
     groups = group_ids(class_ids)
-    mask_values = _test_mask_values(groups, mask_ids) if is_annotated else _own_values(groups)
+    mask_values = _test_mask_values(groups, mask_ids) if is_annotated else _own_values(groups, 0)
     return Classes(
         ObjectClass(class_name(ids), value, ids, values)
         for ids, value, values in zip(groups, _labels(groups, mask_ids), mask_values, strict=True)
@@ -49,9 +49,13 @@ def _labels(groups: Sequence[tuple[ClassId, ...]], mask_ids: MaskIds) -> list[in
     return values if len(values) == len(groups) else list(range(1, len(groups) + 1))
 
 
-def _own_values(groups: Sequence[tuple[ClassId, ...]]) -> list[tuple[int, ...]]:
-    """The ids as mask values; no values for any class if some id cannot be one."""
-    if not all(are_mask_values(ids) for ids in groups):
+def _own_values(groups: Sequence[tuple[ClassId, ...]], lowest: int) -> list[tuple[int, ...]]:
+    """The ids as mask values; no values for any class if some id cannot be one.
+
+    The lowest value of an object is 0 for ids that are mask values, and 1 for ids of drawn boxes,
+    whose id 0 is no background.
+    """
+    if not all(are_mask_values(ids, lowest) for ids in groups):
         return [()] * len(groups)
     return [tuple(value for value in ids if isinstance(value, int)) for ids in groups]
 
@@ -61,4 +65,4 @@ def _test_mask_values(
 ) -> Sequence[tuple[int, ...] | None]:
     if len(groups) == 1:
         return [flatten_ids(mask_ids)]
-    return _own_values(groups) if mask_ids is None else group_ids(mask_ids)
+    return _own_values(groups, 1) if mask_ids is None else group_ids(mask_ids)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +20,7 @@ class RawScan:
     open: Callable[[], Scan]
     # Reads the mask: (slices, H, W), whole numbers. None: the scan has no mask.
     read_labels: Callable[[], np.ndarray] | None = None
+    mask_path: Path | None = None  # for messages; None: the mask is not a file of its own
     # Slice number to the boxes drawn on it, for annotated slices only. None: not annotated.
     boxes: Mapping[int, BoxesByClass] | None = None
     # Slices that are listed in the annotations without a box, in whatever way `unboxed` takes them.

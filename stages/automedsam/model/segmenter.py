@@ -1,5 +1,6 @@
 """Segmentation of one image in its own size, with the trained model or the bare backbone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,10 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automedsam.cases.boxes import EDGES, Size
+from automedsam.backbone.box_ensemble import segment_drawn_box
+from automedsam.cases.boxes import EDGES, Box, Size, fill_boxes
 from automedsam.model.automedsam import AutoMedSAM
 from automedsam.model.prompts import Prompts
 from automedsam.runtime.compute import Compute
+
+LOGIT_EPSILON = 1e-6  # distance of probabilities from 0 and 1, whose logits are infinite
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,31 @@ class Segmenter:
         with self.compute.autocast():
             logits = self.model.decoder(embedding, boxes_xyxy=prompt_xyxy[None])
         return preprocessing.mask_to_image(logits, image_size)
+
+    def segment_drawn_boxes(
+        self, embedding: Tensor, image_size: Size, boxes_xyxy: Sequence[Box]
+    ) -> Tensor:
+        """Mask logits (1, 1, H, W), fp32, of the bare backbone for the drawn boxes of one class.
+
+        As in pseudo-labels, each box is decoded as an ensemble, and the mask is clipped to the box.
+
+        Args:
+          embedding: (1, C, grid, grid).
+          image_size: height and width of the image, in px.
+          boxes_xyxy: at least one box, in px of the image.
+        """
+        probability = np.zeros(image_size, np.float32)
+        for box in boxes_xyxy:
+            inside = segment_drawn_box(
+                self.model.decoder,
+                self.model.preprocessing,
+                self.compute,
+                embedding,
+                box,
+                image_size,
+            )
+            probability = np.maximum(probability, inside * fill_boxes([box], image_size))
+        return torch.from_numpy(probability)[None, None].logit(LOGIT_EPSILON)
 
     def _image_prompts(self, prompts: Prompts, image_size: Size) -> list[ImagePrompt]:
         boxes_xyxy = prompts.boxes_xyxy  # (1, K, 4)

@@ -1,16 +1,38 @@
 """The images to predict, and where their masks are written."""
 
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.scan import SUFFIXES, find_scans, mask_path
+from automedsam.scans.finding import FoundScans, describe_unread, search_folder
+from automedsam.scans.scan import SUFFIXES, mask_path, own_name
 
 SOFT, OVERLAYS = "soft", "overlays"  # folders in the output folder, beside the masks
 
 
-def list_jobs(inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
-    """Path of the mask in the output folder -> scan, sorted.
+@dataclass(frozen=True)
+class Jobs:
+    """The images to predict.
+
+    Attributes:
+      scans: Path of the mask in the output folder -> scan, sorted.
+      unread: Files in formats that are not read.
+      notes: A line about each link and folder that is not followed.
+    """
+
+    scans: dict[Path, Path]
+    unread: list[Path]
+    notes: list[str]
+
+    def image_name(self, target: Path) -> str:
+        """Path of a scan below the folder that was searched, for its mask in the output folder."""
+        return (target.parent / own_name(self.scans[target])).as_posix()
+
+
+def list_jobs(inputs: Sequence[Path], out: Path) -> Jobs:
+    """List the images to predict.
 
     Masks of an earlier run, in an output folder inside of the input, are not scans.
 
@@ -19,18 +41,21 @@ def list_jobs(inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
       out: the output folder.
 
     Raises:
-      InputError: a path is missing, there are no scans, two scans would have the same mask, or a
-        mask would replace a scan or another output.
+      InputError: a path is missing, there are no scans, two scans would have the same mask, a
+        mask would replace a scan or another output, or the output folder is a file.
     """
     jobs: dict[Path, Path] = {}
+    unread: list[Path] = []
+    notes: list[str] = []
     for given in inputs:
-        if not given.exists():
-            raise InputError(f"{given}: no such file or folder")
-        folder = given if given.is_dir() else given.parent
-        for path in find_scans(given) if given.is_dir() else [given]:
-            if _is_inside(out, given) and _is_inside(path, out):
+        found = _search(given)
+        is_around_out = _is_inside(out, given)
+        unread += [path for path in found.unread if not (is_around_out and _is_inside(path, out))]
+        notes += found.notes
+        for path in found.scans:
+            if is_around_out and _is_inside(path, out):
                 continue
-            target = mask_path(path, folder)
+            target = mask_path(path, found.folder)
             if target in jobs:
                 raise InputError(
                     f"{path}: its mask would replace that of {jobs[target]}, {target}; "
@@ -39,9 +64,20 @@ def list_jobs(inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
             jobs[target] = path
     if not jobs:
         names = ", ".join(map(str, inputs))
-        raise InputError(f"{names}: no images found; supported are {', '.join(SUFFIXES)}")
+        others = f" beside {describe_unread(unread)}" if unread else ""
+        raise InputError(f"{names}: no images found{others}; supported are {', '.join(SUFFIXES)}")
     _check_overwriting(jobs, out)
-    return dict(sorted(jobs.items()))
+    _check_folder(out)
+    return Jobs(dict(sorted(jobs.items())), unread, notes)
+
+
+def _search(given: Path) -> FoundScans:
+    """The scans in a folder, or a file, which is a scan whatever its suffix is."""
+    if os.path.isdir(given):
+        return search_folder(given)
+    if not os.path.lexists(given):
+        raise InputError(f"{given}: no such file or folder")
+    return FoundScans(given.parent, [given])
 
 
 def _check_overwriting(jobs: dict[Path, Path], out: Path) -> None:
@@ -55,6 +91,17 @@ def _check_overwriting(jobs: dict[Path, Path], out: Path) -> None:
                 f"{path}: rename its folder, because {out / target.parts[0]} is used for "
                 "other outputs"
             )
+
+
+def _check_folder(out: Path) -> None:
+    """Raise InputError if the output folder cannot be created or written to."""
+    existing = out.absolute()
+    while not os.path.lexists(existing):
+        existing = existing.parent
+    if not existing.is_dir():
+        raise InputError(f"--out {out}: expected a folder, found the file {existing}")
+    if not os.access(existing, os.W_OK):
+        raise InputError(f"--out {out}: no permission to write to {existing}")
 
 
 def _is_inside(path: Path, folder: Path) -> bool:

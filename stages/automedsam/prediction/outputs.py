@@ -13,12 +13,18 @@ from automedsam.prediction.jobs import OVERLAYS, SOFT
 from automedsam.prediction.predictor import Prediction
 from automedsam.runtime.files import write_table
 from automedsam.runtime.image_files import write_image
+from automedsam.runtime.names import fit_name
 from automedsam.runtime.paths import CLASSES
 from automedsam.scans.scan import ScanFile
 
 
 class PredictionWriter:
-    """Writes the masks of one scan after another into a folder, and tables of all of them."""
+    """Writes the masks of one scan after another into a folder, and tables of all of them.
+
+    Attributes:
+      written: Paths of the scans whose masks were written.
+      default_geometry: Names of those volumes among them whose files may have lost the spacing.
+    """
 
     def __init__(self, out: Path, with_soft: bool, with_overlays: bool) -> None:
         """Select what is written.
@@ -28,6 +34,8 @@ class PredictionWriter:
           with_soft: also write probabilities.
           with_overlays: also write images with contours and boxes.
         """
+        self.written: list[Path] = []
+        self.default_geometry: list[str] = []
         self._out = out
         self._with_soft = with_soft
         self._with_overlays = with_overlays
@@ -55,6 +63,9 @@ class PredictionWriter:
         self._slice_rows += [{**names, **row} for row in slice_rows(scan, prediction)]
         if scan.is_volume:
             self._volume_rows += [{**names, **row} for row in volume_rows(scan, prediction)]
+        if scan.slicing and scan.slicing.is_default:
+            self.default_geometry.append(target.as_posix())
+        self.written.append(scan.path)
 
     def write_tables(self, classes: Classes) -> None:
         """Write the tables of all scans so far; nothing if there are none."""
@@ -69,16 +80,18 @@ class PredictionWriter:
         for number, labels in enumerate(prediction.labels):
             picture = prediction.prepared.picture(number)
             overlay = draw_classes(picture, labels, prediction.classes)
-            name = target if target.suffix == ".png" else target.with_name(f"{target.name}.png")
+            suffix = "" if target.suffix == ".png" else ".png"
+            name = target.with_name(fit_name(target.name, suffix))
             if scan.is_volume:
                 name = target / f"s{number:03d}.png"
             write_image(self._out / OVERLAYS / name, overlay)
 
 
 def slice_rows(scan: ScanFile, prediction: Prediction) -> list[dict[str, Any]]:
-    """One row per slice and class: tight box (px, half open), area and confidence.
+    """One row per slice and class: tight box (px, half open), area, confidence and prompt.
 
-    The confidence is the mean probability inside the mask, 0 for an empty mask.
+    The confidence is the mean probability inside the mask, 0 for an empty mask. The prompt is a
+    given or a predicted one.
     """
     pixel_mm2 = None if scan.spacing_mm is None else math.prod(scan.spacing_mm[1:])
     classes = list(prediction.per_class())
@@ -95,6 +108,7 @@ def slice_rows(scan: ScanFile, prediction: Prediction) -> list[dict[str, Any]]:
                     "area_px": area_px,
                     "area_mm2": None if pixel_mm2 is None else pixel_mm2 * area_px,
                     "confidence": _confidence(mask, soft_masks[number]),
+                    "prompt": "given" if (number, cls.value) in prediction.given else "predicted",
                 }
             )
     return rows

@@ -1,14 +1,16 @@
 """Prediction of masks with a trained model, for scans of any kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from automedsam.backbone.encoder import Encoder
 from automedsam.backbone.quantization import pack, unpack
 from automedsam.backbone.weights import Weights
+from automedsam.cases.boxes import Box, BoxesByClass
 from automedsam.cases.classes import Classes, ObjectClass
 from automedsam.cases.masks import to_labels, to_soft_mask
 from automedsam.model.segmenter import Segmenter
@@ -28,6 +30,8 @@ class Prediction:
     labels: np.ndarray  # (slices, H, W) uint8, values of the classes
     soft_masks: np.ndarray  # (slices, K, H, W) uint8, probability 0 to 255
     prepared: PreparedScan  # for overlays; it keeps the values of the scan in memory
+    # Slice and value of each class whose mask was predicted for given boxes.
+    given: frozenset[tuple[int, int]] = frozenset()
 
     def per_class(self) -> Iterator[tuple[ObjectClass, np.ndarray, np.ndarray]]:
         """Each class, its masks (slices, H, W), bool, and probabilities (slices, H, W), uint8."""
@@ -36,7 +40,7 @@ class Prediction:
 
 
 class Predictor:
-    """Predicts masks without any prompt.
+    """Predicts masks without any prompt, or for drawn boxes.
 
     >>> predictor = Predictor.load("data/model/prompt_module.safetensors")
     >>> labels = predictor("new_image.png").labels
@@ -94,12 +98,18 @@ class Predictor:
             backbone=header.backbone,
         )
 
-    def __call__(self, image: str | Path | np.ndarray | Scan) -> Prediction:
+    def __call__(
+        self,
+        image: str | Path | np.ndarray | Scan,
+        boxes: Mapping[int, BoxesByClass] = MappingProxyType({}),
+    ) -> Prediction:
         """Predict the masks of one image or volume.
 
         Args:
           image: a file, a folder with one DICOM series, an array as `ArrayScan` takes it, or an
             open scan. Images are prepared as in the training.
+          boxes: slice -> class value -> drawn boxes, px of the image, half open. They prompt the
+            decoder in place of predicted boxes.
 
         Raises:
           InputError: the image cannot be read.
@@ -107,11 +117,15 @@ class Predictor:
         scan = self._open(image)
         prepared = PreparedScan(scan, self.preparation)
         labels, soft_masks = [], []
+        given: set[tuple[int, int]] = set()
         for number in range(scan.shape[0]):
-            slice_labels, slice_soft_masks = self._predict_slice(prepared, number)
+            framed = self._frame_boxes(prepared, boxes.get(number, {}))
+            given.update((number, value) for value in framed)
+            slice_labels, slice_soft_masks = self._predict_slice(prepared, number, framed)
             labels.append(slice_labels)
             soft_masks.append(slice_soft_masks)
-        return Prediction(self.classes, np.stack(labels), np.stack(soft_masks), prepared)
+        stacks = np.stack(labels), np.stack(soft_masks)
+        return Prediction(self.classes, *stacks, prepared, frozenset(given))
 
     def _open(self, image: str | Path | np.ndarray | Scan) -> Scan:
         if isinstance(image, np.ndarray):
@@ -120,12 +134,27 @@ class Predictor:
             return open_scan(Path(image), self.preparation.slice_axis)
         return image
 
-    def _predict_slice(self, prepared: PreparedScan, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def _frame_boxes(self, prepared: PreparedScan, boxes: BoxesByClass) -> dict[int, list[Box]]:
+        """The boxes of one slice in its frame, of the classes that have any."""
+        framed = {
+            value: prepared.frame_boxes(boxes.get(value, ())) for value in self.classes.values
+        }
+        return {value: boxes_xyxy for value, boxes_xyxy in framed.items() if boxes_xyxy}
+
+    def _predict_slice(
+        self, prepared: PreparedScan, number: int, boxes: Mapping[int, list[Box]]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Labels (H, W) and probabilities (K, H, W) of one slice, uint8."""
         pixels = prepared.slice(number)
         # Rounded as in the training, where embeddings are stored on disk.
-        embedding = unpack(pack(self._encoder(pixels), self._embedding_dtype))
-        predicted = self._segmenter.segment(embedding[None].to(self.compute.device), pixels)
-        logits = prepared.unframe(predicted.logits)  # (1, K, H, W)
+        packed = unpack(pack(self._encoder(pixels), self._embedding_dtype))
+        embedding = packed[None].to(self.compute.device)
+        framed = self._segmenter.segment(embedding, pixels).logits.clone()  # to be changed below
+        for channel, value in enumerate(self.classes.values):
+            if value in boxes:
+                image_size = pixels.shape[0], pixels.shape[1]
+                drawn = self._segmenter.segment_drawn_boxes(embedding, image_size, boxes[value])
+                framed[:, channel] = drawn[0].to(framed)
+        logits = prepared.unframe(framed)  # (1, K, H, W)
         soft_masks = [to_soft_mask(one) for one in logits.split(1, dim=1)]
         return to_labels(logits, self.classes), np.stack(soft_masks)

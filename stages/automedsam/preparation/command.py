@@ -11,6 +11,7 @@ leaves this stage.
 import logging
 from argparse import Namespace
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from automedsam.cases.case import Split
 from automedsam.cases.classes import Classes, write_classes
@@ -20,6 +21,7 @@ from automedsam.datasets.class_ids import parse_classes
 from automedsam.datasets.raw_scan import RawScan
 from automedsam.preparation.amounts import Amounts, choose_amounts
 from automedsam.preparation.annotation_report import describe_annotations, find_doubts
+from automedsam.preparation.mask_survey import check_masks
 from automedsam.preparation.selection import check_splits, choose_slices
 from automedsam.preparation.simulated_boxes import BoxSimulation
 from automedsam.preparation.splits import assign_splits
@@ -32,6 +34,8 @@ from automedsam.runtime.parameters.loading import add_set_option, load_params
 from automedsam.runtime.parameters.stages import PrepareParams
 from automedsam.runtime.paths import CLASSES, INDEX, PREPARATION, PREPARED
 from automedsam.runtime.script import argument_parser, parse, progress_bar
+from automedsam.scans.finding import describe_unread
+from automedsam.scans.slicing import describe_default_geometry
 
 logger = logging.getLogger(__name__)
 
@@ -70,18 +74,26 @@ def main() -> bool:
         lines += describe_annotations(data.placement, survey, params.unboxed, params.keep_empty)
     for line in lines:
         logger.info(line)
-    for doubt in find_doubts(data.placement, survey, params.unboxed) if data.placement else ():
-        logger.warning(doubt)
+    warnings = find_doubts(data.placement, survey, params.unboxed) if data.placement else []
+    key = "mask_ids" if is_annotated else "class_ids"
+    warnings += [*check_masks(survey.looks, survey.classes, key), *data.notes]
+    if survey.default_geometry:
+        warnings.append(describe_default_geometry(survey.default_geometry))
+    for line in warnings:
+        logger.warning(line)
     annotated = data.annotations.classes if data.annotations else []
     available, used = annotated or sorted(survey.mask_values), set(splits.values())
     check_splits(survey.slices, chosen, classes, available, used)
     _report_missing_splits(chosen, used, amounts, classes)
+    _report_read(len(data.scans) + data.left_out, data.unread)
     if arguments.check:
         return False
 
     # Write the prepared data set as a whole.
     with atomic_folder(PREPARED) as folder:
-        write_index(folder / INDEX.name, write_cases(chosen, data.preparation, classes, folder))
+        write_index(
+            folder / INDEX.name, write_cases(chosen, data.preparation, survey.classes, folder)
+        )
         write_classes(folder / CLASSES.name, classes)
         preparation = f"{data.preparation.to_json()}\n"
         (folder / PREPARATION.name).write_text(preparation, encoding="utf-8", newline="\n")
@@ -98,6 +110,14 @@ def _parse_arguments() -> Namespace:
     if arguments.set and not arguments.check:
         parser.error("-S requires --check: the stage itself uses params.yaml only")
     return arguments
+
+
+def _report_read(count: int, unread: Sequence[Path]) -> None:
+    """Log the number of scans, as a warning if there are files in formats that are not read."""
+    if unread:
+        logger.warning("read %d, skipped %d: %s", count, len(unread), describe_unread(unread))
+    else:
+        logger.info("read %d, skipped 0", count)
 
 
 def _split_scans(scans: list[RawScan], amounts: Amounts) -> dict[str, Split]:

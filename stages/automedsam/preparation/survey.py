@@ -17,6 +17,8 @@ from automedsam.cases.boxes import (
 from automedsam.cases.case import Split
 from automedsam.cases.classes import Classes, label_mask
 from automedsam.datasets.raw_scan import RawScan
+from automedsam.preparation.mask_look import MaskLook, look_at_mask
+from automedsam.preparation.mask_survey import choose_threshold
 from automedsam.preparation.simulated_boxes import BoxSimulation
 from automedsam.runtime.errors import ErrorCollector
 from automedsam.scans.framing import Framing
@@ -61,10 +63,13 @@ class SurveyedSlice:
 
 @dataclass
 class Survey:
-    """The slices of all scans, and the values that occur in their masks."""
+    """The slices of all scans, and the content of their masks."""
 
     slices: list[SurveyedSlice] = field(default_factory=list)
     mask_values: set[int] = field(default_factory=set)
+    looks: list[MaskLook] = field(default_factory=list)
+    classes: Classes = field(default_factory=Classes)  # with the threshold that the masks need
+    default_geometry: list[str] = field(default_factory=list)  # scans without a real spacing
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class Surveyor:
         self._classes = classes
 
     def survey(self, scans: Iterable[RawScan]) -> Survey:
-        """Survey all scans.
+        """Survey all scans, twice if their masks turn out to be blurred.
 
         The boxes of a test slice that has a mask are the tight boxes of the mask, because the model
         is measured against them.
@@ -104,34 +109,44 @@ class Surveyor:
         Raises:
           InputError: every scan and mask with a fault, and slices with equal names.
         """
-        survey, errors = Survey(), ErrorCollector()
+        listed: list[RawScan] = []
+        survey = self._survey_all(scans, listed)
+        if any(cls.mask_values is not None for cls in self._classes):
+            return survey
+        threshold = choose_threshold(survey.looks)
+        if threshold is None:
+            return survey
+        self._classes = Classes(replace(cls, threshold=threshold) for cls in self._classes)
+        return self._survey_all(listed, [])
+
+    def _survey_all(self, scans: Iterable[RawScan], listed: list[RawScan]) -> Survey:
+        """Survey all scans, and add each to `listed`."""
+        survey, errors = Survey(classes=self._classes), ErrorCollector()
         for scan in scans:
+            listed.append(scan)
             with errors.catch():
-                slices, mask_values = self._survey_scan(scan)
-                survey.slices += slices
-                survey.mask_values |= mask_values
+                self._survey_scan(scan, survey)
         for name, count in Counter(surveyed.name for surveyed in survey.slices).items():
             if count > 1:
                 errors.add(f"{name}: {count} images or slices have this name; rename all but one")
         errors.raise_if_any()
         return survey
 
-    def _survey_scan(self, scan: RawScan) -> tuple[list[SurveyedSlice], set[int]]:
-        """The slices of one scan, and the values that occur in its masks."""
+    def _survey_scan(self, scan: RawScan, survey: Survey) -> None:
+        """Add the slices of one scan, and the content of its masks, to the survey."""
         opened = scan.open()
         split = self._splits[scan.name]
         spacing_mm = scan.spacing_mm or opened.spacing_mm
         has_test_mask = split == "test" and scan.read_labels is not None
         drawn = scan.boxes or {}
         uses_masks = has_test_mask or scan.boxes is None
-        raw_masks = None
-        if scan.read_labels is not None and (uses_masks or scan.listed_without_box & drawn.keys()):
-            raw_masks = scan.read_labels()
-
         labels: Mapping[int, np.ndarray] = {}
-        if raw_masks is not None:
-            labels = dict(enumerate(label_mask(raw_masks, self._classes)))
-        slices = []
+        if scan.read_labels is not None and (uses_masks or scan.listed_without_box & drawn.keys()):
+            # Masks of boxed images are compared with the boxes only, and not a part of the survey.
+            labels = dict(enumerate(self._read_labels(scan, survey if uses_masks else Survey())))
+        if opened.slicing and opened.slicing.is_default and scan.spacing_mm is None:
+            survey.default_geometry.append(scan.name)
+
         for number in sorted(labels if uses_masks else drawn):
             name = slice_name(scan.name, number) if opened.is_volume else scan.name
             shows_object = number in labels and bool(labels[number].any())
@@ -140,7 +155,7 @@ class Surveyor:
                 found = self._boxes_of_mask(name, split, framed, drawn.get(number, {}))
             else:
                 found = _SliceBoxes(drawn[number])
-            slices.append(
+            survey.slices.append(
                 SurveyedSlice(
                     scan=scan,
                     split=split,
@@ -157,9 +172,16 @@ class Surveyor:
                     lacks_box=shows_object and number in scan.listed_without_box,
                 )
             )
-        if raw_masks is None or not uses_masks:
-            return slices, set()
-        return slices, set(np.unique(raw_masks).tolist())
+
+    def _read_labels(self, scan: RawScan, survey: Survey) -> np.ndarray:
+        """Label masks (slices, H, W) of a scan; their content is added to the survey."""
+        assert scan.read_labels is not None
+        raw_masks = scan.read_labels()
+        labels = label_mask(raw_masks, self._classes)
+        name = scan.mask_path.name if scan.mask_path else scan.name
+        survey.looks.append(look_at_mask(name, raw_masks, labels))
+        survey.mask_values.update(survey.looks[-1].counts)
+        return labels
 
     def _boxes_of_mask(
         self, name: str, split: Split, labels: np.ndarray, drawn: BoxesByClass

@@ -7,6 +7,7 @@ from typing import Any
 from automedsam.cases.case import SPLITS, Split
 from automedsam.cases.classes import Classes
 from automedsam.datasets.annotations.drawn import Annotations
+from automedsam.preparation.mask_survey import describe_masks, list_values
 from automedsam.preparation.survey import Survey, SurveyedSlice
 from automedsam.runtime.errors import count_phrase, name_some
 
@@ -31,7 +32,9 @@ def describe_survey(
     """
     lines = _describe_scans(survey.slices)
     if survey.mask_values:
-        lines.append(f"mask values: {', '.join(map(str, sorted(survey.mask_values)))}")
+        lines.append(f"mask values: {list_values(survey.mask_values)}")
+    if survey.looks:
+        lines.append(describe_masks(survey.looks))
     if annotations is not None:
         lines = _describe_other_classes(annotations, classes) + lines
         if annotations.classes:

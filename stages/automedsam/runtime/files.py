@@ -1,5 +1,6 @@
 """Atomic file writing that rejects NaN and infinity."""
 
+import hashlib
 import json
 import math
 import os
@@ -41,16 +42,32 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to; the file replaces `path` if the block succeeds.
 
     If the block raises, the new file is removed and `path` stays as it was.
+
+    Raises:
+      InputError: If the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # A name of a fixed length: that of the file may already be as long as a name can be.
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    building = path.with_name(f".{digest}.{os.getpid()}.tmp")
+    with writing_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield building
+            with building.open("rb+") as file:
+                # Otherwise a power cut may leave the name without the content.
+                os.fsync(file.fileno())
+            os.replace(building, path)
+        finally:
+            building.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError in the block, such as a full disk, into an InputError that names the file."""
     try:
-        yield building
-        with building.open("rb+") as file:
-            os.fsync(file.fileno())  # otherwise a power cut may leave the name without the content
-        os.replace(building, path)
-    finally:
-        building.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot write the file ({error.strerror or error})") from error
 
 
 def write_metrics(path: Path, metrics: Mapping[str, float | int]) -> None:
@@ -87,7 +104,8 @@ def write_table(
     with atomic_file(path) as building:
         # With dtype object a column of integers with an empty field is not converted to floats.
         table = pd.DataFrame([_round_row(row) for row in rows], columns=columns, dtype=object)
-        table.to_csv(building, index=False, lineterminator="\n")
+        # File names may contain bytes that are not UTF-8.
+        table.to_csv(building, index=False, lineterminator="\n", errors="backslashreplace")
 
 
 def _check_finite(path: Path, rows: Sequence[Mapping[str, object]]) -> None:

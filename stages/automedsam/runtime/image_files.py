@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from automedsam.runtime.errors import InputError
+from automedsam.runtime.files import writing_errors
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")  # that Pillow reads here, whatever the suffix is
 # Exceptions of the decoders of Pillow and imagecodecs on damaged files.
@@ -33,9 +34,13 @@ def write_image(path: Path, values: np.ndarray) -> None:
     Args:
       path: File to write; missing parent folders are created.
       values: (H, W) or (H, W, 3) uint8, or (H, W) bool, which is written as 0 and 255.
+
+    Raises:
+      InputError: If the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(as_grey(values)).save(path)
+    with writing_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(as_grey(values)).save(path)
 
 
 def read_image(path: Path) -> np.ndarray:

@@ -49,6 +49,6 @@ def repeated_ids(ids: Iterable[ClassId]) -> list[str]:
     return sorted({text for text in texts if texts.count(text) > 1})
 
 
-def are_mask_values(ids: Iterable[ClassId]) -> bool:
-    """Return whether all ids can be mask values of an object: integers above 0."""
-    return all(isinstance(one, int) and one > 0 for one in ids)
+def are_mask_values(ids: Iterable[ClassId], lowest: int = 1) -> bool:
+    """Return whether all ids can be mask values of an object: integers from `lowest` on."""
+    return all(isinstance(one, int) and one >= lowest for one in ids)

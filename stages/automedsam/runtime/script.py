@@ -4,6 +4,7 @@ The exit code is 1 after invalid input and 130 after Ctrl-C: DVC takes 0 for a s
 """
 
 import argparse
+import io
 import logging
 import sys
 import time
@@ -22,6 +23,7 @@ MAX_LINE_CHARACTERS = 2000
 
 def run(main: Callable[[], None]) -> None:
     """Run the `main` of a script, and exit with 1 after an InputError and with 130 after Ctrl-C."""
+    _escape_unencodable()
     name = Path(sys.argv[0]).stem
     start = time.monotonic()
     try:
@@ -33,6 +35,13 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print(f"{name}: stopped by hand", file=sys.stderr)
         sys.exit(130)
+
+
+def _escape_unencodable() -> None:
+    """Let stdout and stderr escape characters of file names that their encoding does not have."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def argument_parser(description: str | None) -> argparse.ArgumentParser:
@@ -92,8 +101,4 @@ class _ConsoleHandler(logging.Handler):
         stream = sys.stderr if is_warning else sys.stdout
         if stream is None:  # the program was started without it
             return
-        try:
-            tqdm.write(text, file=stream)
-        except UnicodeEncodeError:
-            escaped = text.encode(stream.encoding, "backslashreplace").decode(stream.encoding)
-            tqdm.write(escaped, file=stream)
+        tqdm.write(text, file=stream)

@@ -20,7 +20,10 @@ HEADER_KEY = "made_from"
 def save_tensors(path: Path, tensors: dict[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write named tensors and a header; the same input gives the same bytes."""
     with atomic_file(path) as building:
+        building.touch()
+        mode = building.stat().st_mode  # of the umask; safetensors keeps others from reading
         save_file(tensors, building, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
+        building.chmod(mode)
 
 
 def load_header(path: Path) -> dict[str, Any]:

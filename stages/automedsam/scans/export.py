@@ -18,9 +18,10 @@ from automedsam.runtime.parameters.loading import add_set_option, load_params
 from automedsam.runtime.parameters.stages import PrepareParams
 from automedsam.runtime.paths import image_path, project_folder
 from automedsam.runtime.script import argument_parser, parse, progress_bar
+from automedsam.scans.finding import describe_unread, search_folder
 from automedsam.scans.intensity import Intensity
 from automedsam.scans.prepared_scan import Preparation, PreparedScan
-from automedsam.scans.scan import name_scans, open_scan, slice_name
+from automedsam.scans.scan import open_scan, slice_name
 
 logger = logging.getLogger(__name__)
 
@@ -41,16 +42,23 @@ def export_pictures(folder: Path, out: Path, preparation: Preparation) -> None:
       InputError: the folder is missing, the output folder is not empty, or scans cannot be read;
         the pictures of all other scans are written.
     """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: expected a folder, found a file")
     if out.exists() and any(out.iterdir()):
         raise InputError(f"--out {out}: the folder is not empty")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    scans = name_scans(folder)
+    found = search_folder(folder)
+    scans = found.by_name()
+    for note in found.notes:
+        logger.warning(note)
     errors = ErrorCollector()
     for name, path in progress_bar(scans.items(), "slices", "scan"):
         with errors.catch():
             _export_scan(name, path, preparation, out)
     logger.info("wrote the pictures of %d scans to %s", len(scans) - len(errors.found), out)
+    if found.unread:
+        logger.warning("skipped %d: %s", len(found.unread), describe_unread(found.unread))
     if errors.found:
         skipped = f"{len(errors.found)} of {len(scans)} scans skipped:"
         raise InputError("\n".join([skipped, *errors.found]))

@@ -1,5 +1,6 @@
 """Resample, crop and pad slices to a common frame, and bring masks back to the original pixels."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from automedsam.cases.boxes import Size
+from automedsam.cases.boxes import Box, Size
 from automedsam.runtime.errors import InputError
 
 NO_OBJECT = -20.0  # logit of pixels that were cropped away
@@ -60,6 +61,27 @@ class Framing:
         """Frame a mask (H, W), bool, or labels, uint8: nearest neighbour, zero padding."""
         framed = self._frame(mask.astype(np.uint8), pixel_spacing_mm, Image.Resampling.NEAREST)
         return framed.astype(mask.dtype)
+
+    def frame_box(
+        self, box_xyxy: Box, size: Size, pixel_spacing_mm: tuple[float, float] | None
+    ) -> Box | None:
+        """Frame a box (px, half open) of a slice of the given size.
+
+        Returns:
+          The smallest box in the frame that contains all of it that is inside; None if nothing is.
+        """
+        resampled = self.resampled_size(size, pixel_spacing_mm)
+        top, left = self._offsets(resampled) if self.canvas_px is not None else (0, 0)
+        height, width = (self.canvas_px, self.canvas_px) if self.canvas_px else resampled
+        scale_y, scale_x = resampled[0] / size[0], resampled[1] / size[1]
+        x0, y0, x1, y1 = box_xyxy
+        framed = (
+            max(math.floor(x0 * scale_x) + left, 0),
+            max(math.floor(y0 * scale_y) + top, 0),
+            min(math.ceil(x1 * scale_x) + left, width),
+            min(math.ceil(y1 * scale_y) + top, height),
+        )
+        return framed if framed[0] < framed[2] and framed[1] < framed[3] else None
 
     def unframe(
         self, logits: Tensor, size: Size, pixel_spacing_mm: tuple[float, float] | None

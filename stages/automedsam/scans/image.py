@@ -10,12 +10,12 @@ from PIL import Image
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.files import atomic_file
 from automedsam.runtime.image_files import UNREADABLE, as_grey, open_image
+from automedsam.scans.mask_display import image_mask
 from automedsam.scans.notices import warn_once
 from automedsam.scans.pixels import (
     check_labels,
     drop_transparency,
     fill_invalid,
-    one_channel,
     turn_upright,
 )
 
@@ -70,8 +70,11 @@ class ImageScan:
             values = _read_upright(self.path, converted)
         return fill_invalid(self.path, drop_transparency(as_grey(values))[None])
 
-    def read_labels(self) -> np.ndarray:
+    def read_labels(self, as_shown: bool = False) -> np.ndarray:
         """Mask values as they are stored, (1, H, W); those of a palette are its indices.
+
+        Args:
+          as_shown: Read palettes of two colours and shades of one colour as viewers show them.
 
         Raises:
           InputError: If the file is a JPEG or WebP, or its channels differ.
@@ -84,7 +87,8 @@ class ImageScan:
                     "TIFF"
                 )
             values = _read_upright(self.path, image)
-        return check_labels(self.path, one_channel(self.path, drop_transparency(values))[None])
+            labels = image_mask(self.path, values, image, as_shown)
+        return check_labels(self.path, labels[None])
 
     def write(self, path: Path, stack: np.ndarray) -> None:
         """Write a mask as a PNG with the resolution of the image, so that viewers can overlay it.

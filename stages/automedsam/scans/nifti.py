@@ -87,8 +87,11 @@ class NiftiScan:
         """
         return fill_invalid(self.path, self._stack(self._read(np.float32)))
 
-    def read_labels(self) -> np.ndarray:
+    def read_labels(self, as_shown: bool = False) -> np.ndarray:
         """Mask values (slices, height, width), int64.
+
+        Args:
+          as_shown: No effect; a NIfTI file has no colours.
 
         Raises:
           InputError: If the voxels cannot be read or are not whole numbers.

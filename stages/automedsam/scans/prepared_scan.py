@@ -1,13 +1,14 @@
 """8-bit slices of a scan, prepared in the same way for `prepare` and `predict`."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from automedsam.cases.boxes import Size, Spacing
+from automedsam.cases.boxes import Box, Size, Spacing
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans.framing import Framing
@@ -88,6 +89,11 @@ class PreparedScan:
     def slice(self, number: int) -> np.ndarray:
         """One slice in its frame, (h, w) or (h, w, 3), uint8: the input of the encoder."""
         return self._framing.frame_image(self.picture(number), self._pixel_mm)
+
+    def frame_boxes(self, boxes_xyxy: Iterable[Box]) -> list[Box]:
+        """Map boxes (px, half open) of a slice to its frame; boxes outside of it are left out."""
+        framed = [self._framing.frame_box(box, self._size, self._pixel_mm) for box in boxes_xyxy]
+        return [box for box in framed if box is not None]
 
     def unframe(self, logits: Tensor) -> Tensor:
         """Map mask logits (1, K, h, w) from the frame of a slice to (1, K, H, W) of the scan."""

@@ -1,21 +1,20 @@
 """Scans of all file formats as stacks of slices; a single image is a stack of one."""
 
-from collections import defaultdict
+import os
 from pathlib import Path
 from typing import Protocol
-from unicodedata import normalize
 
 import numpy as np
 
 from automedsam.cases.boxes import Spacing
-from automedsam.runtime.errors import ErrorCollector, InputError
+from automedsam.runtime.errors import InputError
+from automedsam.runtime.names import MAX_CASE_BYTES, fit_name
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans import image as images
 from automedsam.scans import nifti
 from automedsam.scans.dicom import content as dicom
 from automedsam.scans.dicom.content import has_dicom_suffix, is_dicom_file
 from automedsam.scans.dicom.dicom_scan import DicomScan
-from automedsam.scans.dicom.series import find_series
 from automedsam.scans.image import ImageScan
 from automedsam.scans.nifti import NiftiScan
 from automedsam.scans.slicing import Slicing
@@ -54,8 +53,13 @@ class Scan(Protocol):
 class ScanFile(Scan, Protocol):
     """A scan on disk, which can be read as a mask and whose masks can be written."""
 
-    def read_labels(self) -> np.ndarray:
-        """The file as a mask: (slices, height, width), whole numbers."""
+    def read_labels(self, as_shown: bool = False) -> np.ndarray:
+        """The file as a mask: (slices, height, width), whole numbers.
+
+        Args:
+          as_shown: Read masks of two colours as viewers show them, where that differs from the
+            stored values.
+        """
 
     def write(self, path: Path, stack: np.ndarray) -> None:
         """Write a mask (slices, height, width), bool or uint8, in the geometry of this scan."""
@@ -75,10 +79,13 @@ def open_scan(path: Path, slice_axis: SliceAxis) -> ScanFile:
     Raises:
       InputError: If the path does not exist or cannot be read as a scan.
     """
-    if not path.exists():
-        raise InputError(f"{path}: file not found")
+    if not os.path.exists(path):  # other than pathlib, without an error for a name that is too long
+        found = f"a link to {os.readlink(path)}, which is missing" if os.path.islink(path) else ""
+        raise InputError(f"{path}: {found or 'file not found'}")
+    if not path.is_file() and not path.is_dir():
+        raise InputError(f"{path}: neither a file nor a folder")
     name = path.name.lower()
-    if path.is_dir() or _is_dicom(path):
+    if path.is_dir() or is_dicom(path):
         return DicomScan(path, slice_axis)
     if name.endswith(nifti.SUFFIXES):
         return NiftiScan(path, slice_axis)
@@ -87,59 +94,15 @@ def open_scan(path: Path, slice_axis: SliceAxis) -> ScanFile:
     return ImageScan(path)
 
 
-def find_scans(folder: Path) -> list[Path]:
-    """All scans below a folder, sorted: files with a known suffix, and folders of DICOM series.
-
-    DICOM files without a known suffix are recognized by their content. Hidden files and folders
-    are ignored.
-    """
-    files: list[Path] = []
-    dicom_files: list[Path] = []
-    for path in sorted(folder.rglob("*")):
-        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if is_hidden or not path.is_file():
-            continue
-        if _is_dicom(path):
-            dicom_files.append(path)
-        elif _has_known_suffix(path):
-            files.append(path)
-    return sorted([*files, *find_series(dicom_files)])
-
-
-def name_scans(folder: Path) -> dict[str, Path]:
-    """Map scan names to paths, sorted by name.
-
-    A name is the path below the folder without suffix, with `__` as separator.
-
-    Raises:
-      InputError: If there is no scan, or if several have the same name.
-    """
-    paths_by_name = defaultdict(list)
-    for path in find_scans(folder):
-        name = "__".join((*path.relative_to(folder).parent.parts, stem(path)))
-        # macOS stores an accented letter as two characters, other systems as one.
-        paths_by_name[normalize("NFC", name)].append(path)
-    if not paths_by_name:
-        raise InputError(
-            f"{folder}: no {', '.join(SUFFIXES)} files; check dataset, data_dir and annotations"
-        )
-    errors = ErrorCollector()
-    for paths in paths_by_name.values():
-        if len(paths) > 1:
-            errors.add(f"{', '.join(map(str, paths))}: scans must have different names")
-    errors.raise_if_any()
-    return {name: paths[0] for name, paths in sorted(paths_by_name.items())}
-
-
 def mask_path(path: Path, folder: Path) -> Path:
     """Relative path of the mask of a scan: its own path below the folder, in its own format.
 
     JPEG, BMP and WebP have a PNG mask, because JPEG and WebP blur values. A DICOM scan has a NIfTI
     mask.
     """
-    relative = path.relative_to(folder).parent / path.name
-    if path.is_dir() or _is_dicom(path):
-        return relative.with_name(f"{stem(path)}.nii.gz")
+    relative = path.relative_to(folder).parent / own_name(path)
+    if path.is_dir() or is_dicom(path):
+        return relative.with_name(fit_name(stem(path), ".nii.gz"))
     if path.suffix.lower() in (".jpg", ".jpeg", ".bmp", ".webp"):
         return relative.with_suffix(".png")
     return relative
@@ -147,32 +110,41 @@ def mask_path(path: Path, folder: Path) -> Path:
 
 def stem(path: Path) -> str:
     """File name without the suffix of its format; `.nii.gz` is one suffix, folders have none."""
-    name = path.name.lower()
-    suffixes = [suffix for suffix in SUFFIXES if name.endswith(suffix)]
-    return path.name[: len(path.name) - len(max(suffixes, key=len, default=""))]
+    name = own_name(path)
+    suffixes = [suffix for suffix in SUFFIXES if name.lower().endswith(suffix)]
+    return name[: len(name) - len(max(suffixes, key=len, default=""))]
 
 
-def _is_dicom(path: Path) -> bool:
+def own_name(path: Path) -> str:
+    """The name of a file or folder, also if it is given as `.` or `..`."""
+    return path.resolve().name if path.name in ("", "..") else path.name
+
+
+def is_dicom(path: Path) -> bool:
     """Whether a file is read as DICOM: by its suffix, or by its content if that is unknown."""
-    return has_dicom_suffix(path) or (not _has_known_suffix(path) and is_dicom_file(path))
+    return has_dicom_suffix(path) or (not has_known_suffix(path) and is_dicom_file(path))
 
 
-def _has_known_suffix(path: Path) -> bool:
+def has_known_suffix(path: Path) -> bool:
+    """Whether the name of a file ends in the suffix of a format."""
     return path.name.lower().endswith(SUFFIXES)
 
 
 def slice_name(scan_name: str, number: int) -> str:
     """Name of one slice of a volume, for cases and for pictures to draw boxes on."""
-    return f"{scan_name}_s{number:03d}"
+    return fit_name(scan_name, f"_s{number:03d}", MAX_CASE_BYTES)
 
 
-def read_mask(scan_path: Path, mask_path: Path, slice_axis: SliceAxis) -> np.ndarray:
+def read_mask(
+    scan_path: Path, mask_path: Path, slice_axis: SliceAxis, as_shown: bool = False
+) -> np.ndarray:
     """Read the mask of a scan from a file of its own.
 
     Args:
       scan_path: The scan.
       mask_path: The mask.
       slice_axis: The axis along which the scan is cut into slices; the mask is cut alike.
+      as_shown: As in `read_labels`.
 
     Returns:
       (slices, height, width), whole numbers.
@@ -201,4 +173,4 @@ def read_mask(scan_path: Path, mask_path: Path, slice_axis: SliceAxis) -> np.nda
                 f"{mask_path}: the affine must equal that of {scan_path}, "
                 f"found voxels up to {offset:.3g} voxels off"
             )
-    return mask.read_labels()
+    return mask.read_labels(as_shown)

@@ -1,5 +1,7 @@
 """Cut volumes into slices along an anatomical axis, each in radiological orientation."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from nibabel.affines import apply_affine, voxel_sizes
 from nibabel.orientations import (
@@ -11,7 +13,7 @@ from nibabel.orientations import (
 )
 
 from automedsam.cases.boxes import Spacing
-from automedsam.runtime.errors import InputError
+from automedsam.runtime.errors import InputError, count_phrase, name_some
 from automedsam.runtime.options import SliceAxis
 
 # Directions of increasing slice number, row and column: Superior, Posterior, Left and so on. In
@@ -40,6 +42,8 @@ class Slicing:
       plane: The axis along which the volume is cut: "axial", "coronal" or "sagittal".
       shape: Shape (slices, height, width) of the stack.
       affine: (4, 4), from slice, row and column to mm right, anterior, superior.
+      is_default: Whether voxels of 1 mm begin at the origin, as in files that were made from an
+        array without its spacing.
 
     Raises:
       InputError: If the affine cannot be inverted.
@@ -56,6 +60,8 @@ class Slicing:
         self._to_stack = ornt_transform(orientation, stack_orientation)
         self._from_stack = ornt_transform(stack_orientation, orientation)
         self.affine = affine @ inv_ornt_aff(self._to_stack, shape)
+        # Also without signs, because some tools write their own directions in this case.
+        self.is_default = np.array_equal(np.abs(affine), np.eye(4))
         order = np.argsort(self._to_stack[:, 0])
         self.shape = (shape[order[0]], shape[order[1]], shape[order[2]])
 
@@ -82,6 +88,15 @@ class Slicing:
         corners = corners.reshape(3, -1).T
         other_to_self = np.linalg.inv(self.affine) @ other.affine
         return float(np.abs(apply_affine(other_to_self, corners) - corners).max())
+
+
+def describe_default_geometry(names: Sequence[str]) -> str:
+    """A warning about volumes whose `Slicing` is the default one."""
+    count = count_phrase(len(names), "volume")
+    return (
+        f"{count} with voxels of 1 mm at the origin ({name_some(names)}): if the spacing was lost "
+        "when the files were made, all values in mm are wrong"
+    )
 
 
 def _is_flat(affine: np.ndarray) -> bool:

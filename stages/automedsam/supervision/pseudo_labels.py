@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-import torch
 from scipy.ndimage import label as connected_parts
 from torch import Tensor
 
-from automedsam.backbone.box_ensemble import decode_with_box_ensemble
+from automedsam.backbone.box_ensemble import segment_drawn_box
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.backbone.weights import Weights
 from automedsam.cases.boxes import (
@@ -31,7 +30,6 @@ from automedsam.cases.classes import Classes, ObjectClass
 from automedsam.cases.masks import resolve_overlaps
 from automedsam.runtime.compute import Compute
 
-ENSEMBLE_SIZE = 8
 MAX_SIDE_GAP = 0.25  # of the box's height or width, between the label and each side of its box
 MIN_SIDE_GAP_PX = 1.5  # smaller gaps are never a reason to reject
 MIN_FILL = 0.2  # of the box's area; a thin crescent fills more
@@ -95,19 +93,12 @@ class PseudoLabeler:
         label = np.zeros(image_size, np.float32)
         agreements = []
         for box in boxes_xyxy:
-            probability = self._decode(embedding, box, image_size)
+            probability = segment_drawn_box(
+                self._decoder, self._preprocessing, self._compute, embedding, box, image_size
+            )
             agreements.append(box_agreement(probability, box))
             label = np.maximum(label, probability * fill_boxes([box], image_size))
         return label, fmean(agreements)
-
-    @torch.inference_mode()
-    def _decode(self, embedding: Tensor, box: Box, image_size: Size) -> np.ndarray:
-        """Probability (H, W), fp32, of the object in the box, not clipped to the box."""
-        box_xyxy = torch.tensor(box, dtype=torch.float32, device=self._compute.device)
-        prompt_xyxy = self._preprocessing.box_to_input(box_xyxy, image_size)
-        with self._compute.autocast():
-            decoded = decode_with_box_ensemble(self._decoder, embedding, prompt_xyxy, ENSEMBLE_SIZE)
-        return self._preprocessing.mask_to_image(decoded, image_size)[0, 0].cpu().numpy()
 
 
 def box_agreement(probability: np.ndarray, box_xyxy: Box) -> float:

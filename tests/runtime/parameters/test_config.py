@@ -18,7 +18,7 @@ INVALID = [
     ("class_ids", "[]"),
     ("class_ids", "3"),
     ("class_ids", "[true]"),
-    ("mask_ids", "[0]"),
+    ("mask_ids", "[-1]"),
     ("boxes_per_object", "all"),
     ("min_object_px", "0"),
     ("unboxed", "perhaps"),

@@ -3,7 +3,7 @@
 import pytest
 
 CLASS_IDS = "class_ids: must be null or a non-empty list of ids or names, or of such lists, found "
-MASK_IDS = "mask_ids: must be null or a non-empty list of whole numbers over 0, or of such lists"
+MASK_IDS = "mask_ids: must be null or a non-empty list of whole numbers from 0 on, or of such lists"
 ANNOTATED = "dataset: folder\nannotations: a.csv\n"
 
 
@@ -46,14 +46,15 @@ def test_invalid_class_ids_are_one_error(rejection, text, value):
     assert rejection(f"class_ids: {text}\n") == f"params.yaml: {CLASS_IDS}{value}"
 
 
-@pytest.mark.parametrize("text", ["[0]", "[lung]", "[]", "1", "[true]"])
-def test_mask_ids_must_be_numbers_over_0(rejection, text):
+@pytest.mark.parametrize("text", ["[-1]", "[lung]", "[]", "1", "[true]"])
+def test_mask_ids_must_be_numbers_from_0_on(rejection, text):
     message = rejection(f"{ANNOTATED}mask_ids: {text}\n")
     assert message.startswith(f"params.yaml: {MASK_IDS}, found ")
 
 
 def test_mask_ids_are_read(load):
     assert load(f"{ANNOTATED}mask_ids: [1, 3]\n").mask_ids == [1, 3]
+    assert load(f"{ANNOTATED}mask_ids: [0]\n").mask_ids == [0]  # of an inverted mask
 
 
 def test_a_class_id_may_be_the_zero_of_yolo(load):

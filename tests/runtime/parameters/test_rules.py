@@ -87,16 +87,17 @@ def test_an_unused_key_may_be_set_to_its_default(load):
     assert load("sparse_prompt: box\nannotations: null\n").sparse_prompt == "box"
 
 
-@pytest.mark.parametrize("ids", ["[1, lung]", "[0]", "[2, -1]", "[1, [2, 0]]"])
+@pytest.mark.parametrize("ids", ["[1, lung]", "[-1]", "[2, -1]", "[1, [2, -3]]"])
 def test_class_ids_must_be_mask_values_without_annotations(rejection, ids):
     message = rejection(f"class_ids: {ids}\n")
-    expected = "class_ids must be whole numbers over 0 if boxes are derived from masks, found ["
+    expected = "class_ids must be whole numbers from 0 on if boxes are derived from masks, found ["
     assert expected in message
 
 
 def test_class_ids_may_be_names_with_annotations(load):
     assert load(f"{ANNOTATED}class_ids: [1, lung]\n").class_ids == [1, "lung"]
     assert load("class_ids: [1, 2]\n").class_ids == [1, 2]
+    assert load("class_ids: [0]\n").class_ids == [0]
 
 
 def test_unboxed_requires_annotations(load, rejection):

@@ -88,16 +88,18 @@ def test_transparency_is_dropped_and_colours_are_kept(tmp_path):
     np.testing.assert_array_equal(read_values(tmp_path / "a.tif"), COLOURS[None])
 
 
-def test_grey_with_transparency_is_grey(tmp_path):
+def test_grey_with_transparency_is_grey_and_background_in_a_mask(tmp_path):
     Image.fromarray(np.dstack([GREY, RAMP.astype(np.uint8)]), "LA").save(tmp_path / "a.tif")
     np.testing.assert_array_equal(read_values(tmp_path / "a.tif"), GREY[None])
-    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), GREY[None])
+    opaque = RAMP > 100  # more than half of 200
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), (opaque * GREY)[None])
 
 
 def test_grey_with_premultiplied_transparency_is_grey(tmp_path):
     write_tiff(tmp_path / "a.tif", np.dstack([GREY, GREY]), alpha=1, t262=1)
     np.testing.assert_array_equal(read_values(tmp_path / "a.tif"), GREY[None])
-    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), GREY[None])
+    opaque = GREY > 110
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), (opaque * GREY)[None])
 
 
 @pytest.mark.parametrize(

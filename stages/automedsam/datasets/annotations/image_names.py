@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from automedsam.datasets.annotations.name_forms import name_forms, normal, without_suffix
+from automedsam.scans.finding import shorten_name
 
 SLICE_NAME = re.compile(r"(.+)_s([0-9]{3,9})", re.DOTALL)  # scan name and slice; see `slice_name`
 # Folders of tools, exports and computers, which identify no patient.
@@ -125,7 +126,7 @@ class _PathTree:
             self._by_stem[stem].add(path)
             for folders, ending in (*_endings(normal_path), *_endings(stem)):
                 self._by_ending[ending].add((path, folders))
-            self._by_ending[stem.replace("/", "__")].add((path, ""))
+            self._by_ending[shorten_name(stem.replace("/", "__"))].add((path, ""))
 
     def find(self, name: str) -> set[str]:
         """Apply rules 1 and 2 of `ImageNames.find`."""

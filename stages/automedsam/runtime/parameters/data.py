@@ -18,7 +18,7 @@ from automedsam.runtime.options import BoxesPerObject, SliceAxis, Unboxed
 from automedsam.runtime.parameters.base import Params
 
 ClassId = StrictInt | StrictStr
-MaskId = Annotated[StrictInt, Field(gt=0)]
+MaskId = Annotated[StrictInt, Field(ge=0)]
 Share = Literal["auto"] | Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -82,7 +82,8 @@ class DataParams(DatasetParams):
         min_length=1,
         description=(
             "Values of each class in the test masks, one list item per class in `class_ids`. "
-            "`null` uses `class_ids`; for a single class, it means every value above 0. "
+            "`null` uses `class_ids`; for a single class, it means every value above 0, or what "
+            "viewers show brighter in a mask of two colours. Listed values are those in the file. "
             "Requires `annotations`; required if there are test masks and a class among "
             "several is identified by name or by id 0."
         ),
@@ -194,7 +195,7 @@ class DataParams(DatasetParams):
         try:
             return validate(value)
         except ValidationError:
-            kind = "ids or names" if info.field_name == "class_ids" else "whole numbers over 0"
+            kind = "ids or names" if info.field_name == "class_ids" else "whole numbers from 0 on"
             raise ValueError(
                 f"must be null or a non-empty list of {kind}, or of such lists"
             ) from None

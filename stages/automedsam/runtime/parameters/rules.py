@@ -52,9 +52,9 @@ def _class_conflicts(params: AllParams) -> Iterator[str]:
     for key, ids in (("class_ids", class_ids), ("mask_ids", mask_ids)):
         if repeated := repeated_ids(ids):
             yield f"{key} must not repeat an id, found {', '.join(repeated)} more than once"
-    if params.annotations is None and not are_mask_values(class_ids):
+    if params.annotations is None and not are_mask_values(class_ids, lowest=0):
         yield (
-            "class_ids must be whole numbers over 0 if boxes are derived from masks, "
+            "class_ids must be whole numbers from 0 on if boxes are derived from masks, "
             f"found {params.class_ids}"
         )
     if count > 1 and params.mask_ids is not None and len(params.mask_ids) != count:

@@ -79,7 +79,7 @@ class DicomScan:
         stack = self._cut.to_stack(np.swapaxes(slices, 0, 2))
         return fill_invalid(self.path, np.ascontiguousarray(stack))
 
-    def read_labels(self) -> np.ndarray:
+    def read_labels(self, as_shown: bool = False) -> np.ndarray:
         """Reject DICOM as a mask format.
 
         Raises:

@@ -1,6 +1,7 @@
 """TIFF files as scans, and masks written with their resolution."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage, imwrite
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.files import atomic_file
 from automedsam.runtime.image_files import as_grey
+from automedsam.scans.mask_display import mask_values, show_palette, show_white_is_zero
 from automedsam.scans.pixels import (
     check_labels,
     drop_transparency,
@@ -17,7 +19,7 @@ from automedsam.scans.pixels import (
     one_channel,
     turn_upright,
 )
-from automedsam.scans.tiff.channels import photometric
+from automedsam.scans.tiff.channels import ALPHA, photometric
 from automedsam.scans.tiff.pages import open_pages
 
 SUFFIXES = (".tif", ".tiff")
@@ -75,14 +77,18 @@ class TiffScan:
         """
         return fill_invalid(self.path, self._stack(_read_values))
 
-    def read_labels(self) -> np.ndarray:
+    def read_labels(self, as_shown: bool = False) -> np.ndarray:
         """Mask values as they are stored, (pages, H, W); those of a palette are its indices.
+
+        Args:
+          as_shown: Read palettes of two colours, shades of one colour, and pages in which 0 is
+            white as viewers show them.
 
         Raises:
           InputError: If pages cannot be read, differ in size, are compressed as JPEG or are in
             colour, or values are not whole numbers.
         """
-        return check_labels(self.path, self._stack(_read_stored))
+        return check_labels(self.path, self._stack(partial(_read_mask, as_shown)))
 
     def write(self, path: Path, stack: np.ndarray) -> None:
         """Write a mask as a TIFF with the resolution of the image.
@@ -133,17 +139,34 @@ def _read_values(path: Path, page: TiffPage) -> np.ndarray:
     return drop_transparency(as_grey(values))
 
 
-def _read_stored(path: Path, page: TiffPage) -> np.ndarray:
-    """Stored values (H, W) of one page of a mask."""
+def _read_mask(as_shown: bool, path: Path, page: TiffPage) -> np.ndarray:
+    """Values (H, W) of one page of a mask."""
     if page.compression in JPEG_COMPRESSIONS:
         raise InputError(
             f"{path}: a mask must not be compressed as JPEG, which blurs its values; use another "
             "compression"
         )
     values = _read_upright(page)
-    if photometric(page) != PHOTOMETRIC.SEPARATED:
-        values = drop_transparency(values)
-    return one_channel(path, values)
+    kind = photometric(page)
+    if kind == PHOTOMETRIC.SEPARATED:
+        return one_channel(path, values)
+    if kind == PHOTOMETRIC.PALETTE and page.colormap is not None and as_shown:
+        colours = page.colormap.T >> 8
+        return show_palette(values[..., 0], colours, np.zeros(len(colours), bool))
+    labels = mask_values(path, values, _alpha(page, values), as_shown)
+    # ImageJ stores the objects of masks with 255 and shows them black.
+    if kind == PHOTOMETRIC.MINISWHITE and as_shown and not _is_imagej(page):
+        labels = show_white_is_zero(labels, page.bitspersample)
+    return labels
+
+
+def _alpha(page: TiffPage, values: np.ndarray) -> np.ndarray | None:
+    """Opacity (H, W) of a page with the values (H, W, channels); None if it has none."""
+    first_extra = page.samplesperpixel - len(page.extrasamples)
+    for number, kind in enumerate(page.extrasamples, start=first_extra):
+        if kind in ALPHA:
+            return values[..., number]
+    return None
 
 
 def _read_upright(page: TiffPage) -> np.ndarray:
@@ -176,11 +199,15 @@ def _geometry(page: TiffPage) -> dict[str, Any]:
         unit = page.tags.valueof(RESOLUTION_UNIT_TAG, default=INCH)
         geometry["resolution"] = resolution
         geometry["resolutionunit"] = unit if unit in (1, 2, 3) else 1
-    if page.description.startswith("ImageJ="):
+    if _is_imagej(page):
         lines = page.description.splitlines()
         kept = [line for line in lines if line.split("=")[0] in IMAGEJ_KEYS]
         geometry["description"] = "".join(f"{line}\n" for line in kept).encode()
     return geometry
+
+
+def _is_imagej(page: TiffPage) -> bool:
+    return page.description.startswith("ImageJ=")
 
 
 def _is_fraction(value: Any) -> bool:

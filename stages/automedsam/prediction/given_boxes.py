@@ -1,0 +1,96 @@
+"""Drawn boxes for some of the images to predict, from an annotation file."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from automedsam.cases.boxes import BoxesByClass
+from automedsam.cases.classes import Classes, ObjectClass
+from automedsam.datasets.annotations.drawn import Annotations
+from automedsam.datasets.annotations.formats import read_annotations
+from automedsam.datasets.annotations.image_names import ImageNames
+from automedsam.datasets.annotations.placing import place_boxes
+from automedsam.runtime.errors import InputError, count_phrase, name_some
+from automedsam.runtime.options import SliceAxis
+from automedsam.scans.scan import open_scan
+
+logger = logging.getLogger(__name__)
+
+GivenBoxes = dict[str, dict[int, BoxesByClass]]  # image name -> slice -> boxes
+
+
+def read_given_boxes(
+    path: Path, images: Mapping[str, Path], slice_axis: SliceAxis, classes: Classes
+) -> GivenBoxes:
+    """Read drawn boxes and place them on the images to predict.
+
+    Listed images that are not among them are reported in a warning. Images that cannot be read get
+    no boxes, and no message here.
+
+    Args:
+      path: a file or folder of annotations, in any format that the pipeline reads.
+      images: names, which are paths below the folder that was searched, and paths.
+      slice_axis: the axis along which volumes are cut into slices.
+      classes: those of the model.
+
+    Raises:
+      InputError: the annotations cannot be read, list none of the images, have no box of the
+        classes, or do not fit the images.
+    """
+    annotations = read_annotations(path)
+    annotated_classes = [with_ids(cls, classes.is_single) for cls in classes]
+    if not any(cls.takes(box.classes) for box in annotations.boxes for cls in annotated_classes):
+        found = name_some([str(name) for name in annotations.classes]) or "none"
+        raise InputError(
+            f"--annotations {path}: no box of the classes of the model, "
+            f"{', '.join(classes.names)}; the classes of the boxes are: {found}"
+        )
+    shapes = {}
+    for name, image in images.items():
+        try:
+            shapes[name] = open_scan(image, slice_axis).shape
+        except InputError:  # reported when the image is predicted
+            shapes[name] = (0, 0, 0)
+    known = _select_known(path, annotations, {name: shape[0] for name, shape in shapes.items()})
+    placement = place_boxes(known, shapes, annotated_classes)
+    for note in placement.notes:
+        logger.info(note)
+    return placement.boxes
+
+
+def with_ids(cls: ObjectClass, is_single: bool) -> ObjectClass:
+    """Add the ids of drawn boxes to a class of a model, which has only a name.
+
+    The name consists of the ids, joined by `+`, or is `object` for a single class that takes all.
+    """
+    if is_single and cls.name == "object":
+        return replace(cls, ids=None)
+    parts = [int(part) if part.isdecimal() else part for part in cls.name.split("+")]
+    return replace(cls, ids=tuple(dict.fromkeys([*parts, cls.name])))
+
+
+def _select_known(path: Path, annotations: Annotations, slices: Mapping[str, int]) -> Annotations:
+    """The annotations of images that can be read; `slices` is 0 for those that cannot."""
+    names = ImageNames(dict(slices))
+    known, unknown = set(), []
+    for key in annotations.locations:
+        alternatives = (key[0], annotations.inner_names.get(key[0], key[0]))
+        matches = [name for one in alternatives for name in names.find(one).paths]
+        if any(slices[name] for name in matches):
+            known.add(key)
+        elif not matches:
+            unknown.append(key[0])
+    if unknown:
+        count = count_phrase(len(unknown), "listed image")
+        line = f"--annotations {path}: {count} not among those to predict: {name_some(unknown)}"
+        if not known:
+            raise InputError(line)
+        logger.warning(line)
+    return replace(
+        annotations,
+        boxes=[box for box in annotations.boxes if (box.image, box.slice) in known],
+        locations={key: place for key, place in annotations.locations.items() if key in known},
+        sizes={key: size for key, size in annotations.sizes.items() if key in known},
+        marked_empty=frozenset(annotations.marked_empty & known),
+    )
