@@ -3,6 +3,7 @@
 import logging
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -122,7 +123,8 @@ def _describe(error: Any) -> str:
     """One pydantic error as `key: what is wrong, found value`."""
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"{key}: no such key"
+        similar = get_close_matches(key, AutoMedSAMConfig.model_fields, n=1)
+        return f"{key}: no such key{''.join(f' (did you mean {name}?)' for name in similar)}"
     message = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
     message = PLAIN_MESSAGES.get(error["type"], message)
     return f"{key}: {message}, found {error['input']!r}" if key else message
