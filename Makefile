@@ -25,6 +25,7 @@ bench: .venv/installed
 	python benchmarks/tightbox.py
 	python benchmarks/embed.py
 	python benchmarks/embed_set.py
+	python benchmarks/decode.py
 	python benchmarks/step.py
 
 .venv/installed: requirements.txt

@@ -92,6 +92,8 @@ def _values(key: str) -> str:
 def _alternatives(schema: dict[str, Any]) -> list[str]:
     if "anyOf" in schema:
         return [text for option in schema["anyOf"] for text in _alternatives(option)]
+    if "const" in schema:
+        return [f"`{schema['const']}`"]
     if "enum" in schema:
         return [", ".join(f"`{value}`" for value in schema["enum"])]
     if schema["type"] == "array":

@@ -18,6 +18,7 @@ from automedsam.backbone.weights import Weights
 from automedsam.cases.index import read_splits
 from automedsam.runtime.compute import choose_compute
 from automedsam.runtime.files import atomic_folder
+from automedsam.runtime.parameters.leftovers import names_leftovers
 from automedsam.runtime.parameters.loading import load_params
 from automedsam.runtime.parameters.stages import EmbedParams
 from automedsam.runtime.paths import EMBEDDINGS, INDEX, cache_folder
@@ -26,6 +27,7 @@ from automedsam.runtime.script import argument_parser, parse, run
 logger = logging.getLogger("automedsam.embed")
 
 
+@names_leftovers
 def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument(

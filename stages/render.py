@@ -32,7 +32,9 @@ def main() -> None:
     best_epoch = json.loads(TRAIN_METRICS.read_text(encoding="utf-8"))["best_epoch"]
     draw_loss_curves(LOSS_CURVES, pd.read_csv(HISTORY), best_epoch)
     draw_score_histogram(SCORE_HISTOGRAM, per_case)
-    draw_progress_strip(load_progress(PROGRESS), read_index(INDEX, classes, "val"), classes)
+    # Held-out cases of a cross-validation are training cases.
+    held_out = read_index(INDEX, classes, "val") or read_index(INDEX, classes, "train")
+    draw_progress_strip(load_progress(PROGRESS), held_out, classes)
     draw_snapshots(read_index(INDEX, classes, "test"), classes, per_case)
 
 

@@ -2,8 +2,9 @@
 
 python stages/train.py
 
-No mask is read, and no image encoder is loaded. A stopped training resumes after its last complete
-epoch, if nothing that it depends on has changed.
+No mask is read, and no image encoder is loaded. Without validation cases, the epoch is chosen by
+cross-validation over the training cases. A stopped training resumes after its last complete epoch,
+if nothing that it depends on has changed.
 """
 
 import logging
@@ -12,6 +13,7 @@ from automedsam.backbone.embeddings import EmbeddingFolder
 from automedsam.backbone.weights import Weights
 from automedsam.cases.augmentation import embedded_view_count
 from automedsam.cases.classes import read_classes
+from automedsam.cases.folds import assign_folds, describe_folds
 from automedsam.cases.index import read_index
 from automedsam.model.automedsam import AutoMedSAM
 from automedsam.runtime.compute import be_deterministic, choose_compute
@@ -23,13 +25,11 @@ from automedsam.runtime.paths import (
     IMAGES,
     INDEX,
     PREPARATION,
-    PROMPT_MODULE,
     PSEUDO_LABELS,
     cache_folder,
 )
 from automedsam.runtime.script import argument_parser, parse, run
-from automedsam.runtime.tensors import save_tensors
-from automedsam.training.fit import fit
+from automedsam.training.fit import fit, keep_best
 from automedsam.training.inputs import CaseInputs
 from automedsam.training.resume import TrainingFolder, fingerprint, input_files
 from automedsam.training.setup import create_trainer, describe_training
@@ -57,23 +57,21 @@ def main() -> None:
     kind = (params.prompting, params.prompt_source, params.sparse_prompt)
     model = AutoMedSAM(weights, *kind, classes=len(classes)).to(compute.device)
     inputs = CaseInputs(model, embeddings, IMAGES, compute.device)
-    trainer = create_trainer(params, inputs, classes, PSEUDO_LABELS, compute)
+    folds = [] if val_cases else assign_folds(train_cases)
+    trainer = create_trainer(params, inputs, classes, PSEUDO_LABELS, compute, folds)
     trainable = f"{sum(parameter.numel() for parameter in model.prompter.parameters()):,}"
     logger.info("%s on %s: %s trainable parameters", params.backbone_name, compute, trainable)
+    if folds:
+        logger.info("no validation images: cross-validation in %s", describe_folds(folds))
 
     # Train, or continue a training that was stopped.
     header = describe_training(params, weights, compute, classes, PREPARATION).model_dump()
     files = input_files([*train_cases, *val_cases], classes, embeddings, views)
     identity = fingerprint(header, embeddings.encoder, files)
     folder = TrainingFolder(cache_folder() / "train", identity)
-    fit(trainer, train_cases, val_cases, folder, header, params.epochs, params.save_every)
-
-    # Keep the best epoch.
-    trainer.finish(val_cases)
-    save_tensors(folder.results / PROMPT_MODULE.name, trainer.best, header)
-    folder.finish(PROMPT_MODULE.parent)
-    best = trainer.best_row
-    logger.info("best epoch %d: validation box IoU %.3f", best["epoch"], best["val_box_iou"])
+    held_out = train_cases if folds else val_cases
+    fit(trainer, train_cases, held_out, folder, header, params.epochs, params.save_every)
+    keep_best(trainer, held_out, folder, header)
 
 
 if __name__ == "__main__":

@@ -148,8 +148,8 @@ def test_invalid_parameters_are_one_line_with_exit_code_1(run_command, has_file)
     assert (ended.returncode, ended.stdout) == (1, "")
     source = "params.yaml" if has_file else "-S"
     assert ended.stderr == (
-        f"automedsam prepare: {source}: train_cases: must be greater than or equal to 1, "
-        f"found 0; {source}: lr: no such key\n"
+        f"automedsam prepare: {source}: train_cases: must be auto, null or a whole "
+        f"number of at least 1, found 0; {source}: lr: no such key\n"
     )
 
 

@@ -98,6 +98,11 @@ def test_a_good_model_needs_nothing():
 
 def test_without_a_test_one_is_suggested():
     assert next_steps(NO_TEST) == [module.TEST]
+    good, poor = (Findings(NO_TEST.classes, "a", {"cv_box_iou": iou}) for iou in (0.75, 0.7))
+    assert next_steps(good) == [module.TEST]
+    more_boxes, test = next_steps(poor)
+    assert more_boxes.startswith("Train on more boxes (10 training images show the object;")
+    assert test == module.TEST
 
 
 def test_empty_masks_without_negative_examples_require_more_boxes():

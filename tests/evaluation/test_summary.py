@@ -15,7 +15,15 @@ from automedsam.evaluation.summary import class_means, prompt_rows, summarize, w
 from automedsam.evaluation.volumes import COLUMNS as VOLUME_COLUMNS
 from automedsam.evaluation.volumes import Overlap, VolumeScores
 from automedsam.model.segmenter import ImagePrompt
-from automedsam.runtime.paths import PER_CASE, PER_CLASS, PER_VOLUME, SUMMARY, VERDICT
+from automedsam.runtime.files import write_metrics
+from automedsam.runtime.paths import (
+    PER_CASE,
+    PER_CLASS,
+    PER_VOLUME,
+    SUMMARY,
+    TRAIN_METRICS,
+    VERDICT,
+)
 from automedsam.runtime.script import logger, set_up_logging
 
 CLASSES = Classes([ObjectClass("liver", 1), ObjectClass("spleen", 7)])
@@ -200,16 +208,38 @@ def test_missing_masks_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.err == ""
 
 
-def test_without_test_cases_the_tables_are_empty(capsys: pytest.CaptureFixture[str]) -> None:
-    write_small_report([])
-    assert [rows_of(path) for path in (PER_CASE, PER_VOLUME)] == [[], []]
-    assert "There is no test image" in capsys.readouterr().out
-
-
 def test_incomplete_volumes_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     case = make_case("v_0", "v", slices=2)
     write_small_report([make_result(case, Scores(dice=0.5), overlaps=[Overlap(4, 4, 2)])])
     assert capsys.readouterr().err.startswith(
         "warning: no volume has all of its slices and masks among the test cases"
     )
+    assert rows_of(PER_VOLUME) == []
+
+
+@pytest.mark.parametrize(
+    ("figures", "summary", "meaning"),
+    [
+        ({"folds": 3, "cv_box_iou": 0.75}, {"cv_box_iou": 0.75}, "In a cross-validation, "),
+        ({}, {"best_val_box_iou": 0.5}, "The masks overlap the validation boxes"),
+    ],
+)
+def test_without_test_images_the_report_has_the_scores_of_held_out_ones(
+    capsys: pytest.CaptureFixture[str],
+    figures: dict[str, float],
+    summary: dict[str, float],
+    meaning: str,
+) -> None:
+    write_metrics(TRAIN_METRICS, {"epoch": 3, "best_val_box_iou": 0.5, **figures})
+    write_report([], CLASSES, [make_case("t")], "sam_tiny")
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert f"- {meaning}" in printed.out
+    assert json.loads(SUMMARY.read_text(encoding="utf-8")) == {
+        **summary,
+        "n_cases": 0,
+        "n_masks": 0,
+    }
+    assert PER_CASE.read_text(encoding="utf-8") == ",".join(["case,group,class", *COLUMNS]) + "\n"
+    assert [row["class"] for row in rows_of(PER_CLASS)] == CLASSES.names
     assert rows_of(PER_VOLUME) == []

@@ -131,27 +131,43 @@ def test_a_lower_score_than_the_mean_box_of_the_same_quality_is_no_progress():
     assert judge_class(cls)[1].startswith("The model is hardly better than a mean box")
 
 
+CROSS_VALIDATED = (
+    "In a cross-validation, the masks overlapped the boxes of training images that the model had "
+    "not seen (box overlap "
+)
+
+
 @pytest.mark.parametrize(
     ("summary", "expected"),
     [
         ({}, []),
         (
             {"cv_box_iou": 0.61, "n_cases": 0},
+            [f"{CROSS_VALIDATED}0.610): the model finds the objects, but only roughly."],
+        ),
+        (
+            {
+                "cv_box_iou": 0.49,
+                "cv_left_empty": 0.755,
+                "cv_box_iou_of_object": 0.98,
+                "best_val_box_iou": 0.5,
+            },
             [
-                "In a cross-validation, the masks overlapped the boxes of training images that "
-                "the model had not seen (box overlap 0.610)."
+                f"{CROSS_VALIDATED}0.490, object 0.980): the model often does not find the object.",
+                "It left 76 % of the masks empty in images without the object.",
             ],
         ),
         (
-            {"best_val_box_iou": 0.5},
+            {"best_val_box_iou": 0.8},
             [
                 "The masks overlap the validation boxes, which also chose the best epoch, so that "
-                "this is no independent measurement (box overlap 0.500)."
+                "this is no independent measurement (box overlap 0.800): the model finds the "
+                "objects."
             ],
         ),
     ],
 )
-def test_without_a_test_the_scores_of_held_out_boxes_are_named(summary, expected):
+def test_without_a_test_the_scores_of_held_out_boxes_are_judged(summary, expected):
     findings = Findings(NO_TEST.classes, "sam_tiny", summary)
     first, *others = judge_test(findings)
     assert first == "There is no test image, so no mask was compared with a true one."

@@ -105,3 +105,9 @@ def test_score_histogram_without_masks_shows_the_box_overlap(tmp_path, figures):
     assert sum(bar.get_height() for bar in axes.patches) == 3
     assert axes.get_xlabel() == "overlap with the given boxes (IoU)"
     assert legend_labels(*figures[0].legends) == ["automatic, no prompt: mean 0.600"]
+
+
+def test_score_histogram_without_test_cases_is_a_line_of_text(tmp_path, figures):
+    check_reproducible(tmp_path, lambda path: draw_score_histogram(path, PER_CASE[:0]))
+    (text,) = figures[0].texts
+    assert text.get_text() == "no test images: test_fraction 0"

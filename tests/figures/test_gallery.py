@@ -111,6 +111,13 @@ def test_snapshots_of_several_classes_average_their_scores(figures):
     assert "spleen: true box" in legend_labels(*figures[0].legends)
 
 
+def test_snapshots_without_test_cases_are_a_line_of_text(figures):
+    write_results([])
+    draw_snapshots([], SINGLE_CLASS, make_scores([], []))
+    assert [path.name for path in SNAPSHOTS.iterdir()] == ["no_test_images.png"]
+    assert figures[0].texts[0].get_text() == "no test images: test_fraction 0"
+
+
 def test_progress_strip_shows_the_cases_that_have_masks(figures):
     cases = [make_case(f"v{n}", "val") for n in range(4)]
     for case in cases:

@@ -149,7 +149,7 @@ def test_moved_backbone_weights_can_be_given(
         Predictor.load(model, other_weights.path, "cpu")
 
 
-@pytest.mark.parametrize("values", [np.zeros((2, 3, 4, 5)), np.array([[np.nan, 1]])])
+@pytest.mark.parametrize("values", [np.zeros((2, 3, 4, 5)), np.array([[np.nan, np.nan]])])
 def test_invalid_arrays_are_rejected(model: Path, values):
     with pytest.raises(InputError, match=r"^array: "):
         Predictor.load(model, device="cpu")(values)

@@ -86,6 +86,16 @@ def test_check_splits_accepts_an_object_in_each_split():
     check_splits(one_per_split(), one_per_split(), OBJECT, [1])
 
 
+def test_check_splits_requires_an_object_in_the_splits_that_are_used_only():
+    slices = one_per_split()
+    check_splits(slices, slices[:1], OBJECT, [1], {"train"})
+    check_splits(slices, [slices[0], slices[2]], OBJECT, [1], {"train", "test"})
+    with pytest.raises(InputError, match="no object in the 0 chosen val images"):
+        check_splits(slices, slices[:1], OBJECT, [1], {"train", "val"})
+    with pytest.raises(InputError, match="no object in the 0 chosen train images"):
+        check_splits(slices, [], OBJECT, [1], ())
+
+
 def test_check_splits_names_each_split_without_an_object():
     slices = [
         *one_per_split(boxes_xyxy=()),

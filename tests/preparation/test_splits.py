@@ -190,9 +190,42 @@ def test_each_empty_split_needs_a_free_group(fixed, count):
     assert set(assign_splits(groups, fixed, 0.2, 0.3).values()) == set(SPLITS)
     del groups["abc"[count - 1]]
     with pytest.raises(
-        InputError, match=rf"at least {count} groups .* found {count - 1}: see group_by"
+        InputError, match=rf"at least {count} groups? .* found {count - 1}: see group_by"
     ):
         assign_splits(groups, fixed, 0.2, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("val_fraction", "test_fraction", "counts"),
+    [
+        (0, 0, {"train": 10}),
+        (0, 0.3, {"train": 7, "test": 3}),
+        (0.2, 0, {"train": 8, "val": 2}),
+    ],
+)
+def test_a_share_of_0_leaves_out_the_split(val_fraction, test_fraction, counts):
+    groups = {letter: letter for letter in "abcdefghij"}
+    split_of = assign_splits(groups, {}, val_fraction, test_fraction)
+    assert Counter(split_of.values()) == counts
+    # The test split does not depend on the others.
+    expected = assign_splits(groups, {}, 0.2, 0.3)
+    if test_fraction:
+        assert {case for case in groups if split_of[case] == "test"} == {
+            case for case in groups if expected[case] == "test"
+        }
+
+
+def test_a_share_of_0_requires_no_group():
+    assert assign_splits({"a": "p", "b": "p"}, {}, 0, 0) == {"a": "train", "b": "train"}
+    assert set(assign_splits({"a": "a", "b": "b"}, {}, 0, 0.3).values()) == {"train", "test"}
+    with pytest.raises(InputError, match=r"at least 2 groups .*, found 1: .* val_fraction: 0 and"):
+        assign_splits({"a": "p"}, {}, 0.2, 0)
+
+
+def test_fixed_scans_keep_their_split_if_its_share_is_0():
+    fixed = {"a": "test", "b": "val"}
+    groups = {name: name for name in "abcde"}
+    assert assign_splits(groups, fixed, 0, 0) == fixed | dict.fromkeys("cde", "train")
 
 
 def test_groups_with_two_fixed_splits_are_reported_together():

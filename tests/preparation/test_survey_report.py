@@ -92,9 +92,16 @@ def test_report_on_plain_images_omits_what_does_not_apply():
         "size (rows x columns, px): 12 x 16",
         "spacing (slices, rows, columns, mm): unknown",
         "train: 0 cases of 0 groups, 0 with an object",
-        "val: 0 cases of 0 groups, 0 with an object",
-        "test: 0 cases of 0 groups, 0 with an object, 0 with a mask",
         "left out: 1 of the training split, 0 of the others",
+    ]
+
+
+def test_report_names_the_splits_that_have_images():
+    slices = [make_slice("a"), make_slice("b", "test")]
+    lines = describe_survey(Survey(slices), slices[:1], OBJECT, None, 0)
+    assert lines[3:5] == [
+        "train: 1 case of 1 group, 1 with an object",
+        "test: 0 cases of 0 groups, 0 with an object, 0 with a mask",
     ]
 
 

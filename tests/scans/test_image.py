@@ -126,10 +126,80 @@ def test_jpeg_keeps_its_channels(tmp_path, pixels):
     assert np.abs(values[0].astype(int) - pixels).max() < 12
 
 
-def test_several_frames_are_rejected(tmp_path):
-    save_frames(tmp_path / "a.png", GREY, GREY + 1, GREY + 2)
-    with pytest.raises(InputError, match=r"a\.png: the file contains 3 frames"):
-        ImageScan(tmp_path / "a.png")
+@pytest.mark.parametrize("name", ["a.png", "a.webp"])
+def test_several_frames_are_rejected(tmp_path, name):
+    kind = {"a.png": "PNG", "a.webp": "WEBP"}[name]
+    save_frames(tmp_path / name, GREY, GREY[::-1], GREY // 2, format=kind)
+    with pytest.raises(InputError, match=rf"{name}: the file contains 3 frames"):
+        ImageScan(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.bmp", "a.webp"])
+def test_bmp_and_webp_are_read(tmp_path, name):
+    transparent = np.dstack([COLOURS, np.full_like(GREY, 200)])
+    for kind, pixels, expected in (
+        ("grey", GREY, GREY if name == "a.bmp" else np.dstack([GREY] * 3)),
+        ("colour", COLOURS, COLOURS),
+        ("transparent", transparent, COLOURS),
+    ):
+        with combination(kind=kind):
+            Image.fromarray(pixels).save(tmp_path / name, lossless=True, exact=True)
+            scan = ImageScan(tmp_path / name)
+            assert scan.shape == (1, 3, 67)
+            np.testing.assert_array_equal(scan.read_values(), expected[None])
+            scan.write(tmp_path / "mask.png", GREY[None] > 90)
+            np.testing.assert_array_equal(
+                read_labels(tmp_path / "mask.png"), 255 * (GREY[None] > 90)
+            )
+
+
+def test_bmp_is_a_mask_and_webp_is_not(tmp_path):
+    labels = np.array([[0, 1], [2, 255]], np.uint8)
+    Image.fromarray(labels).save(tmp_path / "a.bmp")
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.bmp"), labels[None])
+    Image.fromarray(labels).save(tmp_path / "a.webp")
+    with pytest.raises(InputError, match=r"a\.webp: a mask cannot be a WebP, which blurs"):
+        read_labels(tmp_path / "a.webp")
+
+
+@pytest.mark.parametrize(
+    ("offset", "damage"),
+    [(0, b"??"), (4, b"\xff\xff\xff\x7f"), (20, b"\xff\xff"), (8, b"\x7f\xff")],
+    ids=["byte order", "position of the fields", "first field", "number of fields"],
+)
+def test_damaged_exif_data_do_not_prevent_reading(tmp_path, offset, damage, caplog):
+    exif = Image.Exif()
+    exif[0x010E] = "text"
+    Image.fromarray(GREY).save(tmp_path / "a.jpg", exif=exif, quality=100)
+    content = bytearray((tmp_path / "a.jpg").read_bytes())
+    start = content.index(b"Exif\0\0MM\0*") + 6
+    content[start + offset : start + offset + len(damage)] = damage
+    (tmp_path / "a.jpg").write_bytes(content)
+    scan = ImageScan(tmp_path / "a.jpg")
+    assert np.abs(scan.read_values()[0].astype(int) - GREY).max() < 12
+    assert caplog.messages == [
+        f"{tmp_path / 'a.jpg'}: the EXIF data are damaged; the image is not rotated"
+    ]
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_invalid_orientation_is_ignored(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(GREY).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_values(tmp_path / "a.png"), GREY[None])
+
+
+@pytest.mark.parametrize("density", [(0, 0), (0, 300), (2**31 - 1, 2**31 - 1)])
+def test_invalid_resolution_is_not_written(tmp_path, density):
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    png = (tmp_path / "a.png").read_bytes()
+    start = png.index(b"IDAT") - 4
+    chunk = png_chunk(b"pHYs", struct.pack(">LLB", *density, 1))
+    (tmp_path / "a.png").write_bytes(png[:start] + chunk + png[start:])
+    ImageScan(tmp_path / "a.png").write(tmp_path / "mask.png", GREY[None] > 90)
+    with Image.open(tmp_path / "mask.png") as mask:
+        assert "dpi" not in mask.info
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -149,7 +219,7 @@ def test_first_picture_of_a_multi_picture_jpeg_is_read(tmp_path, orientation):
         scan.read_labels()
 
 
-@pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP"])
+@pytest.mark.parametrize("kind", ["GIF", "TIFF"])
 def test_other_format_with_this_suffix_is_rejected(tmp_path, kind):
     Image.fromarray(GREY).save(tmp_path / "a.png", kind)
     with pytest.raises(InputError, match=r"a\.png: cannot read the image"):

@@ -348,7 +348,8 @@ def test_surface_in_nifti_is_rejected(tmp_path):
     )
     nib.save(nib.Cifti2Image(np.zeros((1, 8), np.float32), axes), tmp_path / "a.dscalar.nii")
     with pytest.raises(
-        InputError, match=r"a\.dscalar\.nii: cannot read the NIfTI file \(Cifti2Image is not a grid"
+        InputError,
+        match=r"a\.dscalar\.nii: cannot read the NIfTI file \(a CIFTI file is not a",
     ):
         NiftiScan(tmp_path / "a.dscalar.nii", "axial")
 
@@ -364,15 +365,33 @@ def test_affine_that_cannot_be_inverted_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_voxels_that_are_not_finite_are_rejected(tmp_path, value):
-    stored = numbered().astype(np.float32)
+def test_voxels_that_are_not_finite_are_background(tmp_path, value, caplog):
+    stored = numbered().astype(np.float32) + 3
     stored[1, 2, 3] = value
-    save(tmp_path / "a.nii", stored, np.eye(4))
+    save(tmp_path / "a.nii", stored, np.diag([-1, -1, 1, 1]))
     scan = NiftiScan(tmp_path / "a.nii", "axial")
-    with pytest.raises(InputError, match=r"a\.nii: pixel values must be finite"):
-        scan.read_values()
-    with pytest.raises(InputError, match=r"a\.nii: mask values must be whole numbers"):
-        scan.read_labels()
+    for read, background in ((scan.read_values, 3), (scan.read_labels, 0)):
+        expected = stored.copy()
+        expected[1, 2, 3] = background
+        np.testing.assert_array_equal(read(), expected.T)
+    (of_values, of_labels) = caplog.messages
+    assert of_values.startswith(f"{tmp_path / 'a.nii'}: 1 of {stored.size} values are NaN or inf")
+    assert of_labels.endswith("they are read as 0")
+
+
+@pytest.mark.parametrize("slope", [0.9999999997671694, 1.00000006])
+def test_mask_that_was_scaled_is_rounded(tmp_path, slope):
+    save(tmp_path / "a.nii", (numbered() % 3).astype(np.int16), np.diag([-1, -1, 1, 1]))
+    scale_stored(tmp_path / "a.nii", slope, 0)
+    labels = NiftiScan(tmp_path / "a.nii", "axial").read_labels()
+    np.testing.assert_array_equal(labels, numbered().T % 3)
+
+
+def test_probabilities_in_8_bits_are_a_mask_if_they_are_0_and_1(tmp_path):
+    save(tmp_path / "a.nii", (255 * (numbered() % 2)).astype(np.uint8), np.diag([-1, -1, 1, 1]))
+    scale_stored(tmp_path / "a.nii", 1 / 255, 0)
+    labels = NiftiScan(tmp_path / "a.nii", "axial").read_labels()
+    np.testing.assert_array_equal(labels, numbered().T % 2)
 
 
 def test_mask_of_fractions_is_rejected(tmp_path):

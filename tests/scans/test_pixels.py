@@ -7,9 +7,9 @@ import pytest
 
 from automedsam.runtime.errors import InputError
 from automedsam.scans.pixels import (
-    check_finite,
     check_labels,
     drop_transparency,
+    fill_invalid,
     one_channel,
     turn_upright,
 )
@@ -54,15 +54,30 @@ def test_turn_upright_follows_the_exif_orientation(orientation, upright):
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "float16", "float64"])
-def test_check_finite_returns_finite_values_unchanged(dtype):
+def test_fill_invalid_returns_finite_values_unchanged(dtype, caplog):
     values = np.array([[0, 1], [1, 0]], dtype)
-    assert check_finite(PATH, values) is values
+    assert fill_invalid(PATH, values) is values
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_fill_invalid_sets_the_smallest_value_and_reports_the_number(
+    tmp_path, value, dtype, caplog
+):
+    filled = fill_invalid(tmp_path / "a.tif", np.array([[3, value], [-2, 7], [value, 5]], dtype))
+    assert filled.dtype == dtype
+    assert filled.tolist() == [[3, -2], [-2, 7], [-2, 5]]
+    assert caplog.messages == [
+        f"{tmp_path / 'a.tif'}: 2 of 6 values are NaN or infinite; they are read as -2, the "
+        "smallest other value"
+    ]
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)
-def test_check_finite_rejects_nan_and_infinity(value):
-    with pytest.raises(InputError, match=r"a\.tif: pixel values must be finite, found NaN or"):
-        check_finite(PATH, np.array([[0, value]]))
+def test_fill_invalid_rejects_values_of_which_none_is_finite(value):
+    with pytest.raises(InputError, match=r"a\.tif: pixel values must be finite, found only NaN or"):
+        fill_invalid(PATH, np.array([[value, value]]))
 
 
 @pytest.mark.parametrize(
@@ -89,10 +104,29 @@ def test_check_labels_converts_other_whole_numbers_to_int64(stored):
     assert labels.tolist() == [int(value) for value in stored]
 
 
-@pytest.mark.parametrize("value", [0.5, -1.25, 1 + 1e-6, *NOT_FINITE])
-def test_check_labels_rejects_other_than_whole_numbers(value):
+@pytest.mark.parametrize("slope", [0.9999999997671694, 1.00000006, 1 + 0.9e-3])
+def test_check_labels_rounds_values_next_to_a_whole_number(slope):
+    labels = check_labels(PATH, np.array([[0, 1], [-1, 1]]) * slope)
+    assert labels.dtype == np.int64
+    assert labels.tolist() == [[0, 1], [-1, 1]]
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_check_labels_reads_nan_and_infinity_as_background(tmp_path, value, caplog):
+    assert check_labels(tmp_path / "a.nii", np.array([[0, 1], [value, 2]])).tolist() == [
+        [0, 1],
+        [0, 2],
+    ]
+    assert caplog.messages == [
+        f"{tmp_path / 'a.nii'}: 1 of 4 values are NaN or infinite; they are read as 0"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(0.5, "0.5"), (-1.25, "-1.25"), (1.0011, "1.0011"), (1e300, r"1e\+300")]
+)
+def test_check_labels_rejects_and_names_other_than_whole_numbers(value, found):
     with pytest.raises(
-        InputError,
-        match=r"a\.tif: mask values must be whole numbers, found fractions, NaN or infinity",
+        InputError, match=rf"a\.tif: mask values must be whole numbers, found {found}$"
     ):
         check_labels(PATH, np.array([[0, 1], [value, 2]]))

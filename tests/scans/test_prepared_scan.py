@@ -53,6 +53,17 @@ def test_image_of_any_depth_uses_all_8_bits(tmp_path, name, pixels):
     assert prepared.spacing_mm is None
 
 
+@pytest.mark.parametrize("window", [None, (-160.0, 240.0)])
+def test_padding_is_black_and_does_not_decide_the_grey_scale(tmp_path, window, caplog):
+    body = np.linspace(-1000, 1000, 201).reshape(3, 67)  # percentiles 0.5 and 99.5 are -990 and 990
+    save_volume(tmp_path / "a.nii", np.stack([body, np.full_like(body, -3024)]).astype(np.int16))
+    prepared = prepare(tmp_path / "a.nii", Preparation(intensity=Intensity(window)))
+    assert prepared.value_range == pytest.approx(window or (-990, 990))
+    assert (prepared.slice(1) == 0).all()
+    assert prepared.slice(0).max() == 255
+    assert len(caplog.messages) == (window is None)
+
+
 def test_colour_image_stays_in_colour(tmp_path):
     colours = np.stack([RAMP, 200 - RAMP, RAMP // 2], axis=2).astype(np.uint8)
     Image.fromarray(colours).save(tmp_path / "a.png")

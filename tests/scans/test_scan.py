@@ -12,7 +12,7 @@ from automedsam.runtime.errors import InputError
 from automedsam.scans.image import ImageScan
 from automedsam.scans.nifti import NiftiScan
 from automedsam.scans.scan import find_scans, mask_path, name_scans, open_scan, read_mask, stem
-from automedsam.scans.tiff import TiffScan
+from automedsam.scans.tiff.tiff_scan import TiffScan
 from combination import combination
 from orientations import OBLIQUE, ORIENTATIONS, ROTATIONS, numbered, store
 
@@ -137,10 +137,28 @@ def test_stem_treats_nii_gz_as_one_suffix(name, expected):
         ("one/two/a.nii.gz", "one/two/a.nii.gz"),
         ("a.nii", "a.nii"),
         ("one/a.dcm", "one/a.nii.gz"),
+        ("a.IMA", "a.nii.gz"),
+        ("a.dicom", "a.nii.gz"),
+        ("a.bmp", "a.png"),
+        ("a.WebP", "a.png"),
     ],
 )
 def test_mask_path_keeps_name_and_format_if_it_is_lossless(tmp_path, name, expected):
     assert mask_path(tmp_path / name, tmp_path) == Path(expected)
+
+
+def test_dicom_files_without_a_suffix_are_found_named_and_opened(tmp_path):
+    from dicom_files import NO_PLACE, write_slice  # skips this test without pydicom
+
+    for k in range(3):
+        write_slice(tmp_path / "cd", k).rename(tmp_path / f"cd/IM{k:04d}")
+    write_slice(tmp_path, 0, **NO_PLACE).rename(tmp_path / "1.2.840.1")
+    touch(tmp_path, "README", "cd/readme.txt")
+    assert find_scans(tmp_path) == [tmp_path / "1.2.840.1", tmp_path / "cd"]
+    assert list(name_scans(tmp_path)) == ["1.2.840.1", "cd"]
+    assert mask_path(tmp_path / "1.2.840.1", tmp_path) == Path("1.2.840.1.nii.gz")
+    assert open_scan(tmp_path / "1.2.840.1", "auto").shape == (1, 4, 4)
+    assert open_scan(tmp_path / "cd", "axial").shape == (3, 4, 4)
 
 
 def test_mask_path_of_a_series_is_named_after_its_folder(tmp_path):

@@ -27,13 +27,15 @@ from small_data import (
     save_volumes,
 )
 
+SHARES = {"val_fraction": 0.2, "test_fraction": 0.3}  # few boxes are all for training by default
+
 
 def write_boxes(rows, path=RAW / "boxes.csv", columns="image,x_min,y_min,x_max,y_max"):
     path.write_text("\n".join([columns, *rows]) + "\n", encoding="utf-8")
 
 
 def test_a_table_of_boxes_needs_no_mask_anywhere(raw_project):
-    raw_project(annotations="boxes.csv", train_cases=None)
+    raw_project(annotations="boxes.csv", train_cases=None, **SHARES)
     for name in "abcdefgh":
         save_image(IMAGES / f"{name}.png")
     write_boxes(
@@ -67,7 +69,7 @@ def test_a_table_of_boxes_needs_no_mask_anywhere(raw_project):
 
 
 def test_coco_boxes_of_images_in_the_data_folder_itself_are_used(raw_project):
-    raw_project(annotations="set.json", train_cases=None, class_ids=["liver"])
+    raw_project(annotations="set.json", train_cases=None, class_ids=["liver"], **SHARES)
     for name in "abcd":
         save_image(RAW / f"{name}.png")
     bbox = [2, 3, 7, 4]  # x, y, width, height
@@ -85,7 +87,7 @@ def test_coco_boxes_of_images_in_the_data_folder_itself_are_used(raw_project):
     (RAW / "set.json").write_text(json.dumps(coco))
     prepare.main()
     assert [case.all_boxes_xyxy for case in read_cases()] == [((2, 3, 9, 7),)] * 3 + [()]
-    raw_project(annotations="set.json", train_cases=None, class_ids=[8])
+    raw_project(annotations="set.json", train_cases=None, class_ids=[8], **SHARES)
     assert errors_of()[0] == (
         "class_ids, val_fraction, test_fraction: no object in the 1 val images "
         "(classes in the data: 7, 8, liver, spleen)"
@@ -95,7 +97,7 @@ def test_coco_boxes_of_images_in_the_data_folder_itself_are_used(raw_project):
 def test_images_without_boxes_are_for_testing_if_they_have_a_mask(
     raw_project,
 ):
-    raw_project(annotations="boxes.csv", train_cases=None)
+    raw_project(annotations="boxes.csv", train_cases=None, **SHARES)
     save_cases([f"m{number}" for number in range(3)])
     for number in range(8):
         save_image(IMAGES / f"b{number}.png")
@@ -147,7 +149,7 @@ def test_only_test_masks_are_read_if_all_images_have_boxes_and_masks(raw_project
 
 
 def test_mask_ids_select_the_object_in_test_masks(raw_project):
-    raw_project(annotations="boxes.csv", train_cases=None, class_ids=["liver"], mask_ids=[2])
+    raw_project(annotations="boxes.csv", class_ids=["liver"], mask_ids=[2], **SHARES)
     for name in NAMES:
         save_case(name, draw_labels((1, 1, 4, 4)) + draw_labels((6, 2, 9, 8), value=2))
     rows = [f"{name}.png,{kind},5,1,10,9" for name in NAMES for kind in ("liver", "spleen")]
@@ -175,7 +177,7 @@ def test_boxes_of_other_classes_are_reported(raw_project, call_prepare):
 
 
 def test_disputed_boxes_and_unused_images_are_reported(raw_project, call_prepare):
-    raw_project(annotations="boxes.csv", train_cases=None)
+    raw_project(annotations="boxes.csv", train_cases=None, **SHARES)
     save_cases()
     write_boxes([f"{name}.png,1,1,10,10" for name in NAMES])
     call_prepare()

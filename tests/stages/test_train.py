@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,12 @@ from automedsam.runtime.paths import (
     INDEX,
     MODEL,
     PREPARATION,
+    PROGRESS,
     PROMPT_MODULE,
     PSEUDO_LABELS,
     TRAIN_METRICS,
 )
+from automedsam.training.progress import load_progress
 from automedsam.training.trainer import Trainer
 from repository import ROOT
 from train import main
@@ -82,6 +85,15 @@ def project(
     return root
 
 
+@pytest.fixture
+def few_boxes(project: Path, cases: list[Case]) -> Path:
+    """The project without validation cases: a, b, d and e have a box, and c has none."""
+    write_index(INDEX, [replace(case, split="train") for case in cases])
+    values = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    Path("params.yaml").write_text(yaml.safe_dump(values | {"views": 0}), encoding="utf-8")
+    return project
+
+
 def test_train_writes_the_model_and_its_reports(
     project: Path, material: TrainingFixtures, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,6 +142,56 @@ def test_a_stopped_training_is_resumed_with_the_same_result(
     main()
     assert "resuming the training that stopped after epoch 1" in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in (*MODEL.iterdir(), HISTORY)} == outputs
+
+
+def test_without_validation_cases_the_training_cross_validates(
+    few_boxes: Path, material: TrainingFixtures, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main()
+    printed = capsys.readouterr().out
+    folds = "cross-validation in 3 folds of 2, 1 and 1 boxed images from 4 groups"
+    assert f"no validation images: {folds}" in printed
+    assert f"by {folds}: box IoU " in printed
+    metrics = json.loads(TRAIN_METRICS.read_text(encoding="utf-8"))
+    assert metrics["folds"] == 3
+    assert 0 <= metrics["cv_box_iou"] <= 1
+    assert 0 <= metrics["cv_left_empty"] <= 1
+    columns = HISTORY.read_text(encoding="utf-8").splitlines()[0].split(",")
+    assert columns == [
+        "epoch",
+        "loss",
+        "loss_embedding",
+        "loss_image",
+        "val_loss",
+        "val_box_iou",
+        "val_left_empty",
+        "learning_rate",
+    ]
+    assert load_progress(PROGRESS).keys() == {"a", "b", "d"}
+    load_model(PROMPT_MODULE, material.weights, CPU.device)
+
+
+def test_with_validation_cases_the_report_has_no_cross_validation(project: Path) -> None:
+    main()
+    metrics = json.loads(TRAIN_METRICS.read_text(encoding="utf-8"))
+    assert list(metrics)[-2:] == ["best_epoch", "best_val_box_iou"]
+    assert not [key for key in metrics if key.startswith("cv_") or key == "folds"]
+
+
+def test_a_stopped_cross_validation_is_resumed_with_the_same_result(
+    few_boxes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read_outputs() -> dict[str, bytes]:
+        return {p.name: p.read_bytes() for p in (*MODEL.iterdir(), HISTORY, TRAIN_METRICS)}
+
+    main()
+    outputs = read_outputs()
+    shutil.rmtree(MODEL)
+    stop_after_first_epoch(monkeypatch)
+    capsys.readouterr()
+    main()
+    assert "resuming the training that stopped after epoch 1" in capsys.readouterr().out
+    assert read_outputs() == outputs
 
 
 @pytest.mark.parametrize(

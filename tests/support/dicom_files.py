@@ -19,6 +19,7 @@ ORIENTATIONS = {  # directions to the next column and to the next row
 }
 NO_PLACE = {"ImageOrientationPatient": None, "ImagePositionPatient": None}
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
+BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
 
 
 def write_dicom(path, pixels, **tags):
@@ -51,6 +52,20 @@ def write_dicom(path, pixels, **tags):
             setattr(dataset, keyword, value)
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def write_report(path, sop_class, modality):
+    """Write a file without pixels; modality None writes only the meta information of its class."""
+    path = write_dicom(path, np.zeros((1, 1), np.uint8))
+    image = pydicom.dcmread(path)
+    image.file_meta.MediaStorageSOPClassUID = sop_class
+    report = pydicom.Dataset()
+    report.file_meta, report.preamble = image.file_meta, image.preamble
+    report.SOPInstanceUID = image.SOPInstanceUID
+    if modality is not None:
+        report.SOPClassUID, report.Modality = sop_class, modality
+    report.save_as(path, enforce_file_format=False)
     return path
 
 

@@ -62,3 +62,11 @@ def make_slice(name, split="train", boxes_xyxy=(BOX,), is_too_small=False, scan=
 def names_of(slices, split=None):
     """Names of the slices of one split, or of all splits."""
     return [surveyed.name for surveyed in slices if split in (None, surveyed.split)]
+
+
+def draw_mask_of(box_xyxy):
+    """A mask of the size of a scan, filled inside a box."""
+    x0, y0, x1, y1 = box_xyxy
+    mask = np.zeros(SIZE, np.uint8)
+    mask[y0:y1, x0:x1] = 1
+    return mask

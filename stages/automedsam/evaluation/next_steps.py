@@ -7,6 +7,8 @@ from automedsam.evaluation.judgement import (
     Grade,
     grade_backbone,
     grade_finding,
+    grade_overlap,
+    held_out_overlap,
     invents_many,
     is_always_in_one_place,
     leaves_many_empty,
@@ -31,7 +33,9 @@ Advice = Callable[[Sequence[ClassFindings], Findings], str]
 def next_steps(findings: Findings) -> list[str]:
     """What to try next, the most important first; never empty."""
     if not findings.images:
-        return [TEST]
+        overlap = held_out_overlap(findings)
+        is_found = overlap is None or grade_overlap(overlap[1]) is Grade.GOOD
+        return [TEST] if is_found else [_train_more(findings.classes, findings), TEST]
     steps = []
     for applies, advise in ADVICE:
         if concerned := [cls for cls in findings.classes if applies(cls)]:

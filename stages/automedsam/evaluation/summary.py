@@ -10,6 +10,7 @@ from automedsam.cases.case import Case
 from automedsam.cases.classes import Classes
 from automedsam.evaluation.evaluator import CaseResult
 from automedsam.evaluation.findings import collect_findings
+from automedsam.evaluation.held_out import read_held_out_scores
 from automedsam.evaluation.scores import COLUMNS, Scores, mean_scores
 from automedsam.evaluation.verdict_page import verdict_page
 from automedsam.evaluation.volumes import COLUMNS as VOLUME_COLUMNS
@@ -33,6 +34,8 @@ def write_report(
 ) -> None:
     """Write all tables, the summary and the verdict, and print the verdict.
 
+    Without results, the tables are empty, and the summary holds the scores of held-out cases.
+
     Args:
       results: results of the test cases.
       classes: the classes, in the order of the results.
@@ -42,6 +45,8 @@ def write_report(
     volumes = _score_volumes(results, classes)
     means = class_means(results, volumes, classes)
     summary = summarize(results, volumes, means)
+    if not results:
+        summary = {**read_held_out_scores(), **summary}
     write_table(PER_CASE, _case_rows(results, classes), [*CASE_COLUMNS, *COLUMNS])
     class_rows: list[dict[str, Any]] = [{"class": name, **scores} for name, scores in means.items()]
     write_table(PER_CLASS, class_rows, ["class", *COLUMNS, "volume_dice"])

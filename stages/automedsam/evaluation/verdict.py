@@ -9,6 +9,8 @@ from automedsam.evaluation.judgement import (
     grade_finding,
     grade_learning,
     grade_masks,
+    grade_overlap,
+    held_out_overlap,
     is_always_in_one_place,
     main_score,
     mean_box_score,
@@ -62,6 +64,11 @@ HELD_OUT = {  # by the key of the summary
         "no independent measurement"
     ),
 }
+HELD_OUT_GRADES = {
+    Grade.GOOD: "the model finds the objects",
+    Grade.FAIR: "the model finds the objects, but only roughly",
+    Grade.BAD: "the model often does not find the object",
+}
 
 
 def judge_test(findings: Findings) -> list[str]:
@@ -91,10 +98,19 @@ def name_worst(findings: Findings) -> str:
 
 def _judge_held_out(findings: Findings) -> Iterator[str]:
     yield "There is no test image, so no mask was compared with a true one."
-    for key, sentence in HELD_OUT.items():
-        if key in findings.summary:
-            yield f"{sentence} (box overlap {findings.summary[key]:.3f})."
-            return
+    scores = findings.summary
+    if overlap := held_out_overlap(findings):
+        key, value = overlap
+        of_classes = "".join(
+            f", {cls.name} {scores[f'{key}_of_{cls.name}']:.3f}"
+            for cls in findings.classes
+            if f"{key}_of_{cls.name}" in scores
+        )
+        grade = HELD_OUT_GRADES[grade_overlap(value)]
+        yield f"{HELD_OUT[key]} (box overlap {value:.3f}{of_classes}): {grade}."
+    if "cv_left_empty" in scores:
+        percent = round(100 * scores["cv_left_empty"])
+        yield f"It left {percent} % of the masks empty in images without the object."
 
 
 def _judge_test(findings: Findings) -> Iterator[str]:

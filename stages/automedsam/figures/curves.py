@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from automedsam.cases.colours import BLACK, BLUE, GREEN, ORANGE, RED, SKY
-from automedsam.figures.panels import save_figure
+from automedsam.figures.panels import NO_TEST_CASES, save_figure, save_note
 
 LineStyle = tuple[str, str]  # colour and dashes
 TOTAL_STYLES = {"loss": (BLUE, "-"), "val_loss": (ORANGE, "--")}
@@ -56,12 +56,16 @@ def draw_loss_curves(path: Path, history: pd.DataFrame, best_epoch: int) -> None
 def draw_score_histogram(path: Path, per_case: pd.DataFrame) -> None:
     """Draw the histogram of the Dice of the test cases, with the means of the baselines as lines.
 
-    Without true masks, the histogram shows the overlap with the given boxes instead.
+    Without true masks, the histogram shows the overlap with the given boxes instead; without test
+    cases, there is a line of text.
 
     Args:
       path: the PNG to write.
       per_case: metrics/per_case.csv, one row per case and class.
     """
+    if per_case.empty:
+        save_note(path, NO_TEST_CASES)
+        return
     score, score_name = "dice", "Dice"
     if per_case["dice"].isna().all():
         score, score_name = "box_iou", "overlap with the given boxes (IoU)"

@@ -9,7 +9,7 @@ import pandas as pd
 from automedsam.cases.boxes import EDGES
 from automedsam.cases.case import Case
 from automedsam.cases.classes import Classes
-from automedsam.figures.panels import BoxEdges
+from automedsam.figures.panels import NO_TEST_CASES, BoxEdges, save_note
 from automedsam.figures.progress_strip import draw_progress
 from automedsam.figures.snapshot import Snapshot, draw_snapshot
 from automedsam.runtime.files import atomic_folder
@@ -38,16 +38,16 @@ SHOWN_SCORES = {
 
 
 def draw_progress_strip(
-    masks: Mapping[str, dict[int, np.ndarray]], val_cases: Sequence[Case], classes: Classes
+    masks: Mapping[str, dict[int, np.ndarray]], cases: Sequence[Case], classes: Classes
 ) -> None:
     """Draw the progress of the training on some validation cases.
 
     Args:
       masks: case name -> epoch -> soft mask (H, W), uint8.
-      val_cases: the validation cases.
+      cases: the cases, among which are those with masks.
       classes: the classes.
     """
-    shown = [case for case in val_cases if case.name in masks]
+    shown = [case for case in cases if case.name in masks]
     images = [read_image(image_path(IMAGES, case.name)) for case in shown]
     boxes = [case.boxes for case in shown]
     draw_progress(PROGRESS_STRIP, images, boxes, [masks[case.name] for case in shown], classes)
@@ -56,11 +56,17 @@ def draw_progress_strip(
 def draw_snapshots(test_cases: Sequence[Case], classes: Classes, per_case: pd.DataFrame) -> None:
     """Draw the best, the median and the worst test case, and a few fixed ones.
 
+    Without test cases, there is a line of text.
+
     Args:
       test_cases: the test cases.
       classes: the classes.
       per_case: metrics/per_case.csv, one row per case and class.
     """
+    if not test_cases:
+        with atomic_folder(SNAPSHOTS) as folder:
+            save_note(folder / "no_test_images.png", NO_TEST_CASES)
+        return
     scores = per_case.groupby("case").mean(numeric_only=True)
     prompts = pd.read_csv(PROMPTS, converters={"case": str, "class": str})
     prompts = prompts.set_index(["case", "class"])[list(EDGES)]

@@ -15,6 +15,7 @@ from matplotlib.patheffects import withStroke
 from automedsam.cases.colours import BLACK
 
 DOTS_PER_INCH = 80
+NO_TEST_CASES = "no test images: test_fraction 0"
 BoxEdges = Sequence[float]  # x0, y0, x1, y1 in px, half open
 
 
@@ -70,6 +71,13 @@ def legend_lines(colours: Mapping[str, str]) -> list[Line2D]:
         Line2D([], [], color=colour, label=_without_math(label))
         for label, colour in colours.items()
     ]
+
+
+def save_note(path: Path, text: str) -> None:
+    """Write a line of text in place of a figure that has nothing to show."""
+    figure = Figure(figsize=(8, 1))
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    save_figure(figure, path)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

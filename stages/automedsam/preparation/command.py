@@ -10,20 +10,24 @@ leaves this stage.
 
 import logging
 from argparse import Namespace
+from collections.abc import Collection, Sequence
 
 from automedsam.cases.case import Split
-from automedsam.cases.classes import write_classes
+from automedsam.cases.classes import Classes, write_classes
 from automedsam.cases.index import write_index
 from automedsam.datasets.catalogue import open_dataset
 from automedsam.datasets.class_ids import parse_classes
 from automedsam.datasets.raw_scan import RawScan
+from automedsam.preparation.amounts import Amounts, choose_amounts
 from automedsam.preparation.selection import check_splits, choose_slices
 from automedsam.preparation.simulated_boxes import BoxSimulation
 from automedsam.preparation.splits import assign_splits
-from automedsam.preparation.survey import Surveyor
+from automedsam.preparation.survey import SurveyedSlice, Surveyor
 from automedsam.preparation.survey_report import describe_survey
+from automedsam.preparation.unsplit import describe_missing_splits, warn_about_folds
 from automedsam.preparation.writing import write_cases
 from automedsam.runtime.files import atomic_folder
+from automedsam.runtime.parameters.leftovers import names_leftovers
 from automedsam.runtime.parameters.loading import add_set_option, load_params
 from automedsam.runtime.parameters.stages import PrepareParams
 from automedsam.runtime.paths import CLASSES, INDEX, PREPARATION, PREPARED
@@ -32,6 +36,7 @@ from automedsam.runtime.script import argument_parser, parse, progress_bar
 logger = logging.getLogger(__name__)
 
 
+@names_leftovers
 def main() -> bool:
     """Prepare or check the data; return whether anything was written."""
     arguments = _parse_arguments()
@@ -53,14 +58,19 @@ def main() -> bool:
     simulation = BoxSimulation(
         params.boxes_per_object, params.min_object_px, params.box_jitter, params.seed
     )
-    splits = _split_scans(data.scans, params)
+    amounts = choose_amounts(
+        data.scans, params.val_fraction, params.test_fraction, params.train_cases
+    )
+    splits = _split_scans(data.scans, amounts)
     surveyor = Surveyor(splits, data.preparation.framing, simulation, classes)
     survey = surveyor.survey(progress_bar(data.scans, "survey", "scan"))
-    chosen = choose_slices(survey.slices, params.train_cases, params.keep_empty, params.seed)
+    chosen = choose_slices(survey.slices, amounts.train_cases, params.keep_empty, params.seed)
     for line in describe_survey(survey, chosen, classes, data.annotations, data.left_out):
         logger.info(line)
     annotated = data.annotations.classes if data.annotations else []
-    check_splits(survey.slices, chosen, classes, annotated or sorted(survey.mask_values))
+    available, used = annotated or sorted(survey.mask_values), set(splits.values())
+    check_splits(survey.slices, chosen, classes, available, used)
+    _report_missing_splits(chosen, used, amounts, classes)
     if arguments.check:
         return False
 
@@ -85,7 +95,18 @@ def _parse_arguments() -> Namespace:
     return arguments
 
 
-def _split_scans(scans: list[RawScan], params: PrepareParams) -> dict[str, Split]:
+def _split_scans(scans: list[RawScan], amounts: Amounts) -> dict[str, Split]:
     groups = {scan.name: scan.group for scan in scans}
     fixed = {scan.name: scan.split for scan in scans if scan.split is not None}
-    return assign_splits(groups, fixed, params.val_fraction, params.test_fraction)
+    return assign_splits(groups, fixed, amounts.val_fraction, amounts.test_fraction)
+
+
+def _report_missing_splits(
+    chosen: Sequence[SurveyedSlice], used: Collection[Split], amounts: Amounts, classes: Classes
+) -> None:
+    train = [surveyed for surveyed in chosen if surveyed.split == "train"]
+    warnings = [] if "val" in used else warn_about_folds(train, classes)
+    for line in describe_missing_splits(train, used, amounts):
+        logger.info(line)
+    for warning in warnings:
+        logger.warning(warning)

@@ -1,6 +1,6 @@
 """The choice of slices that become cases."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from automedsam.cases.case import SPLITS, Split
 from automedsam.cases.classes import Classes, ObjectClass
@@ -44,6 +44,7 @@ def check_splits(
     chosen: Sequence[SurveyedSlice],
     classes: Classes,
     available: Sequence[int | str],
+    splits: Collection[Split] = SPLITS,
 ) -> None:
     """Raise InputError for each split that shows no object of some class.
 
@@ -52,9 +53,10 @@ def check_splits(
       chosen: the slices that are used.
       classes: the classes.
       available: the ids of classes that the data contain, for the message.
+      splits: the splits that are used; training is among them in any case.
     """
     errors = ErrorCollector()
-    for split in SPLITS:
+    for split in sorted({"train", *splits}, key=SPLITS.index):
         split_slices = [s for s in slices if s.split == split]
         split_chosen = [s for s in chosen if s.split == split]
         for cls in classes:

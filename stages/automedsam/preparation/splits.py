@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from automedsam.cases.case import SPLITS, Split
-from automedsam.runtime.errors import ErrorCollector, InputError
+from automedsam.runtime.errors import ErrorCollector, InputError, count_phrase
 
 
 def assign_splits(
@@ -18,8 +18,8 @@ def assign_splits(
 
     The assignment does not depend on the seed. Groups are ranked by the hash of their names. The
     first ones become the test split until it has its share of the scans, the next ones the
-    validation split, and the rest the training split. Each split has at least one group. A test
-    or validation split that contains a fixed scan gets no other groups.
+    validation split, and the rest the training split. Each split has at least one group, unless
+    its share is 0. A test or validation split that contains a fixed scan gets no other groups.
 
     Args:
       groups: scan name to group name.
@@ -34,16 +34,19 @@ def assign_splits(
       InputError: fewer groups than splits to fill, or a group with two fixed splits.
     """
     split_of_group = _fixed_splits_of_groups(groups, fixed)
-    to_fill = [split for split in ("test", "val") if split not in split_of_group.values()]
+    fractions = {"test": test_fraction, "val": val_fraction}
+    to_fill = [
+        split for split in fractions if fractions[split] and split not in split_of_group.values()
+    ]
     sizes = Counter(group for group in groups.values() if group not in split_of_group)
     min_groups = len(to_fill) + ("train" not in split_of_group.values())
     if len(sizes) < min_groups:
         raise InputError(
-            f"expected at least {min_groups} groups (patients, volumes) to split, found "
-            f"{len(sizes)}: see group_by; all slices of a volume stay in one split"
+            f"expected at least {count_phrase(min_groups, 'group')} (patients, volumes) to split, "
+            f"found {len(sizes)}: see group_by; all slices of a volume stay in one split, and "
+            "val_fraction: 0 and test_fraction: 0 leave out a split"
         )
     ranked = sorted(sizes, key=name_hash)
-    fractions = {"val": val_fraction, "test": test_fraction}
     total = sum(sizes.values())
     # The number of groups to keep for the splits that come after this one.
     for reserved, split in zip(range(min_groups - 1, -1, -1), to_fill, strict=False):

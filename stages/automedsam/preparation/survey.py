@@ -43,6 +43,11 @@ class SurveyedSlice:
     overlaps: tuple[float, ...]
 
     @property
+    def group(self) -> str:
+        """The group of its scan."""
+        return self.scan.group
+
+    @property
     def is_disputed(self) -> bool:
         """Whether drawn boxes and mask do not meet, or only one of them shows an object."""
         return 0 in self.overlaps

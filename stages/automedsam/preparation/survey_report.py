@@ -37,7 +37,8 @@ def describe_survey(
         if annotations.classes:
             lines.append(f"annotated classes: {', '.join(map(str, annotations.classes))}")
     for split in SPLITS:
-        lines.append(_describe_split(split, [s for s in chosen if s.split == split], classes))
+        if split == "train" or any(s.split == split for s in survey.slices):
+            lines.append(_describe_split(split, [s for s in chosen if s.split == split], classes))
     lines.append(_describe_rest(survey.slices, chosen))
     lines += _describe_disputes(survey.slices)
     if unused_images:

@@ -1,6 +1,7 @@
-"""Read and write the 8-bit images of this pipeline, and open PNG and JPEG files."""
+"""Read and write the 8-bit images of this pipeline, and open image files with Pillow."""
 
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from PIL import Image
 
 from automedsam.runtime.errors import InputError
 
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP")  # that Pillow reads here, whatever the suffix is
 # Exceptions of the decoders of Pillow and imagecodecs on damaged files.
 UNREADABLE = (
     OSError,
@@ -48,14 +50,17 @@ def read_image(path: Path) -> np.ndarray:
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
-    """Yield an open PNG or JPEG, and close it afterwards.
+    """Yield an open PNG, JPEG, BMP or WebP, and close it afterwards. Warnings are silenced.
 
     Raises:
       InputError: If the file is missing or not an image, or if reading it in the block fails.
     """
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            yield image
+        # Pillow warns of damaged metadata, which do not affect the pixels.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=FORMATS) as image:
+                yield image
     except InputError:
         raise
     except FileNotFoundError:

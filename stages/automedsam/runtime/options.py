@@ -21,6 +21,7 @@ ClassId = int | str
 ClassIds = list[ClassId | list[ClassId]] | None
 MaskIds = list[int | list[int]] | None
 Id = TypeVar("Id", int, ClassId)
+VAL_FRACTION, TEST_FRACTION = 0.2, 0.3  # the largest values of `auto`
 MAX_CLASSES = 255  # label masks are 8-bit images, in which 0 is the background
 
 

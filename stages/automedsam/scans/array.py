@@ -6,7 +6,7 @@ import numpy as np
 
 from automedsam.cases.boxes import Spacing
 from automedsam.runtime.errors import InputError
-from automedsam.scans.pixels import check_finite
+from automedsam.scans.pixels import fill_invalid
 
 COLOURS = 3  # channels
 
@@ -36,7 +36,7 @@ class ArrayScan:
                 f"(slices, H, W, 3), found the shape {values.shape}"
             )
         stack = values if dimensions == 3 else values[None]
-        self._values = check_finite(self.path, stack)
+        self._values = fill_invalid(self.path, stack)
         self.shape = (stack.shape[0], stack.shape[1], stack.shape[2])
         self.is_volume = self.shape[0] > 1
 

@@ -1,5 +1,6 @@
-"""PNG and JPEG files of any bit depth as scans of one slice."""
+"""PNG, JPEG, BMP and WebP files of any bit depth as scans of one slice."""
 
+import warnings
 from pathlib import Path
 
 import imagecodecs
@@ -8,16 +9,19 @@ from PIL import Image
 
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.files import atomic_file
-from automedsam.runtime.image_files import as_grey, open_image
+from automedsam.runtime.image_files import UNREADABLE, as_grey, open_image
+from automedsam.scans.notices import warn_once
 from automedsam.scans.pixels import (
-    check_finite,
     check_labels,
     drop_transparency,
+    fill_invalid,
     one_channel,
     turn_upright,
 )
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+LOSSLESS_FORMATS = ("PNG", "BMP")
+MAX_DPI = 1e6  # a file that specifies more is damaged
 ORIENTATION_TAG = 274
 
 
@@ -27,10 +31,10 @@ class ImageScan:
     If a JPEG contains several pictures, as those of phones do, the first is read.
 
     Args:
-      path: A PNG or JPEG file.
+      path: A PNG, JPEG, BMP or WebP file.
 
     Raises:
-      InputError: If the file is neither PNG nor JPEG, or has several frames.
+      InputError: If the file is none of these, or has several frames.
     """
 
     slicing = None
@@ -46,9 +50,9 @@ class ImageScan:
                     f"{path}: the file contains {frames} frames; save each as a file of its own"
                 )
             width, height = image.size
-            if _orientation(image) > 4:
+            if _orientation(path, image) > 4:
                 width, height = height, width
-            self._resolution = {"dpi": image.info["dpi"]} if "dpi" in image.info else {}
+            self._resolution = _resolution(image)
         self.shape = (1, height, width)
 
     def read_values(self) -> np.ndarray:
@@ -64,18 +68,20 @@ class ImageScan:
             mode = {"P": "RGBA", "CMYK": "RGB"}.get(image.mode, image.mode)
             converted = image if mode == image.mode else image.convert(mode)
             values = _read_upright(self.path, converted)
-        return check_finite(self.path, drop_transparency(as_grey(values))[None])
+        return fill_invalid(self.path, drop_transparency(as_grey(values))[None])
 
     def read_labels(self) -> np.ndarray:
         """Mask values as they are stored, (1, H, W); those of a palette are its indices.
 
         Raises:
-          InputError: If the file is a JPEG, or its channels differ.
+          InputError: If the file is a JPEG or WebP, or its channels differ.
         """
         with open_image(self.path) as image:
-            if image.format != "PNG":
+            if image.format not in LOSSLESS_FORMATS:
+                name = "WebP" if image.format == "WEBP" else "JPEG"
                 raise InputError(
-                    f"{self.path}: a mask cannot be a JPEG, which blurs its values; use PNG or TIFF"
+                    f"{self.path}: a mask cannot be a {name}, which blurs its values; use PNG or "
+                    "TIFF"
                 )
             values = _read_upright(self.path, image)
         return check_labels(self.path, one_channel(self.path, drop_transparency(values))[None])
@@ -98,10 +104,41 @@ def _read_upright(path: Path, image: Image.Image) -> np.ndarray:
     # Pillow would reduce several channels of 16 bits to 8.
     is_deep = len(image.getbands()) > 1 and ";16" in str(getattr(image, "tile", ""))
     values = imagecodecs.png_decode(path.read_bytes()) if is_deep else np.asarray(image)
-    return turn_upright(values, _orientation(image))
+    return turn_upright(values, _orientation(path, image))
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; from 5 on, rows and columns are swapped."""
-    orientation = image.getexif().get(ORIENTATION_TAG, 1)
-    return orientation if orientation in range(1, 9) else 1
+def _orientation(path: Path, image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; from 5 on, rows and columns are swapped.
+
+    It is 1 if it is missing or invalid; a warning names a file whose EXIF data are damaged.
+    """
+    try:
+        orientation = image.getexif().get(ORIENTATION_TAG)
+    except UNREADABLE:
+        orientation = None
+    if isinstance(orientation, int) and 1 <= orientation <= 8:
+        return orientation
+    if "exif" in image.info and _is_damaged(image.info["exif"]):
+        warn_once(f"{path}: the EXIF data are damaged; the image is not rotated")
+    return 1
+
+
+def _is_damaged(exif: bytes) -> bool:
+    """Whether Pillow cannot read all EXIF data; a second reading of an image would not fail."""
+    with warnings.catch_warnings(record=True) as faults:
+        warnings.simplefilter("always")
+        try:
+            Image.Exif().load(exif)
+        except UNREADABLE:
+            return True
+    return bool(faults)
+
+
+def _resolution(image: Image.Image) -> dict[str, tuple[float, float]]:
+    """The option of Pillow that writes the resolution of an image; empty if unknown or invalid."""
+    try:
+        column_dpi, row_dpi = map(float, image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return {}
+    is_valid = 0 < column_dpi < MAX_DPI and 0 < row_dpi < MAX_DPI
+    return {"dpi": (column_dpi, row_dpi)} if is_valid else {}

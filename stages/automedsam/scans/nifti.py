@@ -3,7 +3,6 @@
 import gzip
 import zlib
 from pathlib import Path
-from typing import Any, cast
 
 import nibabel as nib
 import numpy as np
@@ -14,7 +13,8 @@ from automedsam.cases.boxes import Spacing
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.files import atomic_file
 from automedsam.runtime.options import SliceAxis
-from automedsam.scans.pixels import check_finite, check_labels
+from automedsam.scans.nifti_file import read_header, read_voxels
+from automedsam.scans.pixels import check_labels, fill_invalid
 from automedsam.scans.slicing import Slicing
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -36,7 +36,7 @@ UNIT_MM = {1: 1000.0, 3: 0.001}
 
 
 class NiftiScan:
-    """A NIfTI image of two or three dimensions.
+    """A NIfTI image of two or three dimensions, compressed or not, whatever its suffix is.
 
     Args:
       path: The file.
@@ -49,14 +49,10 @@ class NiftiScan:
     def __init__(self, path: Path, slice_axis: SliceAxis) -> None:
         self.path = path
         try:
-            # nibabel annotates only a base class of the images that it returns.
-            self._image = cast(Any, nib.load(path))
-            image_type = type(self._image)
-            if not issubclass(image_type, nib.Nifti1Image):
-                raise ValueError(f"{image_type.__name__} is not a grid of voxels")
-            self._shape = self._image.shape
-            dtype = self._image.get_data_dtype()
-            affine = self._image.affine
+            self._image_type, self._header = read_header(path)
+            self._shape = self._header.get_data_shape()
+            dtype = self._header.get_data_dtype()
+            affine = self._header.get_best_affine()
         except FileNotFoundError:
             raise InputError(f"{path}: file not found") from None
         except UNREADABLE as error:
@@ -64,7 +60,7 @@ class NiftiScan:
         if dtype.kind not in "iuf":
             raise InputError(f"{path}: voxels must be real numbers, found {dtype}")
         is_4d = any(length != 1 for length in self._shape[3:])
-        if len(self._shape) < 2 or is_4d or 0 in self._shape:
+        if len(self._shape) < 2 or is_4d or min(self._shape) < 1:
             raise InputError(
                 f"{path}: a NIfTI image must have two or three dimensions, "
                 f"found {' x '.join(map(str, self._shape))}; save each volume as a file of its own"
@@ -79,7 +75,7 @@ class NiftiScan:
     @property
     def spacing_mm(self) -> Spacing:
         """Distance between slices, rows and columns in mm."""
-        factor = UNIT_MM.get(int(self._image.header["xyzt_units"]) % 8, 1.0)
+        factor = UNIT_MM.get(int(self._header["xyzt_units"]) % 8, 1.0)
         slice_mm, row_mm, column_mm = self.slicing.spacing_mm
         return slice_mm * factor, row_mm * factor, column_mm * factor
 
@@ -87,9 +83,9 @@ class NiftiScan:
         """Voxel values (slices, height, width), float32, scaled as the header specifies.
 
         Raises:
-          InputError: If the voxels cannot be read or are not finite.
+          InputError: If the voxels cannot be read, or if none is finite.
         """
-        return check_finite(self.path, self._stack(self._read(np.float32)))
+        return fill_invalid(self.path, self._stack(self._read(np.float32)))
 
     def read_labels(self) -> np.ndarray:
         """Mask values (slices, height, width), int64.
@@ -106,7 +102,7 @@ class NiftiScan:
           path: The file to write, `.nii` or `.nii.gz`.
           stack: (slices, height, width); bool is stored as 0 and 1, uint8 labels as they are.
         """
-        write_mask(path, self._unstack(stack), type(self._image), self._image.header.copy())
+        write_mask(path, self._unstack(stack), self._image_type, self._header.copy())
 
     def write_soft(self, path: Path, stack: np.ndarray) -> None:
         """Write probabilities with the dimensions, affine, codes and units of this image.
@@ -115,12 +111,12 @@ class NiftiScan:
           path: The file to write, `.nii` or `.nii.gz`.
           stack: (slices, height, width), uint8; 0 to 255 is stored as 0 to 1.
         """
-        volume, header = self._unstack(stack), self._image.header.copy()
-        write_mask(path, volume, type(self._image), header, PROBABILITY_STEP)
+        volume, header = self._unstack(stack), self._header.copy()
+        write_mask(path, volume, self._image_type, header, PROBABILITY_STEP)
 
     def _read(self, dtype: type) -> np.ndarray:
         try:
-            return self._image.get_fdata(caching="unchanged", dtype=dtype)
+            return read_voxels(self.path, self._header, dtype)
         except UNREADABLE as error:
             raise InputError(f"{self.path}: cannot read the voxels ({error})") from error
 

@@ -12,6 +12,7 @@ from automedsam.runtime.errors import InputError
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans.framing import Framing
 from automedsam.scans.intensity import Intensity, to_8_bits
+from automedsam.scans.padding import measured_values
 from automedsam.scans.scan import Scan
 
 
@@ -66,7 +67,10 @@ class PreparedScan:
         except InputError as error:
             raise InputError(f"{scan.path}: {error}") from None
         self._values = scan.read_values()
-        self.value_range = preparation.intensity.value_range(self._values)
+        intensity = preparation.intensity
+        has_window = intensity.window is not None
+        measured = self._values if has_window else measured_values(scan.path, self._values)
+        self.value_range = intensity.value_range(measured)
 
     @property
     def spacing_mm(self) -> Spacing | None:

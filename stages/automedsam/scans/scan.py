@@ -10,15 +10,19 @@ import numpy as np
 from automedsam.cases.boxes import Spacing
 from automedsam.runtime.errors import ErrorCollector, InputError
 from automedsam.runtime.options import SliceAxis
-from automedsam.scans import dicom_series, nifti, tiff
 from automedsam.scans import image as images
-from automedsam.scans.dicom import DicomScan
+from automedsam.scans import nifti
+from automedsam.scans.dicom import content as dicom
+from automedsam.scans.dicom.content import has_dicom_suffix, is_dicom_file
+from automedsam.scans.dicom.dicom_scan import DicomScan
+from automedsam.scans.dicom.series import find_series
 from automedsam.scans.image import ImageScan
 from automedsam.scans.nifti import NiftiScan
 from automedsam.scans.slicing import Slicing
-from automedsam.scans.tiff import TiffScan
+from automedsam.scans.tiff import tiff_scan as tiff
+from automedsam.scans.tiff.tiff_scan import TiffScan
 
-SUFFIXES = (*images.SUFFIXES, *tiff.SUFFIXES, *nifti.SUFFIXES, *dicom_series.SUFFIXES)
+SUFFIXES = (*images.SUFFIXES, *tiff.SUFFIXES, *nifti.SUFFIXES, *dicom.SUFFIXES)
 SAME_PLACE_VOXELS = 0.1  # affines of one scan differ in their last digits between tools
 
 
@@ -64,7 +68,8 @@ def open_scan(path: Path, slice_axis: SliceAxis) -> ScanFile:
     """Open a file, or a folder as a DICOM series, and read its header.
 
     Args:
-      path: The file or folder; the suffix selects the format.
+      path: The file or folder; the suffix selects the format. A file without a known suffix is
+        DICOM if its content is, and otherwise an image.
       slice_axis: The axis along which NIfTI and DICOM volumes are cut into slices.
 
     Raises:
@@ -73,7 +78,7 @@ def open_scan(path: Path, slice_axis: SliceAxis) -> ScanFile:
     if not path.exists():
         raise InputError(f"{path}: file not found")
     name = path.name.lower()
-    if path.is_dir() or name.endswith(dicom_series.SUFFIXES):
+    if path.is_dir() or _is_dicom(path):
         return DicomScan(path, slice_axis)
     if name.endswith(nifti.SUFFIXES):
         return NiftiScan(path, slice_axis)
@@ -85,16 +90,20 @@ def open_scan(path: Path, slice_axis: SliceAxis) -> ScanFile:
 def find_scans(folder: Path) -> list[Path]:
     """All scans below a folder, sorted: files with a known suffix, and folders of DICOM series.
 
-    Hidden files and folders are ignored.
+    DICOM files without a known suffix are recognized by their content. Hidden files and folders
+    are ignored.
     """
     files: list[Path] = []
     dicom_files: list[Path] = []
     for path in sorted(folder.rglob("*")):
-        name = path.name.lower()
         is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if name.endswith(SUFFIXES) and path.is_file() and not is_hidden:
-            (dicom_files if name.endswith(dicom_series.SUFFIXES) else files).append(path)
-    return sorted([*files, *dicom_series.find_series(dicom_files)])
+        if is_hidden or not path.is_file():
+            continue
+        if _is_dicom(path):
+            dicom_files.append(path)
+        elif _has_known_suffix(path):
+            files.append(path)
+    return sorted([*files, *find_series(dicom_files)])
 
 
 def name_scans(folder: Path) -> dict[str, Path]:
@@ -125,12 +134,13 @@ def name_scans(folder: Path) -> dict[str, Path]:
 def mask_path(path: Path, folder: Path) -> Path:
     """Relative path of the mask of a scan: its own path below the folder, in its own format.
 
-    A JPEG has a PNG mask, because JPEG blurs values. A DICOM scan has a NIfTI mask.
+    JPEG, BMP and WebP have a PNG mask, because JPEG and WebP blur values. A DICOM scan has a NIfTI
+    mask.
     """
     relative = path.relative_to(folder).parent / path.name
-    if path.is_dir() or path.name.lower().endswith(dicom_series.SUFFIXES):
+    if path.is_dir() or _is_dicom(path):
         return relative.with_name(f"{stem(path)}.nii.gz")
-    if path.suffix.lower() in (".jpg", ".jpeg"):
+    if path.suffix.lower() in (".jpg", ".jpeg", ".bmp", ".webp"):
         return relative.with_suffix(".png")
     return relative
 
@@ -140,6 +150,15 @@ def stem(path: Path) -> str:
     name = path.name.lower()
     suffixes = [suffix for suffix in SUFFIXES if name.endswith(suffix)]
     return path.name[: len(path.name) - len(max(suffixes, key=len, default=""))]
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file is read as DICOM: by its suffix, or by its content if that is unknown."""
+    return has_dicom_suffix(path) or (not _has_known_suffix(path) and is_dicom_file(path))
+
+
+def _has_known_suffix(path: Path) -> bool:
+    return path.name.lower().endswith(SUFFIXES)
 
 
 def slice_name(scan_name: str, number: int) -> str:

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from automedsam.cases.case import Case
 from automedsam.runtime.files import write_metrics, write_table
-from automedsam.runtime.paths import HISTORY, PROGRESS, TRAIN_METRICS
+from automedsam.runtime.paths import HISTORY, PROGRESS, PROMPT_MODULE, TRAIN_METRICS
 from automedsam.runtime.script import progress_bar
 from automedsam.runtime.tensors import save_tensors
 from automedsam.training.progress import add_progress, shown_cases, shown_epochs
@@ -32,7 +32,7 @@ def fit(
     Args:
       trainer: the trainer; its state is restored if the folder holds one.
       train_cases: cases to train on.
-      val_cases: cases to validate on.
+      val_cases: cases to validate on; all training cases, if they are held out in turn.
       folder: where results and the state are kept.
       header: header of the checkpoints.
       epochs: total number of epochs.
@@ -57,12 +57,30 @@ def fit(
         _show(bar, trainer.history[-1])
 
 
+def keep_best(
+    trainer: Trainer, val_cases: list[Case], folder: TrainingFolder, header: Mapping[str, Any]
+) -> None:
+    """Calibrate the best epoch, and make it the output of the stage.
+
+    Args:
+      trainer: the trainer, after its last epoch.
+      val_cases: as for `fit`.
+      folder: the results so far; they are moved, and the folder is deleted.
+      header: header of the model.
+    """
+    trainer.finish(val_cases)
+    report(trainer)
+    save_tensors(folder.results / PROMPT_MODULE.name, trainer.best, header)
+    folder.finish(PROMPT_MODULE.parent)
+    logger.info("%s", trainer.describe_best())
+
+
 def report(trainer: Trainer) -> None:
     """Write the history and the metrics so far, for `dvc exp show` and the plots."""
     best = trainer.best_row
     write_table(HISTORY, trainer.history)
     summary = {"best_epoch": best["epoch"], "best_val_box_iou": best["val_box_iou"]}
-    write_metrics(TRAIN_METRICS, {**trainer.history[-1], **summary})
+    write_metrics(TRAIN_METRICS, {**trainer.history[-1], **summary, **trainer.figures()})
 
 
 def _show(bar: "tqdm[int]", row: dict[str, float]) -> None:

@@ -80,8 +80,10 @@ class LocatingRecipe(Recipe):
         """`steps_per_epoch` batches, in which all cases occur equally often."""
         if epoch == 1 and "embedding" in self.average.locators:
             self._fit_reduction(train_cases)
+        # At least 1: the cases of a cross-validation may lack a class.
         max_parts = [
-            max(len(case.boxes[cls.value]) for case in train_cases) for cls in self.context.classes
+            max(1, *(len(case.boxes[cls.value]) for case in train_cases))
+            for cls in self.context.classes
         ]
         self.average.max_parts.copy_(torch.tensor(max_parts))
         rng = np.random.default_rng([self.context.seed, epoch])
@@ -109,11 +111,9 @@ class LocatingRecipe(Recipe):
         return masks, [_map_box_iou(to_mask(mask), boxes_xyxy) for mask, boxes_xyxy in pairs]
 
     @torch.inference_mode()
-    def calibrate(self, val_cases: list[Case]) -> None:
-        """Choose the presence of each class below which its mask is left empty."""
+    def score_presence(self, val_cases: list[Case]) -> list[list[PresenceScore]]:
+        """The presence of each class in at most `MAX_CALIBRATION_CASES` of the cases."""
         classes, model = self.context.classes, self.context.model
-        if all(case.boxes[cls.value] for case in val_cases for cls in classes):
-            return  # every image shows every class: no mask is to be left empty
         scores: list[list[PresenceScore]] = [[] for _ in classes]
         order = np.random.default_rng(self.context.seed).permutation(len(val_cases))
         for case in [val_cases[i] for i in sorted(order[:MAX_CALIBRATION_CASES])]:
@@ -127,6 +127,10 @@ class LocatingRecipe(Recipe):
                 given = case.boxes[cls.value]
                 overlap = box_iou(tuple(box), enclosing_box(given))
                 class_scores.append(PresenceScore(presence, overlap, bool(given)))
+        return scores
+
+    def calibrate(self, scores: list[list[PresenceScore]]) -> None:
+        """Choose the presence of each class below which its mask is left empty."""
         thresholds = [choose_presence_threshold(class_scores) for class_scores in scores]
         self.average.presence_threshold.copy_(torch.tensor(thresholds))
 

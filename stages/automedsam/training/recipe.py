@@ -9,6 +9,7 @@ from torch import Tensor
 
 from automedsam.cases.case import Case
 from automedsam.training.context import TrainingContext
+from automedsam.training.presence import PresenceScore
 
 LossTerms = dict[str, Tensor]  # `loss`, which is minimized, and its parts; each a scalar
 
@@ -36,8 +37,12 @@ class Recipe(ABC):
         The overlap of an absent class is 1 if its mask is empty, and 0 otherwise.
         """
 
-    def calibrate(self, val_cases: list[Case]) -> None:
-        """Set what only validation boxes of the best model can determine; nothing by default."""
+    def score_presence(self, val_cases: list[Case]) -> list[list[PresenceScore]]:
+        """The presence of each class in some of the cases; nothing by default."""
+        return []
+
+    def calibrate(self, scores: list[list[PresenceScore]]) -> None:
+        """Set what only the scores of validation cases can determine; nothing by default."""
 
     def state_dict(self) -> dict[str, Any]:
         """State beyond the prompter, the optimizer and the schedule; none by default."""

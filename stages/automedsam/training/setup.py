@@ -1,10 +1,13 @@
 """A trainer from the parameters of the train stage."""
 
 import json
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from automedsam.backbone.weights import Weights
 from automedsam.cases.augmentation import embedded_view_count
+from automedsam.cases.case import Case
 from automedsam.cases.classes import Classes
 from automedsam.model.trained import ModelHeader
 from automedsam.runtime.compute import Compute
@@ -14,6 +17,7 @@ from automedsam.runtime.parameters.stages import TrainParams
 from automedsam.runtime.paths import LABEL_REPORT
 from automedsam.supervision.box_losses import AutoMedSAMLoss
 from automedsam.training.context import TrainingContext
+from automedsam.training.cross_validation import CrossValidation
 from automedsam.training.direct import DirectRecipe
 from automedsam.training.inputs import CaseInputs
 from automedsam.training.locating import LocatingRecipe
@@ -22,9 +26,14 @@ from automedsam.training.trainer import Trainer
 
 
 def create_trainer(
-    params: TrainParams, inputs: CaseInputs, classes: Classes, pseudo_labels: Path, compute: Compute
+    params: TrainParams,
+    inputs: CaseInputs,
+    classes: Classes,
+    pseudo_labels: Path,
+    compute: Compute,
+    folds: Sequence[Sequence[Case]] = (),
 ) -> Trainer:
-    """Create the trainer that `prompting` selects.
+    """Create the trainer that `prompting` selects; with folds, it cross-validates.
 
     Raises:
       InputError: a class has no pseudo-label, but `prompting: locate` requires some.
@@ -41,6 +50,8 @@ def create_trainer(
         batch_size=params.batch_size,
         seed=params.seed,
     )
+    if folds:
+        return CrossValidation(context, partial(create_recipe, params), folds)
     return Trainer(context, create_recipe(params, context))
 
 

@@ -1,6 +1,7 @@
 """The training loop of the prompter, one epoch at a time, with validation on boxes."""
 
 import math
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,31 @@ from automedsam.runtime.errors import InputError
 from automedsam.supervision.box_losses import boxes_tensor
 from automedsam.training.context import TrainingContext
 from automedsam.training.recipe import Recipe
+
+
+@dataclass
+class Validation:
+    """Box losses and overlaps of validation cases, each class of a case by itself."""
+
+    losses: list[float] = field(default_factory=list)
+    present: list[float] = field(default_factory=list)  # overlaps of objects with a box
+    absent: list[float] = field(default_factory=list)  # of those without: 1 if the mask is empty
+
+    def add(self, other: "Validation") -> None:
+        """Add the values of further cases."""
+        self.losses += other.losses
+        self.present += other.present
+        self.absent += other.absent
+
+    def scores(self) -> dict[str, float]:
+        """The means, as columns of the history."""
+        scores = {
+            "val_loss": float(np.mean(self.losses)),
+            "val_box_iou": float(np.mean(self.present)),
+        }
+        if self.absent:
+            scores["val_left_empty"] = float(np.mean(self.absent))
+        return scores
 
 
 class Trainer:
@@ -45,24 +71,42 @@ class Trainer:
         """
         epoch = len(self.history) + 1
         learning_rate = float(self.recipe.schedule.get_last_lr()[0])
-        losses = self._train_epoch(train_cases, epoch)
-        validation = self._validate(val_cases)
+        losses = self.train_epoch(train_cases, epoch)
+        validation = self.validate(val_cases).scores()
         row = {"epoch": epoch, **losses, **validation, "learning_rate": learning_rate}
         self.history.append(row)
         if self.best_row is self.history[-1]:
-            self._keep_as_best()
+            self.keep_as_best()
 
     def finish(self, val_cases: list[Case]) -> None:
-        """Restore the best epoch, and calibrate it on the validation boxes."""
-        self.context.model.prompter.load_state_dict(self.best)
-        self.recipe.calibrate(val_cases)
-        self._keep_as_best()
+        """Restore the best epoch, and calibrate it on the validation boxes.
+
+        If every case shows every class, no mask is to be left empty, and nothing is calibrated.
+        """
+        self.restore_best()
+        classes = self.context.classes
+        if not all(case.boxes[cls.value] for case in val_cases for cls in classes):
+            self.calibrate(val_cases)
+        self.keep_as_best()
+
+    def calibrate(self, val_cases: list[Case]) -> None:
+        """Set what only validation boxes of the best model can determine."""
+        self.recipe.calibrate(self.recipe.score_presence(val_cases))
 
     @torch.inference_mode()
     def segment(self, cases: list[Case]) -> list[Tensor]:
         """Mask logits (1, K, H, W) of each case, in its image's own size."""
         batches = self.context.batches(cases)
         return [logits for batch in batches for logits in self.context.predict(batch)[0]]
+
+    def figures(self) -> dict[str, float]:
+        """Figures of the report beside the history; none by default."""
+        return {}
+
+    def describe_best(self) -> str:
+        """The best epoch in words."""
+        best = self.best_row
+        return f"best epoch {best['epoch']}: validation box IoU {best['val_box_iou']:.3f}"
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that another process needs to continue with the same result."""
@@ -85,13 +129,35 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
         self.history, self.best = state["history"], state["best"]
 
-    def _train_epoch(self, train_cases: list[Case], epoch: int) -> dict[str, float]:
-        """The mean of each loss term over the steps."""
+    def train_epoch(self, train_cases: list[Case], epoch: int) -> dict[str, float]:
+        """Take the steps of one epoch; return the mean of each loss term."""
         steps = []
         for batch, terms in self.recipe.losses(train_cases, epoch):
             self._optimizer_step(terms["loss"], batch, epoch)
             steps.append({name: term.item() for name, term in terms.items()})
         return {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
+
+    @torch.inference_mode()
+    def validate(self, cases: list[Case]) -> Validation:
+        """Box losses and overlaps of the cases; in batches, because volumes are long."""
+        validation = Validation()
+        for batch in self.context.batches(cases):
+            masks, overlaps = self.recipe.validate_batch(batch)
+            pairs = self.context.per_class(masks, batch)
+            for (mask, boxes_xyxy), overlap in zip(pairs, overlaps, strict=True):
+                loss = self.context.criterion(mask, boxes_tensor(boxes_xyxy, mask.device))
+                validation.losses.append(loss.total.item())
+                (validation.present if boxes_xyxy else validation.absent).append(overlap)
+        return validation
+
+    def keep_as_best(self) -> None:
+        """Keep a copy of the present state of the prompter."""
+        state = self.context.model.prompter.state_dict()
+        self.best = {key: value.detach().cpu().clone() for key, value in state.items()}
+
+    def restore_best(self) -> None:
+        """Set the prompter to the state that was kept."""
+        self.context.model.prompter.load_state_dict(self.best)
 
     def _optimizer_step(self, loss: Tensor, batch: list[Case], epoch: int) -> None:
         if not math.isfinite(loss.item()):
@@ -109,28 +175,6 @@ class Trainer:
             nn.utils.clip_grad_norm_(parameters, self.recipe.max_gradient_norm)
         self.scaler.step(optimizer)
         self.scaler.update()
-
-    @torch.inference_mode()
-    def _validate(self, cases: list[Case]) -> dict[str, float]:
-        """Mean box loss and mean overlaps; in batches, because volumes are long."""
-        losses: list[float] = []
-        present: list[float] = []
-        absent: list[float] = []
-        for batch in self.context.batches(cases):
-            masks, overlaps = self.recipe.validate_batch(batch)
-            pairs = self.context.per_class(masks, batch)
-            for (mask, boxes_xyxy), overlap in zip(pairs, overlaps, strict=True):
-                loss = self.context.criterion(mask, boxes_tensor(boxes_xyxy, mask.device))
-                losses.append(loss.total.item())
-                (present if boxes_xyxy else absent).append(overlap)
-        scores = {"val_loss": float(np.mean(losses)), "val_box_iou": float(np.mean(present))}
-        if absent:
-            scores["val_left_empty"] = float(np.mean(absent))
-        return scores
-
-    def _keep_as_best(self) -> None:
-        state = self.context.model.prompter.state_dict()
-        self.best = {key: value.detach().cpu().clone() for key, value in state.items()}
 
 
 def _rank(row: dict[str, float]) -> tuple[bool, float, float]:

@@ -58,3 +58,16 @@ def test_mask_ids_are_read(load):
 
 def test_a_class_id_may_be_the_zero_of_yolo(load):
     assert load("dataset: folder\nannotations: a.txt\nclass_ids: [0]\n").class_ids == [0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("auto", "auto"), ("0", 0), ("0.25", 0.25), ("'1e-05'", 1e-5)]
+)
+def test_shares_may_be_auto_or_0(load, text, expected):
+    config = load(f"val_fraction: {text}\ntest_fraction: {text}\n")
+    assert (config.val_fraction, config.test_fraction) == (expected, expected)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("auto", "auto"), ("null", None), ("7", 7)])
+def test_train_cases_may_be_auto_all_or_a_number(load, text, expected):
+    assert load(f"train_cases: {text}\n").train_cases == expected

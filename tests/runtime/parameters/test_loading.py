@@ -64,7 +64,12 @@ def test_all_faults_are_reported_in_one_error(rejection):
         ("epochs: true", "epochs: must not be true or false, found True"),
         ("augmentations: flip", "augmentations: must be a list, found 'flip'"),
         ("group_by: 3", "group_by: must be a text, found 3"),
-        ("val_fraction: 1", "val_fraction: must be less than 1, found 1"),
+        ("size_upper: 2", "size_upper: must be less than or equal to 1, found 2"),
+        ("val_fraction: 1", "val_fraction: must be auto or a number from 0 to below 1, found 1"),
+        (
+            "train_cases: 0",
+            "train_cases: must be auto, null or a whole number of at least 1, found 0",
+        ),
     ],
 )
 def test_messages_name_file_key_requirement_and_value(rejection, line, expected):

@@ -29,6 +29,15 @@ def test_fractions_must_leave_training_images(rejection):
     assert message.endswith(", found 0.5 and 0.5")
 
 
+def test_auto_counts_as_its_largest_share(load, rejection):
+    message = rejection("val_fraction: 0.7\n")
+    assert message.endswith(", found 0.7 and auto (auto is at most 0.2 and 0.3)")
+    assert rejection("test_fraction: 0.8\n").endswith(
+        "found auto and 0.8 (auto is at most 0.2 and 0.3)"
+    )
+    assert load("val_fraction: 0.65\n").val_fraction == 0.65
+
+
 @pytest.mark.parametrize(
     ("low", "high", "values"),
     [("-100", "null", "-100.0 and None"), ("null", "40", "None and 40.0")],

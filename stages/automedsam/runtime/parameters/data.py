@@ -19,6 +19,7 @@ from automedsam.runtime.parameters.base import Params
 
 ClassId = StrictInt | StrictStr
 MaskId = Annotated[StrictInt, Field(gt=0)]
+Share = Literal["auto"] | Annotated[float, Field(ge=0, lt=1)]
 
 
 class DatasetParams(Params):
@@ -143,33 +144,32 @@ class DataParams(DatasetParams):
             "Requires `dataset: folder`."
         ),
     )
-    val_fraction: float = Field(
-        0.2,
-        gt=0,
-        lt=1,
+    val_fraction: Share = Field(
+        "auto",
         description=(
             "Share of the images and volumes used for validation, whose boxes select the best "
-            "epoch. Ignored where the data set defines its own validation split. "
+            "epoch. 0 selects it by cross-validation over the training boxes. `auto` is 0 if "
+            "boxes are drawn on fewer than 30 images or slices, or on fewer than three groups, "
+            "and 0.2 otherwise. Ignored where the data set defines its own validation split. "
             "`val_fraction + test_fraction` must be below 1."
         ),
     )
-    test_fraction: float = Field(
-        0.3,
-        gt=0,
-        lt=1,
+    test_fraction: Share = Field(
+        "auto",
         description=(
-            "Share of the images and volumes used for testing. Ignored where the data set "
-            "defines its own test split, and where images with a mask but no drawn box form "
-            "the test split."
+            "Share of the images and volumes used for testing. 0 tests on none. `auto` is 0 "
+            "where `val_fraction: auto` is 0 and no image with a drawn box has a mask, and 0.3 "
+            "otherwise. Ignored where the data set defines its own test split, and where images "
+            "with a mask but no drawn box form the test split."
         ),
     )
-    train_cases: int | None = Field(
-        10,
-        ge=1,
+    train_cases: Literal["auto"] | Annotated[int, Field(ge=1)] | None = Field(
+        "auto",
         description=(
             "Number of boxed images or slices to train on, chosen from the training split by "
             "`seed`. Images without the object are added in their natural proportion. `null` "
-            "uses the whole training split."
+            "uses the whole training split. `auto` is `null` if boxes are drawn "
+            "(`annotations`), and 10 otherwise."
         ),
     )
 
@@ -186,6 +186,19 @@ class DataParams(DatasetParams):
             raise ValueError(
                 f"must be null or a non-empty list of {kind}, or of such lists"
             ) from None
+
+    @field_validator("val_fraction", "test_fraction", "train_cases", mode="wrap")
+    @classmethod
+    def _check_amount(
+        cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        """Report one error instead of one per type that the value may have."""
+        try:
+            return validate(value)
+        except ValidationError:
+            if info.field_name == "train_cases":
+                raise ValueError("must be auto, null or a whole number of at least 1") from None
+            raise ValueError("must be auto or a number from 0 to below 1") from None
 
     @field_validator("group_by")
     @classmethod

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from automedsam.runtime.options import (
     MAX_CLASSES,
+    TEST_FRACTION,
+    VAL_FRACTION,
     are_mask_values,
     class_name,
     flatten_ids,
@@ -24,16 +26,24 @@ def _range_conflicts(params: AllParams) -> Iterator[str]:
             "size_lower must be below size_upper, "
             f"found {params.size_lower} and {params.size_upper}"
         )
-    if params.val_fraction + params.test_fraction >= 1:
+    val_fraction, test_fraction = params.val_fraction, params.test_fraction
+    if _largest(val_fraction, VAL_FRACTION) + _largest(test_fraction, TEST_FRACTION) >= 1:
+        limits = f"auto is at most {VAL_FRACTION} and {TEST_FRACTION}"
+        is_auto = "auto" in (val_fraction, test_fraction)
         yield (
             "val_fraction + test_fraction must be below 1 to leave training images, "
-            f"found {params.val_fraction} and {params.test_fraction}"
+            f"found {val_fraction} and {test_fraction}{f' ({limits})' if is_auto else ''}"
         )
     low, high = params.window_low, params.window_high
     if (low is None) != (high is None):
         yield f"window_low and window_high must be set together, found {low} and {high}"
     if low is not None and high is not None and low >= high:
         yield f"window_low must be below window_high, found {low} and {high}"
+
+
+def _largest(share: str | float, automatic: float) -> float:
+    """The share, or the largest one that `auto` stands for."""
+    return automatic if isinstance(share, str) else share
 
 
 def _class_conflicts(params: AllParams) -> Iterator[str]:

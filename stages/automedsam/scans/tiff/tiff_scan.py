@@ -1,4 +1,4 @@
-"""TIFF files of all kinds as stacks of their pages."""
+"""TIFF files as scans, and masks written with their resolution."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +11,14 @@ from automedsam.runtime.errors import InputError
 from automedsam.runtime.files import atomic_file
 from automedsam.runtime.image_files import as_grey
 from automedsam.scans.pixels import (
-    check_finite,
     check_labels,
     drop_transparency,
+    fill_invalid,
     one_channel,
     turn_upright,
 )
-from automedsam.scans.tiff_pages import open_pages
+from automedsam.scans.tiff.channels import photometric
+from automedsam.scans.tiff.pages import open_pages
 
 SUFFIXES = (".tif", ".tiff")
 JPEG_COMPRESSIONS = (
@@ -27,7 +28,6 @@ JPEG_COMPRESSIONS = (
     COMPRESSION.JPEG_LOSSY,
 )
 GREY_OR_RGB = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.RGB)
-PHOTOMETRIC_TAG = 262
 ORIENTATION_TAG = 274
 X_RESOLUTION_TAG = 282
 Y_RESOLUTION_TAG = 283
@@ -40,7 +40,7 @@ IMAGEJ_KEYS = ("ImageJ", "images", "channels", "slices", "frames", "hyperstack",
 class TiffScan:
     """A TIFF as a stack of its pages, rotated as the orientation tag specifies.
 
-    The pages are slices, whether the file calls them channels, time points or anything else.
+    The pages are slices, whether the file calls them slices or time points.
 
     Args:
       path: The file.
@@ -73,7 +73,7 @@ class TiffScan:
         Raises:
           InputError: If pages cannot be read or differ in size or kind, or values are not finite.
         """
-        return check_finite(self.path, self._stack(_read_values))
+        return fill_invalid(self.path, self._stack(_read_values))
 
     def read_labels(self) -> np.ndarray:
         """Mask values as they are stored, (pages, H, W); those of a palette are its indices.
@@ -117,18 +117,18 @@ class TiffScan:
 def _read_values(path: Path, page: TiffPage) -> np.ndarray:
     """Grey (H, W) or colour (H, W, 3) values of one page."""
     values = _read_upright(page)
-    photometric = _photometric(page)
-    if photometric == PHOTOMETRIC.PALETTE:
+    kind = photometric(page)
+    if kind == PHOTOMETRIC.PALETTE:
         if page.colormap is None:
             raise ValueError("the palette is missing")
         values = np.take((page.colormap.T >> 8).astype(np.uint8), values[..., 0], axis=0)
-    elif photometric == PHOTOMETRIC.SEPARATED:
+    elif kind == PHOTOMETRIC.SEPARATED:
         values = _cmyk_to_rgb(values)
     # Decoders of JPEG return RGB, whatever colour space the tag specifies.
-    elif photometric not in GREY_OR_RGB and page.compression not in JPEG_COMPRESSIONS:
-        name = getattr(photometric, "name", photometric)
+    elif kind not in GREY_OR_RGB and page.compression not in JPEG_COMPRESSIONS:
+        name = getattr(kind, "name", kind)
         raise InputError(f"{path}: an image must be grey, palette, RGB or CMYK, found {name}")
-    elif photometric == PHOTOMETRIC.MINISWHITE and values.dtype.kind in "bu":
+    elif kind == PHOTOMETRIC.MINISWHITE and values.dtype.kind in "bu":
         values = values ^ values.dtype.type(2**page.bitspersample - 1)
     return drop_transparency(as_grey(values))
 
@@ -141,7 +141,7 @@ def _read_stored(path: Path, page: TiffPage) -> np.ndarray:
             "compression"
         )
     values = _read_upright(page)
-    if _photometric(page) != PHOTOMETRIC.SEPARATED:
+    if photometric(page) != PHOTOMETRIC.SEPARATED:
         values = drop_transparency(values)
     return one_channel(path, values)
 
@@ -158,11 +158,6 @@ def _cmyk_to_rgb(cmyk: np.ndarray) -> np.ndarray:
     max_ink = np.iinfo(cmyk.dtype).max
     paper = max_ink - cmyk[..., :4].astype(np.float64)
     return np.rint(paper[..., :3] * paper[..., 3:] / max_ink).astype(cmyk.dtype)
-
-
-def _photometric(page: TiffPage) -> int:
-    # Without the tag, tifffile would assume that 0 is white.
-    return page.photometric if PHOTOMETRIC_TAG in page.tags else PHOTOMETRIC.MINISBLACK
 
 
 def _orientation(page: TiffPage) -> int:

@@ -1,14 +1,16 @@
 """DICOM series: which files form one, and how their slices stack up in space."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from automedsam.runtime.errors import InputError
-from automedsam.scans.dicom_headers import DicomHeader, Numbers, read_header
+from automedsam.runtime.errors import InputError, count_phrase, name_some
+from automedsam.scans.dicom.content import has_dicom_suffix, is_dicom_file
+from automedsam.scans.dicom.headers import DicomHeader, NoImageError, Numbers, read_header
+from automedsam.scans.notices import warn_once
 
-SUFFIXES = (".dcm",)
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 HEADER_TOLERANCE = 1e-4  # values of one series differ in their last digits
 RIGHT_ANGLE_TOLERANCE = 1e-3
@@ -16,14 +18,16 @@ SAME_PLACE_MM = 1e-3
 # Steps from slice to slice may differ by the larger of these two: positions are often rounded.
 STEP_TOLERANCE_SHARE = 0.01
 STEP_TOLERANCE_MM = 0.01
+POSITION_UNIT_MM = 0.1  # to which some scanners round positions
+MAX_ROUNDED_STEP_RATIO = 1.5  # between two steps that are equal before rounding
 
 
 def find_series(paths: list[Path]) -> list[Path]:
     """The scans that DICOM files form, sorted: folders with a series, and single files.
 
-    A file without a position in the patient is a scan of its own. Errors are left to the code that
-    opens the scans: unreadable files, folders with several series and a missing pydicom are not
-    reported here.
+    A file without a position in the patient is a scan of its own. Files without an image, such as
+    reports, are left out with a warning. Errors are left to the code that opens the scans:
+    unreadable files, folders with several series and a missing pydicom are not reported here.
     """
     files_by_folder = defaultdict(list)
     for path in sorted(paths):
@@ -33,20 +37,31 @@ def find_series(paths: list[Path]) -> list[Path]:
     )
 
 
-def series_files(folder: Path) -> list[Path]:
-    """The DICOM files of a folder, sorted, without hidden ones.
+def read_series(folder: Path) -> list[DicomHeader]:
+    """Headers of the images of a folder, sorted by file name, without hidden files.
+
+    Files without an image, and localizers and screenshots beside a series, are left out with a
+    warning.
 
     Raises:
-      InputError: If there is none.
+      InputError: If there is no image, or if a file cannot be read.
     """
-    files = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
-    ]
-    if not files:
-        raise InputError(f"{folder}: the folder contains no .dcm file")
-    return files
+    headers: list[DicomHeader] = []
+    left_out: dict[Path, str] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not (has_dicom_suffix(path) or is_dicom_file(path)):
+            continue
+        try:
+            headers.append(read_header(path))
+        except NoImageError as error:
+            left_out[path] = error.kind
+    if _has_series(header for header in headers if not header.companion):
+        left_out |= {header.path: header.companion for header in headers if header.companion}
+    _report_left_out(folder, left_out)
+    headers = [header for header in headers if header.path not in left_out]
+    if not headers:
+        raise InputError(f"{folder}: the folder contains no DICOM image")
+    return headers
 
 
 def stack_series(path: Path, headers: list[DicomHeader]) -> tuple[list[DicomHeader], np.ndarray]:
@@ -92,17 +107,34 @@ def axial_affine(header: DicomHeader) -> np.ndarray:
 
 
 def _scans_in(folder: Path, files: list[Path]) -> list[Path]:
-    series_sizes: dict[str | Path, int] = defaultdict(int)
+    headers: list[DicomHeader] = []
+    without_image: dict[Path, str] = {}
     for file in files:
         try:
-            header = read_header(file)
+            headers.append(read_header(file))
+        except NoImageError as error:
+            without_image[file] = error.kind
         except InputError:
             continue
-        series_sizes[header.series if header.has_place else file] += 1
-    if max(series_sizes.values(), default=0) < 2:
-        return files
-    # Other files in the same folder are an error, which is reported when the scan is opened.
-    return [folder]
+    if _has_series(headers):
+        # Other files in the same folder are reported when the scan is opened.
+        return [folder]
+    _report_left_out(folder, without_image)
+    return [file for file in files if file not in without_image]
+
+
+def _has_series(headers: Iterable[DicomHeader]) -> bool:
+    """Whether several images with a position belong to one series."""
+    sizes = Counter(header.series for header in headers if header.has_place)
+    return max(sizes.values(), default=0) > 1
+
+
+def _report_left_out(folder: Path, left_out: Mapping[Path, str]) -> None:
+    """Log one line with the files, and with what each of them is."""
+    names = [f"{path.name} ({kind})" if kind else path.name for path, kind in left_out.items()]
+    if names:
+        count = count_phrase(len(names), "DICOM file")
+        warn_once(f"{folder}: left out {count} without an image to segment: {name_some(names)}")
 
 
 def _check_consistent(path: Path, headers: list[DicomHeader]) -> None:
@@ -148,7 +180,8 @@ def _slice_step(
         )
     step: np.ndarray = steps.mean(axis=0)
     tolerance = max(STEP_TOLERANCE_SHARE * float(np.linalg.norm(step)), STEP_TOLERANCE_MM)
-    if np.abs(steps - step).max() > tolerance:
+    is_even = np.abs(steps - step).max() <= tolerance
+    if not is_even and not _is_rounded_grid(positions, distances_mm):
         before, after = headers[widest].path.name, headers[widest + 1].path.name
         raise InputError(
             f"{path}: slices must be evenly spaced, found distances from "
@@ -156,6 +189,17 @@ def _slice_step(
             f"{before} and {after}; is a file missing?"
         )
     return step
+
+
+def _is_rounded_grid(positions: np.ndarray, distances_mm: np.ndarray) -> bool:
+    """Whether positions (n, 3) are evenly spaced positions that were rounded to 0.1 mm."""
+    units = positions / POSITION_UNIT_MM
+    if not np.allclose(units, np.rint(units), rtol=0, atol=HEADER_TOLERANCE):
+        return False
+    even = np.linspace(positions[0], positions[-1], len(positions))
+    is_near = np.abs(positions - even).max() <= POSITION_UNIT_MM + HEADER_TOLERANCE
+    # Without a missing slice, which would be a step of twice the length.
+    return bool(is_near and distances_mm.max() <= MAX_ROUNDED_STEP_RATIO * distances_mm.min())
 
 
 def _affine(

@@ -6,7 +6,7 @@ import pytest
 from nibabel.affines import apply_affine
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.dicom import DicomScan
+from automedsam.scans.dicom.dicom_scan import DicomScan
 from automedsam.scans.nifti import NiftiScan
 from combination import combination
 from dicom_files import (
@@ -296,13 +296,13 @@ def test_truncated_or_damaged_file_is_read_or_named_in_one_line(tmp_path):
 def test_unsupported_compression_is_reported_in_one_line(tmp_path):
     path = write_dicom(tmp_path / "a.dcm", np.zeros((4, 4), np.uint8))
     dataset = pydicom.dcmread(path)
-    dataset.file_meta.TransferSyntaxUID = pydicom.uid.HTJ2K
-    dataset.PixelData = pydicom.encaps.encapsulate([b"\xff\x4f\xff\x51"])
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.MPEG4HP41
+    dataset.PixelData = pydicom.encaps.encapsulate([bytes(4)])
     dataset["PixelData"].VR = "OB"
     dataset.save_as(path)
     scan = DicomScan(path, "auto")
     with pytest.raises(
-        InputError, match=r"a\.dcm: cannot read the DICOM image \(.*decompress"
+        InputError, match=r"a\.dcm: cannot read the DICOM image \(.* is not supported"
     ) as caught:
         scan.read_values()
     assert "\n" not in str(caught.value)
@@ -317,12 +317,85 @@ def test_lossless_compression_is_read(tmp_path):
     assert np.array_equal(DicomScan(path, "auto").read_values(), pixels[None])
 
 
-def test_values_that_are_not_finite_are_rejected(tmp_path):
+def test_values_that_are_not_finite_become_the_smallest_other_value(tmp_path, caplog):
     values = np.array([[0, 1], [np.nan, 2]], np.float32)
     tags = dict.fromkeys(["PixelData", "BitsStored", "HighBit", "PixelRepresentation"])
     path = write_dicom(tmp_path / "a.dcm", values, **tags, FloatPixelData=values.tobytes())
-    with pytest.raises(InputError, match=r"a\.dcm: pixel values must be finite"):
+    assert DicomScan(path, "auto").read_values().tolist() == [[[0, 1], [0, 2]]]
+    assert caplog.messages == [
+        f"{path}: 1 of 4 values are NaN or infinite; they are read as 0, the smallest other value"
+    ]
+
+
+@pytest.mark.parametrize("is_implicit", [True, False])
+def test_file_without_preamble_and_meta_information_is_read(tmp_path, is_implicit):
+    pixels = distinct_values(np.uint16, (ROWS, COLUMNS))
+    dataset = pydicom.dcmread(write_dicom(tmp_path / "a.dcm", pixels))
+    dataset.file_meta, dataset.preamble = pydicom.dataset.FileMetaDataset(), None
+    dataset.save_as(tmp_path / "IM0", implicit_vr=is_implicit, little_endian=True)
+    scan = DicomScan(tmp_path / "IM0", "auto")
+    assert np.array_equal(scan.read_values(), pixels[None])
+    assert scan.spacing_mm[1:] == pytest.approx((ROW_MM, COLUMN_MM))
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 9, 3), (3, 8, 9)], ids=["colour", "grey"])
+@pytest.mark.parametrize("slice_axis", ["auto", "coronal"])
+def test_frames_of_a_cine_are_slices(tmp_path, shape, slice_axis, caplog):
+    frames = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    tags = {"NumberOfFrames": 3, "PixelData": frames.tobytes(), "PixelSpacing": [2, 2]}
+    path = write_dicom(tmp_path / "a.dcm", frames[0], **NO_PLACE | tags)
+    scan = DicomScan(path, slice_axis)
+    assert (scan.shape, scan.is_volume, scan.slicing) == ((3, 8, 9), True, None)
+    assert scan.spacing_mm is None  # the distance between frames is a time
+    assert np.array_equal(scan.read_values(), frames)
+    assert caplog.messages == [f"{path}: the 3 frames of this file are read as slices"]
+
+    mask = frames.reshape(3, 8, 9, -1)[..., 0] > 100
+    scan.write(tmp_path / "mask.nii.gz", mask)
+    stored = np.asarray(nib.load(tmp_path / "mask.nii.gz").dataobj)
+    assert np.array_equal(stored, mask.transpose(2, 1, 0))
+
+
+def test_cine_with_other_pixels_than_frames_is_rejected(tmp_path):
+    pixels = np.zeros((8, 9), np.uint8)
+    path = write_dicom(tmp_path / "a.dcm", pixels, NumberOfFrames=3, **NO_PLACE)
+    with pytest.raises(InputError, match=r"a\.dcm: cannot read the DICOM image"):
         DicomScan(path, "auto").read_values()
+
+
+@pytest.mark.parametrize(
+    ("stored", "tags", "expected"),
+    [
+        # Outside of the field of view of a CT.
+        ([-2000, -1000, 40], {"PixelPaddingValue": -2000}, [-1000, -1000, 40]),
+        ([-2000, -1000, 40], {}, [-2000, -1000, 40]),
+        (
+            [-2000, -1000, 40],
+            {"PixelPaddingValue": -2000, "RescaleIntercept": -24, "RescaleSlope": 1},
+            [-1024, -1024, 16],
+        ),
+        (
+            [-2000, -1990, -1000, 40],
+            {"PixelPaddingValue": -2000, "PixelPaddingRangeLimit": -1980},
+            [-1000, -1000, -1000, 40],
+        ),
+        # Above all values, and darkest in the display.
+        ([5, 7, 3000], {"PixelPaddingValue": 3000}, [5, 7, 5]),
+        (
+            [-30000, 100, 200],
+            {"PixelPaddingValue": -30000, "PhotometricInterpretation": "MONOCHROME1"},
+            [-201, -101, -201],
+        ),
+        # In the middle of the values, where it does not decide the grey scale.
+        ([-100, 0, 50], {"PixelPaddingValue": 0}, [-100, 0, 50]),
+        ([7, 7, 7], {"PixelPaddingValue": 7}, [7, 7, 7]),
+    ],
+)
+def test_padding_at_an_end_of_the_values_becomes_the_smallest_other(
+    tmp_path, stored, tags, expected
+):
+    path = write_dicom(tmp_path / "a.dcm", np.array([stored], np.int16), **tags)
+    assert DicomScan(path, "auto").read_values().tolist() == [[expected]]
 
 
 def test_dicom_is_rejected_as_mask(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.tiff import TiffScan
+from automedsam.scans.tiff.tiff_scan import TiffScan
 from combination import combination
 from pictures import DEEP, GREY, RAMP
 from tiff_files import write_tiff
@@ -67,7 +67,8 @@ def test_page_of_absurd_size_is_rejected(tmp_path, tag):
     with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
         file.pages.first.tags[tag].overwrite(2**31)
     with pytest.raises(
-        InputError, match=r"a\.tif: cannot read the image \(a page of \d+ x \d+ pixels\)"
+        InputError,
+        match=r"a\.tif: cannot read the image \(a page of \d+ x \d+ pixels exceeds the limit of",
     ):
         TiffScan(tmp_path / "a.tif")
 
@@ -147,3 +148,53 @@ def test_unsupported_pages_are_rejected(tmp_path, pixels, options, reason):
     tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
     with pytest.raises(InputError, match=rf"a\.tif: cannot read the image \({reason}\)"):
         TiffScan(tmp_path / "a.tif")
+
+
+def write_levels(path, *sizes, flags=None):
+    """Write one grey page per size, with its number as value, and with NewSubfileType flags."""
+    with tifffile.TiffWriter(path) as file:
+        for number, size in enumerate(sizes):
+            flag = 0 if flags is None else flags[number]
+            page = np.full(size, number + 1, bool if flag == 4 else np.uint8)
+            photometric = "mask" if flag == 4 else "minisblack"
+            file.write(page, photometric=photometric, metadata=None, subfiletype=flag)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "flags", "full"),
+    [
+        # Pyramids, a slide with thumbnail, label and overview, a photograph after its thumbnail.
+        ([(40, 61), (20, 30), (10, 15)], [0, 1, 1], 1),
+        ([(40, 61), (20, 30), (10, 15)], None, 1),
+        ([(400, 600), (40, 60), (200, 300), (50, 50), (30, 90)], [0, 0, 0, 1, 9], 1),
+        ([(20, 30), (40, 60)], [1, 0], 2),
+        ([(40, 60), (40, 60)], [0, 4], 1),
+    ],
+)
+def test_full_page_of_an_image_with_copies_is_read(tmp_path, sizes, flags, full, caplog):
+    write_levels(tmp_path / "a.tif", *sizes, flags=flags)
+    scan = TiffScan(tmp_path / "a.tif")
+    assert (scan.shape, scan.is_volume) == ((1, *sizes[full - 1]), False)
+    assert (scan.read_values() == full).all()
+    pages = "1 page" if len(sizes) == 2 else f"{len(sizes) - 1} pages"
+    assert caplog.messages == [
+        f"{tmp_path / 'a.tif'}: left out {pages}: reduced copies or transparency masks of the image"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "flags"), [([(4, 6), (4, 6)], None), ([(4, 6), (4, 6)], [1, 1]), ([(4, 6)], [1])]
+)
+def test_pages_that_are_no_copies_are_slices(tmp_path, sizes, flags, caplog):
+    write_levels(tmp_path / "a.tif", *sizes, flags=flags)
+    assert TiffScan(tmp_path / "a.tif").shape == (len(sizes), 4, 6)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    "sizes", [[(40, 60), (40, 30)], [(40, 60), (30, 30)], [(20, 30), (40, 60)]]
+)
+def test_pages_of_other_sizes_are_rejected(tmp_path, sizes):
+    write_levels(tmp_path / "a.tif", *sizes)
+    with pytest.raises(InputError, match=r"a\.tif: pages must have one size and kind"):
+        TiffScan(tmp_path / "a.tif").read_values()

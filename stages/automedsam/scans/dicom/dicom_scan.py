@@ -1,7 +1,6 @@
 """DICOM series and single DICOM files as stacks of slices. Requires pydicom."""
 
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -9,41 +8,47 @@ import numpy as np
 from automedsam.cases.boxes import Spacing
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.options import SliceAxis
-from automedsam.scans.dicom_headers import DicomHeader, dicom_errors, import_pydicom, read_header
-from automedsam.scans.dicom_series import SAME_PLACE_MM, axial_affine, series_files, stack_series
+from automedsam.scans.dicom.headers import read_header
+from automedsam.scans.dicom.pixels import darken_padding, read_pixels
+from automedsam.scans.dicom.series import SAME_PLACE_MM, axial_affine, read_series, stack_series
 from automedsam.scans.nifti import PROBABILITY_STEP, write_mask
-from automedsam.scans.pixels import check_finite
+from automedsam.scans.notices import warn_once
+from automedsam.scans.pixels import fill_invalid
 from automedsam.scans.slicing import Slicing
 
 
 class DicomScan:
     """A folder whose DICOM files form one series, or a single DICOM file.
 
-    Only a single file may lack a position in the patient; `slicing` is then None.
+    Only a single file may lack a position in the patient; `slicing` is then None. The frames of a
+    cine, which has no position, are slices.
 
     Args:
       path: The folder or the file.
       slice_axis: The axis along which the series is cut into slices.
 
     Raises:
-      InputError: If pydicom is not installed, a file cannot be read or contains several frames, or
-        the slices do not form an evenly spaced stack.
+      InputError: If pydicom is not installed, a file cannot be read or contains several frames with
+        positions, or the slices do not form an evenly spaced stack.
     """
 
     def __init__(self, path: Path, slice_axis: SliceAxis) -> None:
         self.path = path
-        files = series_files(path) if path.is_dir() else [path]
-        self._headers = [read_header(file) for file in files]
+        self._headers = read_series(path) if path.is_dir() else [read_header(path)]
         first = self._headers[0]
         is_in_space = len(self._headers) > 1 or first.has_place
         if is_in_space:
             self._headers, self._affine = stack_series(path, self._headers)
         else:
             self._affine = axial_affine(first)
+        self._is_cine = first.frames > 1
+        if self._is_cine:
+            warn_once(f"{path}: the {first.frames} frames of this file are read as slices")
         rows, columns = first.size
-        self._array_shape = columns, rows, len(self._headers)
+        self._array_shape = columns, rows, len(self._headers) * first.frames
         try:
-            self._cut = Slicing(self._array_shape, self._affine, slice_axis)
+            plane = "axial" if self._is_cine else slice_axis
+            self._cut = Slicing(self._array_shape, self._affine, plane)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         self.slicing = self._cut if is_in_space else None
@@ -52,24 +57,27 @@ class DicomScan:
 
     @property
     def spacing_mm(self) -> Spacing | None:
-        """Distance between slices, rows and columns in mm; None if unknown.
+        """Distance between slices, rows and columns in mm; None if unknown, and for a cine.
 
         The first value of a single file is its slice thickness.
         """
-        return self._cut.spacing_mm if self._headers[0].pixel_mm else None
+        is_known = self._headers[0].pixel_mm is not None and not self._is_cine
+        return self._cut.spacing_mm if is_known else None
 
     def read_values(self) -> np.ndarray:
         """Pixel values, rescaled as each file specifies; higher values are brighter.
 
         Returns:
-          (slices, height, width), float32, or (1, height, width, 3) for a colour image.
+          (slices, height, width), float32, or (frames, height, width, 3) for a colour image.
 
         Raises:
-          InputError: If pixels cannot be read or are not finite.
+          InputError: If pixels cannot be read, or if none is finite.
         """
-        slices = np.stack([_read_pixels(header) for header in self._headers])
+        files = [read_pixels(header) for header in self._headers]
+        slices = np.concatenate([values for values, _ in files])
+        darken_padding(slices, np.concatenate([is_padding for _, is_padding in files]))
         stack = self._cut.to_stack(np.swapaxes(slices, 0, 2))
-        return check_finite(self.path, np.ascontiguousarray(stack))
+        return fill_invalid(self.path, np.ascontiguousarray(stack))
 
     def read_labels(self) -> np.ndarray:
         """Reject DICOM as a mask format.
@@ -111,35 +119,3 @@ class DicomScan:
         if not np.allclose(header.get_qform(), self._affine, atol=SAME_PLACE_MM):
             header["qform_code"] = 0  # a qform cannot represent the shear of a tilted gantry
         return header
-
-
-def _read_pixels(header: DicomHeader) -> np.ndarray:
-    """Pixels of one file: (rows, columns), float32, or (rows, columns, 3), uint8 or uint16."""
-    pydicom = import_pydicom(header.path)
-    from pydicom.pixels import apply_color_lut, apply_modality_lut
-
-    with dicom_errors(header.path):
-        dataset = pydicom.dcmread(header.path)
-        pixels: np.ndarray = dataset.pixel_array
-        if dataset.PhotometricInterpretation == "PALETTE COLOR":
-            pixels = apply_color_lut(pixels, dataset)[..., :3]
-        expected_shape = (*header.size, 3) if header.is_colour else header.size
-        if pixels.shape != expected_shape:
-            raise InputError(
-                f"{header.path}: the header specifies pixels of shape {expected_shape}, "
-                f"found {pixels.shape}"
-            )
-        if header.is_colour:
-            return pixels
-        values = apply_modality_lut(pixels, dataset).astype(np.float32)
-        if dataset.PhotometricInterpretation == "MONOCHROME1":
-            limits = apply_modality_lut(np.array(_stored_range(dataset)), dataset)
-            values = limits.astype(np.float32).sum() - values
-        return values
-
-
-def _stored_range(dataset: Any) -> tuple[int, int]:
-    """Minimum and maximum that the stored pixel type can represent."""
-    count = 2 ** int(dataset.BitsStored)
-    low = -count // 2 if dataset.PixelRepresentation else 0
-    return low, low + count - 1

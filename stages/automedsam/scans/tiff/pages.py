@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 
-from tifffile import TiffFile, TiffFileError, TiffPage
+from tifffile import FILETYPE, TiffFile, TiffFileError, TiffPage
 
-from automedsam.runtime.errors import InputError
+from automedsam.runtime.errors import InputError, count_phrase
+from automedsam.scans.notices import warn_once
+from automedsam.scans.tiff.channels import check_channels
 
 # Exceptions that tifffile and imagecodecs raise on broken files.
 UNREADABLE = (
@@ -39,14 +41,19 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 def open_pages(path: Path) -> Iterator[list[TiffPage]]:
     """Yield the pages of a TIFF, and close the file afterwards.
 
+    Reduced copies of an image, and its transparency masks, are left out with a warning.
+
     Raises:
-      InputError: If the file is missing, truncated, damaged or of an unsupported kind, or if
-        reading it in the block fails; the message names the file.
+      InputError: If the file is missing, truncated, damaged or of an unsupported kind, if it has
+        channels that are no colours, or if reading it in the block fails; the message names the
+        file.
     """
     try:
         # tifffile would guess the pages of a ScanImage file instead of reading them.
         with TiffFile(path, is_scanimage=False) as file:
-            yield _read_pages(file)
+            pages = _leave_out_copies(path, _read_pages(file))
+            check_channels(path, file, pages[0])
+            yield pages
     except InputError:
         raise
     except FileNotFoundError:
@@ -79,6 +86,36 @@ def _read_pages(file: TiffFile) -> list[TiffPage]:
     return list(pages.values())
 
 
+def _leave_out_copies(path: Path, pages: list[TiffPage]) -> list[TiffPage]:
+    """The pages that are images of their own; the full page of a pyramid.
+
+    All pages are returned if each of them is declared as a copy.
+    """
+    copies = FILETYPE.REDUCEDIMAGE | FILETYPE.MASK
+    full = [page for page in pages if not page.subfiletype & copies] or pages
+    if _is_pyramid(full):
+        full = full[:1]
+    if len(full) < len(pages):
+        count = count_phrase(len(pages) - len(full), "page")
+        warn_once(f"{path}: left out {count}: reduced copies or transparency masks of the image")
+    return full
+
+
+def _is_pyramid(pages: list[TiffPage]) -> bool:
+    """Whether all further pages have the proportions of the first one, and are smaller."""
+    height, width = pages[0].imagelength, pages[0].imagewidth
+    return (
+        len(pages) > 1
+        and all(
+            page.imagelength < height
+            and page.imagewidth < width
+            # Sizes are rounded to whole pixels.
+            and abs(page.imagelength * width - page.imagewidth * height) <= max(height, width)
+            for page in pages[1:]
+        )
+    )
+
+
 def _count_images(first: TiffPage) -> int:
     """Number of images that ImageJ or MetaMorph specify; 1 for all other files.
 
@@ -100,8 +137,13 @@ def _check_page(page: TiffPage, file_size: int) -> None:
     if page.imagedepth != 1:
         raise ValueError(f"{page.imagedepth} slices in one page")
     counts = math.prod(page.shaped), math.prod(page.chunks)
-    if not 0 < min(counts) <= max(counts) <= MAX_PAGE_VALUES:
-        raise ValueError(f"a page of {page.imagelength} x {page.imagewidth} pixels")
+    size = f"a page of {page.imagelength} x {page.imagewidth} pixels"
+    if min(counts) < 1:
+        raise ValueError(size)
+    if max(counts) > MAX_PAGE_VALUES:
+        raise ValueError(
+            f"{size} exceeds the limit of {MAX_PAGE_VALUES:,} values; save a part or a smaller copy"
+        )
     if not len(page.dataoffsets) == len(page.databytecounts) == math.prod(page.chunked):
         raise ValueError("page data are missing")
     chunks = zip(page.dataoffsets, page.databytecounts, strict=True)

@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from automedsam.runtime.errors import InputError
-from automedsam.scans.tiff import TiffScan
+from automedsam.scans.tiff.tiff_scan import TiffScan
 from combination import combination
 from pictures import COLOURS, DEEP, GREY, RAMP, RED_GREEN_BLUE, TURNS
 from tiff_files import save_pages, write_tiff
@@ -199,10 +199,10 @@ def test_2_4_and_12_bits_are_read(tmp_path, bits, is_white_zero):
 
 
 @pytest.mark.parametrize("kind", [{"imagej": True}, {"ome": True}, {}], ids=str)
-@pytest.mark.parametrize("axes", ["ZYX", "ZCYX", "TZCYX"])
+@pytest.mark.parametrize("axes", ["ZYX", "TZYX"])
 def test_pages_of_imagej_and_ome_stacks_are_slices(tmp_path, axes, kind):
     stack = (np.arange(24 * RAMP.size) % 60_000).astype(np.uint16).reshape(-1, *RAMP.shape)
-    shape = {"ZYX": (24,), "ZCYX": (12, 2), "TZCYX": (4, 3, 2)}[axes]
+    shape = {"ZYX": (24,), "TZYX": (4, 6)}[axes]
     volume = stack.reshape(*shape, *RAMP.shape)
     tifffile.imwrite(
         tmp_path / "a.tif", volume, photometric="minisblack", metadata={"axes": axes}, **kind
@@ -296,14 +296,17 @@ def test_unsupported_colour_space_is_rejected(tmp_path, photometric, name):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_rejected(tmp_path, value):
-    pixels = RAMP.astype(np.float32)
+def test_values_that_are_not_finite_are_background(tmp_path, value, caplog):
+    pixels = RAMP.astype(np.float32) + 3
     pixels[1, 1] = value
     Image.fromarray(pixels).save(tmp_path / "a.tif")
-    with pytest.raises(InputError, match=r"a\.tif: pixel values must be finite"):
-        read_values(tmp_path / "a.tif")
-    with pytest.raises(InputError, match=r"a\.tif: mask values must be whole numbers"):
-        read_labels(tmp_path / "a.tif")
+    for read, background in ((read_values, 3), (read_labels, 0)):
+        expected = pixels.copy()
+        expected[1, 1] = background
+        np.testing.assert_array_equal(read(tmp_path / "a.tif"), expected[None])
+    assert [message.split("; ")[0] for message in caplog.messages] == [
+        f"{tmp_path / 'a.tif'}: 1 of 201 values are NaN or infinite"
+    ] * 2
 
 
 def test_labels_of_a_palette_are_its_indices(tmp_path):

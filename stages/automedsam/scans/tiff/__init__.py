@@ -1,0 +1,1 @@
+"""TIFF files of all kinds as stacks of their pages."""

@@ -1,0 +1,160 @@
+"""Training without validation cases: the epoch is chosen on training cases that are held out."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from automedsam.cases.boxes import mask_box_iou
+from automedsam.cases.case import Case
+from automedsam.cases.folds import describe_folds
+from automedsam.cases.masks import to_labels
+from automedsam.training.context import TrainingContext
+from automedsam.training.presence import PresenceScore
+from automedsam.training.recipe import Recipe
+from automedsam.training.trainer import Trainer, Validation
+
+
+class CrossValidation(Trainer):
+    """Trains the model on all cases, and one further model per fold without the cases of the fold.
+
+    All models start with the same weights and follow the same schedule. After each epoch, the model
+    of each fold is validated on the cases that it has not seen, and the results of all folds are
+    pooled. They choose the epoch whose weights of the model of all cases are kept. Validation cases
+    are therefore the training cases themselves: each is held out once.
+    """
+
+    def __init__(
+        self,
+        context: TrainingContext,
+        create_recipe: Callable[[TrainingContext], Recipe],
+        folds: Sequence[Sequence[Case]],
+    ) -> None:
+        """Create a trainer for all cases, and one per fold with a copy of the model.
+
+        Args:
+          context: the model, its inputs and common settings.
+          create_recipe: creates the recipe of each model.
+          folds: the training cases, divided into folds.
+        """
+        super().__init__(context, create_recipe(context))
+        contexts = [replace(context, model=copy.deepcopy(context.model)) for _ in folds]
+        self.trainers = [Trainer(of_fold, create_recipe(of_fold)) for of_fold in contexts]
+        self.folds = folds
+        self._fold_of = {case.name: number for number, fold in enumerate(folds) for case in fold}
+        self._measured: dict[str, float] = {}
+
+    def run_epoch(self, train_cases: list[Case], val_cases: list[Case]) -> None:
+        """Train the models of the folds for one epoch, too."""
+        for number, trainer in enumerate(self.trainers):
+            _, others = self._divide(train_cases, number)
+            trainer.train_epoch(others, epoch=len(self.history) + 1)
+        super().run_epoch(train_cases, val_cases)
+
+    def validate(self, cases: list[Case]) -> Validation:
+        """Validate the model of each fold on the cases of the fold."""
+        pooled = Validation()
+        for number, trainer in enumerate(self.trainers):
+            held_out, _ = self._divide(cases, number)
+            pooled.add(trainer.validate(held_out))
+        return pooled
+
+    def finish(self, val_cases: list[Case]) -> None:
+        """Restore the best epoch, calibrate it, and measure the final masks of held-out cases."""
+        super().finish(val_cases)
+        self._measured = self._measure(val_cases)
+
+    def calibrate(self, val_cases: list[Case]) -> None:
+        """Calibrate the model of all cases on all held-out cases.
+
+        The model of a fold is calibrated on the other folds, so that its own cases measure it.
+        """
+        of_folds = [
+            trainer.recipe.score_presence(self._divide(val_cases, number)[0])
+            for number, trainer in enumerate(self.trainers)
+        ]
+        self.recipe.calibrate(_pool(of_folds))
+        for number, trainer in enumerate(self.trainers):
+            trainer.recipe.calibrate(_pool(of_folds[:number] + of_folds[number + 1 :]))
+
+    def segment(self, cases: list[Case]) -> list[Tensor]:
+        """Mask logits (1, K, H, W) of each case, by the model that has not seen it."""
+        return [self.trainers[self._fold_of[case.name]].segment([case])[0] for case in cases]
+
+    def keep_as_best(self) -> None:
+        """Keep a copy of the present state of all models."""
+        for trainer in self.trainers:
+            trainer.keep_as_best()
+        super().keep_as_best()
+
+    def restore_best(self) -> None:
+        """Set all models to the states that were kept."""
+        for trainer in self.trainers:
+            trainer.restore_best()
+        super().restore_best()
+
+    def figures(self) -> dict[str, float]:
+        """The number of folds and, after `finish`, the scores of the final masks."""
+        return {"folds": len(self.folds), **self._measured}
+
+    def describe_best(self) -> str:
+        """The best epoch, and the scores of the final masks."""
+        best, figures = self.best_row, self.figures()
+        text = (
+            f"best epoch {best['epoch']} by cross-validation in {describe_folds(self.folds)}: "
+            f"box IoU {best['val_box_iou']:.3f} of the maps, {figures['cv_box_iou']:.3f} of the "
+            "final masks"
+        )
+        if "cv_left_empty" in figures:
+            text += f"; {figures['cv_left_empty']:.3f} of the absent objects left empty"
+        return text
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of all models."""
+        folds = [trainer.state_dict() for trainer in self.trainers]
+        return {**super().state_dict(), "folds": folds}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from the state that `state_dict` returned."""
+        super().load_state_dict(state)
+        for trainer, of_fold in zip(self.trainers, state["folds"], strict=True):
+            trainer.load_state_dict(of_fold)
+
+    def _divide(self, cases: Sequence[Case], number: int) -> tuple[list[Case], list[Case]]:
+        """The cases of a fold, and those of the others."""
+        held_out = [case for case in cases if self._fold_of[case.name] == number]
+        return held_out, [case for case in cases if self._fold_of[case.name] != number]
+
+    def _measure(self, cases: list[Case]) -> dict[str, float]:
+        """Overlap of the final masks with the boxes, as `evaluate` measures it on test cases.
+
+        Returns:
+          Means over the cases of a class, and then over the classes: `cv_box_iou` of present
+          objects, `cv_left_empty` of absent ones, and `cv_box_iou_of_NAME` of each of several.
+        """
+        classes = self.context.classes
+        labels = [to_labels(logits, classes) for logits in self.segment(cases)]
+        present: dict[str, list[float]] = {cls.name: [] for cls in classes}
+        absent: dict[str, list[float]] = {}
+        for case, mask in zip(cases, labels, strict=True):
+            for cls in classes:
+                boxes_xyxy = case.boxes[cls.value]
+                overlap = mask_box_iou(mask == cls.value, boxes_xyxy)  # 1 if both are empty
+                (present if boxes_xyxy else absent).setdefault(cls.name, []).append(overlap)
+        means = {name: float(np.mean(overlaps)) for name, overlaps in present.items()}
+        scores = {"cv_box_iou": float(np.mean(list(means.values())))}
+        if absent:
+            shares = [np.mean(overlaps) for overlaps in absent.values()]
+            scores["cv_left_empty"] = float(np.mean(shares))
+        if not classes.is_single:
+            scores |= {f"cv_box_iou_of_{name}": mean for name, mean in means.items()}
+        return scores
+
+
+def _pool(of_folds: Sequence[list[list[PresenceScore]]]) -> list[list[PresenceScore]]:
+    """The scores of each class in all given folds."""
+    return [list(chain.from_iterable(of_class)) for of_class in zip(*of_folds, strict=True)]
