@@ -27,7 +27,6 @@ from automedsam.runtime.script import argument_parser, parse, run
 logger = logging.getLogger("automedsam.embed")
 
 
-@names_leftovers
 def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument(
@@ -64,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(names_leftovers(main))

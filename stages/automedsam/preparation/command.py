@@ -27,7 +27,6 @@ from automedsam.preparation.survey_report import describe_survey
 from automedsam.preparation.unsplit import describe_missing_splits, warn_about_folds
 from automedsam.preparation.writing import write_cases
 from automedsam.runtime.files import atomic_folder
-from automedsam.runtime.parameters.leftovers import names_leftovers
 from automedsam.runtime.parameters.loading import add_set_option, load_params
 from automedsam.runtime.parameters.stages import PrepareParams
 from automedsam.runtime.paths import CLASSES, INDEX, PREPARATION, PREPARED
@@ -36,7 +35,6 @@ from automedsam.runtime.script import argument_parser, parse, progress_bar
 logger = logging.getLogger(__name__)
 
 
-@names_leftovers
 def main() -> bool:
     """Prepare or check the data; return whether anything was written."""
     arguments = _parse_arguments()

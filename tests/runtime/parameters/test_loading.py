@@ -77,6 +77,20 @@ def test_messages_name_file_key_requirement_and_value(rejection, line, expected)
 
 
 @pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("class_idz: 3", "class_idz: no such key (did you mean class_ids?)"),
+        ("epoch: 3", "epoch: no such key (did you mean epochs?)"),
+        ("Seed: 3", "Seed: no such key (did you mean seed?)"),
+        ("learning-rate: 3", "learning-rate: no such key (did you mean learning_rate?)"),
+        ("xyz: 3", "xyz: no such key"),
+    ],
+)
+def test_the_most_similar_key_is_suggested(rejection, line, expected):
+    assert rejection(line) == f"params.yaml: {expected}"
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("", "expected keys and values, found None"),

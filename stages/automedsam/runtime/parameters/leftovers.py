@@ -17,7 +17,7 @@ NAMED_KEYS = re.compile(r"(?:^|; )(\w+(?:, \w+)*): |\bcheck (\w+(?:, \w+)*(?: an
 
 
 def names_leftovers(main: Callable[[], T]) -> Callable[[], T]:
-    """Decorate the `main` of a script: its errors name the values of params.yaml they are about.
+    """Wrap the `main` of a script: its errors also name the values of params.yaml they are about.
 
     The values of `dvc exp run -S` stay in params.yaml. A later run on other data meets them there,
     without their being on its command line.
@@ -54,7 +54,7 @@ def describe_leftovers(message: str, given: Collection[str] = ()) -> str:
         return ""
     values = ", ".join(f"{key}: {_format(value)}" for key, value in changes.items())
     resets = " ".join(f"-S {key}={_format(_default(key))}" for key in changes)
-    return f" (params.yaml sets {values}, perhaps since an earlier run; to reset: {resets})"
+    return f" (params.yaml sets {values}, perhaps since an earlier run. To reset: {resets})"
 
 
 def _changed_values() -> dict[str, Any]:
