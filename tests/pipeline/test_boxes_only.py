@@ -15,6 +15,7 @@ from workspace import SMALL, Workspace, copy_project, stages_run
 
 pytestmark = pytest.mark.slow
 COUNT = 12
+SHARES = {"train_cases": "null", "val_fraction": 0.2, "test_fraction": 0.3}
 
 
 def write_csv(folder: Path, boxes: dict[str, Box]) -> str:
@@ -71,7 +72,7 @@ def test_boxes_alone_are_enough(
         dataset="folder",
         annotations=annotations,
         class_ids=class_ids,
-        **SMALL | {"train_cases": "null"},
+        **SMALL | SHARES,
     )
     assert not [*root.rglob("*mask*.png")]
     printed = workspace.dvc("repro")
@@ -108,7 +109,7 @@ def test_a_changed_box_runs_everything_again_but_embeds_nothing(tmp_path: Path, 
         root,
         dataset="folder",
         annotations=annotations,
-        **SMALL | {"epochs": 1, "train_cases": "null"},
+        **SMALL | SHARES | {"epochs": 1},
     )
     workspace.dvc("repro")
     x0, y0, x1, y1 = boxes["case_03.png"]

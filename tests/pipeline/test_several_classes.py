@@ -198,7 +198,8 @@ def write_coco(folder: Path) -> str:
 def test_boxes_of_named_classes_are_enough(trained: Workspace, tmp_path: Path, write) -> None:
     """Labels and training are those that masks give, except for the values of the classes."""
     workspace = make_project(tmp_path / "project", masks=False, class_ids="[ring, other]")
-    workspace.set_params(annotations=write(workspace.root / "data/raw"))
+    annotations = write(workspace.root / "data/raw")
+    workspace.set_params(annotations=annotations, val_fraction=0.2, test_fraction=0.3)
     workspace.stages(*STAGES[:-1])
     assert workspace.read("data/prepared/classes.csv") == b"class,value\nring,1\nother,2\n"
     for own, of_masks in ((1, 1), (2, 3)):

@@ -132,6 +132,5 @@ def test_images_of_several_groups_need_no_warning(raw_project, capsys):
 def test_fewer_than_two_boxes_are_rejected(raw_project, names, message):
     raw_project(annotations="boxes.csv")
     save_images(names)
-    (error,) = errors_of()
-    assert message in error
+    assert message in errors_of()[0]
     assert not PREPARED.exists()
