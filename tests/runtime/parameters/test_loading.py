@@ -1,13 +1,20 @@
 """Reading params.yaml for a stage, changes of single keys, and messages about invalid files."""
 
+import shlex
 from argparse import ArgumentTypeError
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides, to_hydra_overrides
 
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.parameters.config import AutoMedSAMConfig
-from automedsam.runtime.parameters.loading import load_config, load_params, parse_change
+from automedsam.runtime.parameters.loading import (
+    format_change,
+    load_config,
+    load_params,
+    parse_change,
+)
 from automedsam.runtime.parameters.stages import (
     EmbedParams,
     EvaluateParams,
@@ -214,3 +221,41 @@ def test_another_form_of_a_change_is_rejected(text):
     with pytest.raises(ArgumentTypeError) as caught:
         parse_change(text)
     assert str(caught.value) == f"expected KEY=VALUE, found {text}"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("../my_data", "data_dir=../my_data"),
+        ("C:/data", "data_dir=C:/data"),
+        ("../m\xfcller", "\"data_dir='../m\xfcller'\""),
+        ("../my data", "\"data_dir='../my data'\""),
+        ("../a#b&c=d,(e)", "\"data_dir='../a#b&c=d,(e)'\""),
+        ("../$a", "'data_dir='\"'\"'../$a'\"'\"''"),
+    ],
+)
+def test_a_change_is_quoted_for_dvc_and_for_the_shell(value, expected):
+    assert format_change("data_dir", value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "../a",
+        "../m\xfcller/\u65e5\u672c",
+        "a#b&c",
+        "o'b",
+        "a=b",
+        "a,b",
+        "(a) [b] {c}",
+        "$a!",
+        'a"b',
+    ],
+)
+def test_dvc_reads_the_formatted_value(tmp_path, value):
+    path = tmp_path / "params.yaml"
+    path.write_text("data_dir: data/raw\n", encoding="utf-8")
+    (change,) = shlex.split(format_change("data_dir", value))
+    assert not any(one.is_sweep_override() for one in to_hydra_overrides([change]))
+    apply_overrides(path, [change])
+    assert load_config(path).data_dir == Path(value)

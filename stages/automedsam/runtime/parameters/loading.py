@@ -1,6 +1,8 @@
 """Reading params.yaml, and changes of single keys from the command line."""
 
 import logging
+import re
+import shlex
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -110,6 +112,19 @@ def parse_change(text: str) -> tuple[str, Any]:
     if not separator:
         raise ArgumentTypeError(f"expected KEY=VALUE, found {text}")
     return key, parsed
+
+
+def format_change(key: str, value: str) -> str:
+    """Format a text value for `dvc exp run -S`, as one word of a shell.
+
+    DVC's own syntax takes letters such as ü, and signs such as # and &, in quotes only.
+    """
+    if re.fullmatch(r"[\w./:-]+", value, re.ASCII):
+        return f"{key}={value}"
+    if not re.search(r"['\"$`!\\]", value):
+        return f"\"{key}='{value}'\""
+    escaped = value.replace("'", "\\'")
+    return shlex.quote(f"{key}='{escaped}'")
 
 
 def _validate(source: str, values: Mapping[str, Any]) -> AutoMedSAMConfig:
