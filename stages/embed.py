@@ -18,6 +18,7 @@ from automedsam.backbone.weights import Weights
 from automedsam.cases.index import read_splits
 from automedsam.runtime.compute import choose_compute
 from automedsam.runtime.files import atomic_folder
+from automedsam.runtime.parameters.leftovers import names_leftovers
 from automedsam.runtime.parameters.loading import load_params
 from automedsam.runtime.parameters.stages import EmbedParams
 from automedsam.runtime.paths import EMBEDDINGS, INDEX, cache_folder
@@ -62,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(names_leftovers(main))

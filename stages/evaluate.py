@@ -2,10 +2,9 @@
 
 python stages/evaluate.py
 
-Beside the model stand three baselines: the same frozen backbone prompted with the true box (a
-perfect prompt) and with the mean box of the training cases (no learning), and the true box filled
-as a mask. Images without a mask are measured by the overlap of boxes only; volumes are also
-measured as a whole.
+Baselines are measured, too: the frozen backbone prompted with the true box (a perfect prompt) and
+with the mean box of the training cases (no learning), and the true box filled as a mask. Without a
+true mask, only boxes are compared. Volumes are also measured as a whole. The report ends in words.
 """
 
 from automedsam.backbone.embeddings import EmbeddingFolder
@@ -58,7 +57,8 @@ def main() -> None:
         )
     segmenter = Segmenter(load_model(PROMPT_MODULE, weights, compute.device), compute)
     criterion = AutoMedSAMLoss(**params.only(BoxLossParams))
-    evaluator = CaseEvaluator(segmenter, criterion, classes, read_index(INDEX, classes, "train"))
+    train_cases = read_index(INDEX, classes, "train")
+    evaluator = CaseEvaluator(segmenter, criterion, classes, train_cases)
 
     results: list[CaseResult] = []
     with atomic_folder(PREDICTIONS) as folder:
@@ -73,7 +73,7 @@ def main() -> None:
             soft_mask = to_soft_mask(predicted.logits)
             write_image(image_path(folder / SOFT_MASKS.name, case.name), soft_mask)
         write_table(folder / PROMPTS.name, prompt_rows(results, classes), PROMPT_COLUMNS)
-        write_report(results, classes)
+        write_report(results, classes, train_cases, params.backbone_name)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from automedsam.cases.classes import read_classes
 from automedsam.cases.index import read_index
 from automedsam.figures.data_sheet import draw_data_sheet
 from automedsam.preparation import command
+from automedsam.runtime.parameters.leftovers import names_leftovers
 from automedsam.runtime.paths import CLASSES, DATA_REPORT, IMAGES, INDEX
 from automedsam.runtime.script import run
 
@@ -15,4 +16,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(names_leftovers(main))

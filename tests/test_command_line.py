@@ -136,7 +136,7 @@ def test_a_check_reads_params_yaml(run_command):
     assert lines[0] == COUNTS
     assert lines[5].startswith("train: 2 cases of 2 groups")
     changed = run_command("prepare", "--check", "-S", "train_cases=4")
-    assert changed.stdout.splitlines()[4].startswith("train: 4 cases of 4 groups")
+    assert changed.stdout.splitlines()[5].startswith("train: 4 cases of 4 groups")
     assert contents(Path()) == before
 
 

@@ -45,7 +45,7 @@ def test_download_unpacks_and_prints_the_next_command(hc18, server, monkeypatch,
             f"unpacked: {unpacked}",
             f"{table}: not verified, its hash is unknown",
             "licence: CC BY 4.0, somebody",
-            f"next: dvc exp run -S dataset=hc18 -S 'data_dir={folder.as_posix()}'",
+            f"next: dvc exp run -S dataset=hc18 -S \"data_dir='{folder.as_posix()}'\"",
         ]
     assert server.asked == ["/training_set.zip", "/training_set_pixel_size_and_HC.csv"]
     assert files_in(folder) == {

@@ -70,6 +70,7 @@ def test_with_a_true_mask_each_class_has_all_scores(
     assert liver.loss_tightbox < spleen.loss_tightbox
     overlaps = [result.overlap for result in results]
     assert overlaps == [Overlap(210, 210, 210), Overlap(220, 420, 220)]
+    assert not any(result.is_empty for result in results)
     assert CaseResult(case, [], results).has_mask
 
 
@@ -104,3 +105,17 @@ def test_an_absent_class_is_scored_by_left_empty(
     assert liver.dice == 1
     assert spleen.row().keys() == LOSSES | {"left_empty"}
     assert spleen.left_empty == 0
+    assert [result.is_present for result in results] == [True, False]
+
+
+def test_an_empty_mask_of_a_present_object_is_no_absent_object(
+    evaluator: CaseEvaluator, case: Case, embedding: Tensor
+) -> None:
+    truth = to_labels(logits_of(case, LIVER, SPLEEN), CLASSES)
+    logits = logits_of(case, LIVER, (0, 0, 0, 0))
+    for true_labels in (truth, None):
+        results = evaluator.evaluate(
+            case, embedding, logits, to_labels(logits, CLASSES), true_labels
+        )
+        assert [result.is_empty for result in results] == [False, True]
+        assert [result.is_present for result in results] == [True, True]

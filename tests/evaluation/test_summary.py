@@ -1,4 +1,4 @@
-"""Tables and summary of an evaluation, and warnings about what they cannot show."""
+"""Tables, summary and verdict of an evaluation, and a warning about incomplete volumes."""
 
 import csv
 import json
@@ -16,7 +16,14 @@ from automedsam.evaluation.volumes import COLUMNS as VOLUME_COLUMNS
 from automedsam.evaluation.volumes import Overlap, VolumeScores
 from automedsam.model.segmenter import ImagePrompt
 from automedsam.runtime.files import write_metrics
-from automedsam.runtime.paths import PER_CASE, PER_CLASS, PER_VOLUME, SUMMARY, TRAIN_METRICS
+from automedsam.runtime.paths import (
+    PER_CASE,
+    PER_CLASS,
+    PER_VOLUME,
+    SUMMARY,
+    TRAIN_METRICS,
+    VERDICT,
+)
 from automedsam.runtime.script import logger, set_up_logging
 
 CLASSES = Classes([ObjectClass("liver", 1), ObjectClass("spleen", 7)])
@@ -62,7 +69,10 @@ def make_result(
     return CaseResult(
         case,
         [ImagePrompt((1.0, 2.0, 3.0, 4.0), presence) for _ in scores],
-        [ClassResult(*pair) for pair in zip(scores, class_overlaps, strict=True)],
+        [
+            ClassResult(one, overlap, is_empty=False)
+            for one, overlap in zip(scores, class_overlaps, strict=True)
+        ],
     )
 
 
@@ -150,6 +160,8 @@ def test_the_report_has_a_row_per_case_class_and_volume() -> None:
     write_report(
         [make_result(make_case(name, name[0], 2), *scores, overlaps=overlaps) for name in names],
         CLASSES,
+        train_cases=[],
+        backbone="sam_tiny",
     )
     per_case, per_class, per_volume = (rows_of(path) for path in (PER_CASE, PER_CLASS, PER_VOLUME))
     assert list(per_case[0]) == ["case", "group", "class", *COLUMNS]
@@ -174,73 +186,60 @@ def test_the_report_has_a_row_per_case_class_and_volume() -> None:
     assert (summary["n_volumes"], summary["n_cases"], summary["n_masks"]) == (2, 4, 4)
 
 
-def test_a_sound_evaluation_prints_the_summary_and_no_warning(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def write_small_report(results: list[CaseResult]) -> None:
+    write_report(results, LIVER_ONLY, [make_case("t")], "sam_tiny")
+
+
+def test_the_verdict_is_printed_and_written(capsys: pytest.CaptureFixture[str]) -> None:
     scores = Scores(dice=0.75, mean_box_dice=0.5)
-    write_report([make_result(make_case("a"), scores, overlaps=[Overlap(4, 4, 3)])], LIVER_ONLY)
+    write_small_report([make_result(make_case("a"), scores, overlaps=[Overlap(4, 4, 3)])])
     printed = capsys.readouterr()
-    assert printed.out == "dice 0.75, mean_box_dice 0.5, n_cases 1, n_masks 1\n"
+    assert printed.out == VERDICT.read_text(encoding="utf-8")
+    assert printed.out.startswith("# Verdict\n\n1 test image, 1 with a true mask.")
+    assert "| liver |      1 |     0.750 |    0.500 |\n" in printed.out
+    assert "The worst images: a (0.750).\n" in printed.out
     assert printed.err == ""
 
 
 def test_missing_masks_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    write_report([make_result(make_case("a"), Scores(box_iou=0.5))], LIVER_ONLY)
-    printed = capsys.readouterr().err
-    assert printed == (
-        "warning: no test image has a mask: only the overlap with boxes was measured\n"
-    )
+    write_small_report([make_result(make_case("a"), Scores(box_iou=0.5))])
+    printed = capsys.readouterr()
+    assert "- No test image has a true mask. Overlaps of boxes show whether" in printed.out
+    assert printed.err == ""
 
 
 def test_incomplete_volumes_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     case = make_case("v_0", "v", slices=2)
-    write_report([make_result(case, Scores(dice=0.5), overlaps=[Overlap(4, 4, 2)])], LIVER_ONLY)
+    write_small_report([make_result(case, Scores(dice=0.5), overlaps=[Overlap(4, 4, 2)])])
     assert capsys.readouterr().err.startswith(
         "warning: no volume has all of its slices and masks among the test cases"
     )
     assert rows_of(PER_VOLUME) == []
 
 
-def test_a_model_that_is_worse_than_the_mean_box_is_reported(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    scores = Scores(dice=0.25, mean_box_dice=0.5)
-    write_report([make_result(make_case("a"), scores, overlaps=[Overlap(4, 4, 1)])], LIVER_ONLY)
-    assert capsys.readouterr().err.startswith("warning: the model is worse than the mean box")
-
-
 @pytest.mark.parametrize(
-    ("figures", "line", "meaning"),
+    ("figures", "summary", "meaning"),
     [
-        (
-            {"folds": 3, "cv_box_iou": 0.75},
-            "cv_box_iou 0.75, n_cases 0, n_masks 0",
-            "no test images: cv_box_iou is measured by cross-validation, as ",
-        ),
-        (
-            {},
-            "best_val_box_iou 0.5, n_cases 0, n_masks 0",
-            "no test images: best_val_box_iou is the overlap with the validation boxes, ",
-        ),
+        ({"folds": 3, "cv_box_iou": 0.75}, {"cv_box_iou": 0.75}, "In a cross-validation, "),
+        ({}, {"best_val_box_iou": 0.5}, "The masks overlap the validation boxes"),
     ],
 )
 def test_without_test_images_the_report_has_the_scores_of_held_out_ones(
-    capsys: pytest.CaptureFixture[str], figures: dict[str, float], line: str, meaning: str
+    capsys: pytest.CaptureFixture[str],
+    figures: dict[str, float],
+    summary: dict[str, float],
+    meaning: str,
 ) -> None:
     write_metrics(TRAIN_METRICS, {"epoch": 3, "best_val_box_iou": 0.5, **figures})
-    write_report([], CLASSES)
+    write_report([], CLASSES, [make_case("t")], "sam_tiny")
     printed = capsys.readouterr()
     assert printed.err == ""
-    summary, explanation = printed.out.splitlines()
-    assert summary == line
-    assert explanation.startswith(meaning)
-    assert (
-        ", ".join(
-            f"{key} {value}"
-            for key, value in json.loads(SUMMARY.read_text(encoding="utf-8")).items()
-        )
-        == line
-    )
+    assert f"- {meaning}" in printed.out
+    assert json.loads(SUMMARY.read_text(encoding="utf-8")) == {
+        **summary,
+        "n_cases": 0,
+        "n_masks": 0,
+    }
     assert PER_CASE.read_text(encoding="utf-8") == ",".join(["case,group,class", *COLUMNS]) + "\n"
     assert [row["class"] for row in rows_of(PER_CLASS)] == CLASSES.names
     assert rows_of(PER_VOLUME) == []

@@ -77,7 +77,7 @@ def test_boxes_alone_are_enough(
     assert not [*root.rglob("*mask*.png")]
     printed = workspace.dvc("repro")
     assert len(stages_run(printed)) == 6
-    assert "no test image has a mask" in printed
+    assert "No test image has a true mask." in printed
     assert not [*(root / "data/prepared/test_masks").iterdir()]
 
     rows = [

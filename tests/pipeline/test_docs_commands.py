@@ -39,6 +39,7 @@ NOT_RUN = {
     r"^make ": "make runs the tests themselves",
     r"^python stages/download\.py ": "the tests have no internet",
     r"data_dir=\.\./(hc18|acdc)\b": "these data sets must be downloaded",
+    r"^git (init|add|commit) ": "the tests run in a git repository",
     r"^dvc queue start ": "it runs in the background; test_pipeline.py waits for it",
 }
 # In place of the 120 synthetic images.

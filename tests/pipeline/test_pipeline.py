@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from docs_pages import bash_commands
+from repository import ROOT
 from workspace import SMALL, Workspace, copy_project, stages_run
 
 pytestmark = pytest.mark.slow
@@ -85,11 +88,19 @@ def test_metrics_of_two_branches_differ_in_a_clone_without_cache(
     )
     dice = diff["metrics/summary.json"]["dice"]
     assert dice["old"] != dice["new"]
+    (command,) = commands_of_the_docs("dvc metrics diff ")
+    assert command[2:4] == ["main", "my-branch"]
+    header, *rows = clone.dvc(
+        *command[:2], "origin/main", "origin/larger", *command[4:]
+    ).splitlines()
+    assert header.split()[:2] == ["Path", "Metric"]
+    assert [row.split()[0] for row in rows] == ["metrics/summary.json"] * len(rows)
+    assert "dice" in [row.split()[1] for row in rows[:3]]
     assert not (clone.root / ".dvc/cache").exists()
 
 
 def test_temporary_experiment_changes_no_workspace_and_embeds_nothing(
-    reproduced: Workspace, tmp_path: Path
+    reproduced: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     workspace = with_cache(reproduced, tmp_path / "clone")
     printed = workspace.dvc(
@@ -97,7 +108,20 @@ def test_temporary_experiment_changes_no_workspace_and_embeds_nothing(
     )
     assert stages_run(printed) == ["train", "evaluate", "render"]
     assert workspace.git("status", "--porcelain") == ""
-    assert "aside" in workspace.dvc("exp", "show", "--csv")
+    monkeypatch.setenv("COLUMNS", "100")
+    (command,) = commands_of_the_docs("dvc exp show ")
+    rows = workspace.dvc(*command).splitlines()
+    header = next(row for row in rows if "Experiment" in row)
+    assert header.split() == ["Experiment", "dice", "best_val_box_iou", "lambda_size"]
+    assert any("[aside]" in row for row in rows)
+    assert max(map(len, rows)) <= 100
+    assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(rows)
+
+
+def commands_of_the_docs(start: str) -> list[list[str]]:
+    """The arguments of each command of dvc in docs/experiments.md that begins like this."""
+    commands = dict.fromkeys(bash_commands(ROOT / "docs/experiments.md"))
+    return [shlex.split(command)[1:] for command in commands if command.startswith(start)]
 
 
 def test_queued_experiments_run(reproduced: Workspace, tmp_path: Path):

@@ -140,13 +140,28 @@ def test_quiet_and_verbose_exclude_each_other(run_script):
     assert "not allowed with argument" in ended.stderr.splitlines()[-1]
 
 
-def test_a_progress_bar_is_printed_to_stderr_unless_quiet(run_script):
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_pipes_and_files_get_no_progress_bar(run_script):
     ended = run_script(BAR)
-    assert ended.stdout == "a b c\nafter\n"
-    assert "survey: 100%" in ended.stderr
-    assert "3/3" in ended.stderr
-    quiet = run_script(BAR, "--quiet")
-    assert (quiet.stdout, quiet.stderr) == ("a b c\nafter\n", "")
+    assert (ended.stdout, ended.stderr) == ("a b c\nafter\n", "")
+
+
+@pytest.mark.parametrize(("options", "is_shown"), [([], True), (["--quiet"], False)])
+def test_a_terminal_gets_a_progress_bar_on_stderr_unless_quiet(
+    restored_logging, monkeypatch, options, is_shown
+):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    parse(argument_parser(""), options)
+    assert list(progress_bar("abc", "survey", "scan")) == ["a", "b", "c"]
+    assert ("survey: 100%" in terminal.getvalue()) is is_shown
+    assert ("3/3" in terminal.getvalue()) is is_shown
 
 
 def test_messages_that_the_terminal_cannot_show_are_escaped(run_script):
@@ -187,7 +202,7 @@ def test_parse_returns_the_arguments_and_sets_the_level(restored_logging):
 
 
 def test_messages_do_not_tear_a_progress_bar(restored_logging, monkeypatch):
-    terminal = io.StringIO()
+    terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setattr(sys, "stderr", terminal)
     set_up_logging()
@@ -199,10 +214,12 @@ def test_messages_do_not_tear_a_progress_bar(restored_logging, monkeypatch):
     ] == [f"scan {number}" for number in range(3)]
 
 
-def test_a_progress_bar_can_start_in_the_middle(restored_logging, capsys):
+def test_a_progress_bar_can_start_in_the_middle(restored_logging, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     set_up_logging()
     assert list(progress_bar(iter("cd"), "train", "epoch", total=4, initial=2)) == ["c", "d"]
-    assert "4/4" in capsys.readouterr().err
+    assert "4/4" in terminal.getvalue()
 
 
 @pytest.mark.parametrize(

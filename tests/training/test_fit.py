@@ -27,6 +27,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingFolder:
     return TrainingFolder(tmp_path / "train", {"seed": 0})
 
 
+@pytest.fixture
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the training logs."""
+    logged: list[str] = []
+    logger = logging.getLogger("automedsam.training.fit")
+    monkeypatch.setattr(logger, "info", lambda text, *values: logged.append(text % values))
+    return logged
+
+
 def create_trainer(material: TrainingFixtures, start: int = 0) -> Trainer:
     return material.direct(epochs=EPOCHS, start=start)
 
@@ -58,6 +67,19 @@ def test_fit_runs_all_epochs_and_reports_them(
     best = trainer.best_row
     assert (metrics["epoch"], metrics["best_epoch"]) == (3, best["epoch"])
     assert metrics["best_val_box_iou"] == pytest.approx(best["val_box_iou"], rel=1e-5)
+
+
+def test_without_a_terminal_each_epoch_is_one_line(
+    material: TrainingFixtures,
+    cases: list[Case],
+    folder: TrainingFolder,
+    messages: list[str],
+) -> None:
+    trainer = fit_on(create_trainer(material), cases, folder)
+    assert messages == [
+        f"epoch {row['epoch']} of 3: loss {row['loss']:.4f}, val_box_iou {row['val_box_iou']:.3f}"
+        for row in trainer.history
+    ]
 
 
 def test_masks_of_the_shown_epochs_are_stored(
@@ -126,13 +148,10 @@ def test_resuming_a_complete_training_only_reports_it(
     material: TrainingFixtures,
     cases: list[Case],
     folder: TrainingFolder,
-    monkeypatch: pytest.MonkeyPatch,
+    messages: list[str],
 ) -> None:
-    messages: list[str] = []
-    logger = logging.getLogger("automedsam.training.fit")
-    monkeypatch.setattr(logger, "info", lambda text, *values: messages.append(text % values))
     complete = fit_on(create_trainer(material), cases, folder)
-    assert messages == []
+    messages.clear()
     report = HISTORY.read_bytes()
     HISTORY.unlink()
     TRAIN_METRICS.unlink()

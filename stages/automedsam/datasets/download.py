@@ -5,13 +5,13 @@ automedsam download hc18 --to ../hc18      the same, after `pip install .`
 """
 
 import logging
-import shlex
 from argparse import Namespace
 from pathlib import Path
 
 from automedsam.datasets.public_downloads import DATASETS, LANDING_PAGES, unpack
 from automedsam.runtime.downloads import fetch
 from automedsam.runtime.errors import InputError
+from automedsam.runtime.parameters.loading import format_change
 from automedsam.runtime.script import argument_parser, parse
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def main() -> None:
             logger.info("unpacked: %s", unpacked or "nothing, all files exist")
     licences = sorted({source.licence for source in DATASETS[dataset]})
     logger.info("licence: %s", "; ".join(licences))
-    data_dir = shlex.quote(f"data_dir={folder.as_posix()}")
+    data_dir = format_change("data_dir", folder.as_posix())
     logger.info("next: dvc exp run -S dataset=%s -S %s", dataset, data_dir)
 
 

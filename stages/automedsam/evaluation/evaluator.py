@@ -1,7 +1,7 @@
 """Evaluation of one test case after another, class by class."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
@@ -21,6 +21,12 @@ class ClassResult:
 
     scores: Scores
     overlap: Overlap | None  # with the true mask; None if there is none
+    is_empty: bool  # whether the predicted mask is empty
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the case shows the object."""
+        return self.scores.left_empty is None
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class CaseEvaluator:
             scores = score_mask(mask, truth, boxes_xyxy, mean_box, case.spacing_mm)
             scores = scores.joined(score_losses(self._criterion, class_logits, boxes_xyxy))
             overlap = None if truth is None else Overlap.of_masks(mask, truth)
-            results.append(ClassResult(scores, overlap))
+            results.append(ClassResult(scores, overlap, is_empty=not mask.any()))
         return (
             results
             if true_labels is None
@@ -101,6 +107,6 @@ class CaseEvaluator:
             self._mean_boxes,
         )
         return [
-            ClassResult(result.scores.joined(scores), result.overlap)
+            replace(result, scores=result.scores.joined(scores))
             for result, scores in zip(results, baselines, strict=True)
         ]

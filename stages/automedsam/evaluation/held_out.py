@@ -5,17 +5,6 @@ from pathlib import Path
 
 from automedsam.runtime.paths import TRAIN_METRICS
 
-MEANINGS = {  # of the first key, for the printed summary
-    "cv_box_iou": (
-        "no test images: cv_box_iou is measured by cross-validation, as the overlap of masks with "
-        "the boxes of training images that the model of their fold has not seen"
-    ),
-    "best_val_box_iou": (
-        "no test images: best_val_box_iou is the overlap with the validation boxes, which chose "
-        "the best epoch; it is not an independent measurement"
-    ),
-}
-
 
 def read_held_out_scores(path: Path = TRAIN_METRICS) -> dict[str, float]:
     """The scores of the training on cases that were held out from it.

@@ -1,4 +1,4 @@
-"""Tables and summary of an evaluation: per case, per class, per volume, and over all."""
+"""Tables, summary and verdict of an evaluation: per case, per class, per volume, and over all."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,17 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from automedsam.cases.boxes import EDGES
+from automedsam.cases.case import Case
 from automedsam.cases.classes import Classes
 from automedsam.evaluation.evaluator import CaseResult
-from automedsam.evaluation.held_out import MEANINGS, read_held_out_scores
+from automedsam.evaluation.findings import collect_findings
+from automedsam.evaluation.held_out import read_held_out_scores
 from automedsam.evaluation.scores import COLUMNS, Scores, mean_scores
+from automedsam.evaluation.verdict_page import verdict_page
 from automedsam.evaluation.volumes import COLUMNS as VOLUME_COLUMNS
 from automedsam.evaluation.volumes import VolumeScores, score_volumes
-from automedsam.runtime.files import write_metrics, write_table
-from automedsam.runtime.paths import PER_CASE, PER_CLASS, PER_VOLUME, SUMMARY
+from automedsam.runtime.files import atomic_file, write_metrics, write_table
+from automedsam.runtime.paths import PER_CASE, PER_CLASS, PER_VOLUME, SUMMARY, VERDICT
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +29,18 @@ VolumesByClass = dict[str, list[VolumeScores]]  # by the name of the class
 Means = dict[str, dict[str, float]]  # by the name of the class
 
 
-def write_report(results: Sequence[CaseResult], classes: Classes) -> None:
-    """Write all tables and the summary, and warn about what they cannot show.
+def write_report(
+    results: Sequence[CaseResult], classes: Classes, train_cases: Sequence[Case], backbone: str
+) -> None:
+    """Write all tables, the summary and the verdict, and print the verdict.
 
     Without results, the tables are empty, and the summary holds the scores of held-out cases.
+
+    Args:
+      results: results of the test cases.
+      classes: the classes, in the order of the results.
+      train_cases: cases that the model was trained on.
+      backbone: name of the backbone.
     """
     volumes = _score_volumes(results, classes)
     means = class_means(results, volumes, classes)
@@ -41,7 +52,9 @@ def write_report(results: Sequence[CaseResult], classes: Classes) -> None:
     write_table(PER_CLASS, class_rows, ["class", *COLUMNS, "volume_dice"])
     write_table(PER_VOLUME, _volume_rows(volumes), VOLUME_COLUMNS)
     write_metrics(SUMMARY, summary)
-    _log_summary(results, volumes, summary)
+    findings = collect_findings(results, train_cases, classes, means, summary, backbone)
+    _report_verdict(verdict_page(findings))
+    _warn_about_volumes(results, volumes)
 
 
 def prompt_rows(results: Sequence[CaseResult], classes: Classes) -> list[dict[str, Any]]:
@@ -118,21 +131,16 @@ def _rows(
     ]
 
 
-def _log_summary(
-    results: Sequence[CaseResult], volumes: VolumesByClass, summary: Mapping[str, float]
-) -> None:
-    logger.info(", ".join(f"{key} {value:.4g}" for key, value in summary.items()))
-    if not results:
-        logger.info(next(text for key, text in MEANINGS.items() if key in summary))
-    elif not any(result.has_mask for result in results):
-        logger.warning("no test image has a mask: only the overlap with boxes was measured")
+def _report_verdict(page: Sequence[str]) -> None:
+    with atomic_file(VERDICT) as building:
+        building.write_text("\n".join([*page, ""]), encoding="utf-8", newline="\n")
+    for line in page:
+        logger.info(line)
+
+
+def _warn_about_volumes(results: Sequence[CaseResult], volumes: VolumesByClass) -> None:
     if any(result.case.volume for result in results) and not any(volumes.values()):
         logger.warning(
             "no volume has all of its slices and masks among the test cases (see keep_empty): "
             "no volume Dice was measured"
-        )
-    if summary.get("dice", 1) < summary.get("mean_box_dice", 0):
-        logger.warning(
-            "the model is worse than the mean box of the training cases, which needs no learning: "
-            "train longer, or see plots/pseudo_labels.png"
         )

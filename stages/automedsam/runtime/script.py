@@ -81,8 +81,12 @@ def set_up_logging(level: int = logging.INFO) -> None:
 def progress_bar(
     items: Iterable[T], description: str, unit: str, total: int | None = None, initial: int = 0
 ) -> "tqdm[T]":
-    """Iterate over the items with a progress bar on stderr, which `--quiet` hides."""
-    hidden = sys.stderr is None or not logger.isEnabledFor(logging.INFO)
+    """Iterate over the items with a progress bar on stderr.
+
+    The bar is hidden by `--quiet`, and in files and pipes, where each step would add a line.
+    """
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    hidden = not is_terminal or not logger.isEnabledFor(logging.INFO)
     return tqdm(items, description, total, unit=unit, initial=initial, disable=hidden)
 
 

@@ -54,7 +54,7 @@ def fit(
             save_tensors(folder.results / f"epoch_{epoch:04d}.safetensors", state, header)
         report(trainer)
         folder.save_state(trainer.state_dict())
-        _show(bar, trainer.history[-1])
+        _show(bar, trainer.history[-1], epochs)
 
 
 def keep_best(
@@ -83,5 +83,9 @@ def report(trainer: Trainer) -> None:
     write_metrics(TRAIN_METRICS, {**trainer.history[-1], **summary, **trainer.figures()})
 
 
-def _show(bar: "tqdm[int]", row: dict[str, float]) -> None:
-    bar.set_postfix(loss=f"{row['loss']:.4f}", val_box_iou=f"{row['val_box_iou']:.3f}")
+def _show(bar: "tqdm[int]", row: dict[str, float], epochs: int) -> None:
+    """Show the results of an epoch in the bar, or as a line where no bar is shown."""
+    loss, overlap = f"{row['loss']:.4f}", f"{row['val_box_iou']:.3f}"
+    bar.set_postfix(loss=loss, val_box_iou=overlap)
+    if bar.disable:
+        logger.info("epoch %d of %d: loss %s, val_box_iou %s", row["epoch"], epochs, loss, overlap)

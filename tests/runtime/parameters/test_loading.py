@@ -1,13 +1,20 @@
 """Reading params.yaml for a stage, changes of single keys, and messages about invalid files."""
 
+import shlex
 from argparse import ArgumentTypeError
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides, to_hydra_overrides
 
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.parameters.config import AutoMedSAMConfig
-from automedsam.runtime.parameters.loading import load_config, load_params, parse_change
+from automedsam.runtime.parameters.loading import (
+    format_change,
+    load_config,
+    load_params,
+    parse_change,
+)
 from automedsam.runtime.parameters.stages import (
     EmbedParams,
     EvaluateParams,
@@ -73,6 +80,20 @@ def test_all_faults_are_reported_in_one_error(rejection):
     ],
 )
 def test_messages_name_file_key_requirement_and_value(rejection, line, expected):
+    assert rejection(line) == f"params.yaml: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("class_idz: 3", "class_idz: no such key (did you mean class_ids?)"),
+        ("epoch: 3", "epoch: no such key (did you mean epochs?)"),
+        ("Seed: 3", "Seed: no such key (did you mean seed?)"),
+        ("learning-rate: 3", "learning-rate: no such key (did you mean learning_rate?)"),
+        ("xyz: 3", "xyz: no such key"),
+    ],
+)
+def test_the_most_similar_key_is_suggested(rejection, line, expected):
     assert rejection(line) == f"params.yaml: {expected}"
 
 
@@ -200,3 +221,41 @@ def test_another_form_of_a_change_is_rejected(text):
     with pytest.raises(ArgumentTypeError) as caught:
         parse_change(text)
     assert str(caught.value) == f"expected KEY=VALUE, found {text}"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("../my_data", "data_dir=../my_data"),
+        ("C:/data", "data_dir=C:/data"),
+        ("../m\xfcller", "\"data_dir='../m\xfcller'\""),
+        ("../my data", "\"data_dir='../my data'\""),
+        ("../a#b&c=d,(e)", "\"data_dir='../a#b&c=d,(e)'\""),
+        ("../$a", "'data_dir='\"'\"'../$a'\"'\"''"),
+    ],
+)
+def test_a_change_is_quoted_for_dvc_and_for_the_shell(value, expected):
+    assert format_change("data_dir", value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "../a",
+        "../m\xfcller/\u65e5\u672c",
+        "a#b&c",
+        "o'b",
+        "a=b",
+        "a,b",
+        "(a) [b] {c}",
+        "$a!",
+        'a"b',
+    ],
+)
+def test_dvc_reads_the_formatted_value(tmp_path, value):
+    path = tmp_path / "params.yaml"
+    path.write_text("data_dir: data/raw\n", encoding="utf-8")
+    (change,) = shlex.split(format_change("data_dir", value))
+    assert not any(one.is_sweep_override() for one in to_hydra_overrides([change]))
+    apply_overrides(path, [change])
+    assert load_config(path).data_dir == Path(value)

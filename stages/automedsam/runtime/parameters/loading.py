@@ -1,8 +1,11 @@
 """Reading params.yaml, and changes of single keys from the command line."""
 
 import logging
+import re
+import shlex
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,6 +114,19 @@ def parse_change(text: str) -> tuple[str, Any]:
     return key, parsed
 
 
+def format_change(key: str, value: str) -> str:
+    """Format a text value for `dvc exp run -S`, as one word of a shell.
+
+    DVC's own syntax takes letters such as ü, and signs such as # and &, in quotes only.
+    """
+    if re.fullmatch(r"[\w./:-]+", value, re.ASCII):
+        return f"{key}={value}"
+    if not re.search(r"['\"$`!\\]", value):
+        return f"\"{key}='{value}'\""
+    escaped = value.replace("'", "\\'")
+    return shlex.quote(f"{key}='{escaped}'")
+
+
 def _validate(source: str, values: Mapping[str, Any]) -> AutoMedSAMConfig:
     try:
         return AutoMedSAMConfig(**values)
@@ -122,7 +138,8 @@ def _describe(error: Any) -> str:
     """One pydantic error as `key: what is wrong, found value`."""
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"{key}: no such key"
+        similar = get_close_matches(key, AutoMedSAMConfig.model_fields, n=1)
+        return f"{key}: no such key{''.join(f' (did you mean {name}?)' for name in similar)}"
     message = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
     message = PLAIN_MESSAGES.get(error["type"], message)
     return f"{key}: {message}, found {error['input']!r}" if key else message

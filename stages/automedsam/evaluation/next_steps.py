@@ -1,0 +1,132 @@
+"""What to try next, from the findings of an evaluation."""
+
+from collections.abc import Callable, Sequence
+
+from automedsam.evaluation.findings import ClassFindings, Findings
+from automedsam.evaluation.judgement import (
+    Grade,
+    grade_backbone,
+    grade_finding,
+    grade_overlap,
+    held_out_overlap,
+    invents_many,
+    is_always_in_one_place,
+    leaves_many_empty,
+)
+
+# By size; the first two that are not in use are suggested.
+OTHER_BACKBONES = ("lite_medsam", "medsam_vit_b", "sam_vit_b")
+
+NOTHING = (
+    "Nothing stands out. Look at the worst images in plots/snapshots, then segment new images with "
+    "`python stages/predict.py`."
+)
+TEST = (
+    "Keep some boxed images for a test (`-S test_fraction=0.3`), or draw masks of some images that "
+    "have no box."
+)
+MASKS = "Draw masks of a few test images (docs/data.md, Masks for testing) to measure the outlines."
+
+Advice = Callable[[Sequence[ClassFindings], Findings], str]
+
+
+def next_steps(findings: Findings) -> list[str]:
+    """What to try next, the most important first; never empty."""
+    if not findings.images:
+        overlap = held_out_overlap(findings)
+        is_found = overlap is None or grade_overlap(overlap[1]) is Grade.GOOD
+        return [TEST] if is_found else [_train_more(findings.classes, findings), TEST]
+    steps = []
+    for applies, advise in ADVICE:
+        if concerned := [cls for cls in findings.classes if applies(cls)]:
+            names = ", ".join(cls.name for cls in concerned)
+            of_classes = f"{names}: " if len(findings.classes) > 1 else ""
+            steps.append(f"{of_classes}{advise(concerned, findings)}")
+    if not findings.has_dice:
+        steps.append(MASKS)
+    return steps or [NOTHING]
+
+
+def _needs_other_backbone(cls: ClassFindings) -> bool:
+    return grade_backbone(cls) is Grade.BAD
+
+
+def _needs_better_outlines(cls: ClassFindings) -> bool:
+    return grade_backbone(cls) is Grade.FAIR
+
+
+def _needs_training(cls: ClassFindings) -> bool:
+    return grade_finding(cls) in (Grade.FAIR, Grade.BAD) and not leaves_many_empty(cls)
+
+
+def _check_negatives(concerned: Sequence[ClassFindings], findings: Findings) -> str:
+    counts = _count_absent(concerned, findings)
+    empty = ", ".join(f"{cls.left_empty} of {cls.present}" for cls in concerned)
+    return (
+        f"Check the negative examples: {counts}, and the model leaves {empty} objects empty. If "
+        "some of those images do show the object, draw its boxes or take the images out of the "
+        "annotations. `-S keep_empty=false` trains without images that show no object."
+    )
+
+
+def _change_backbone(_: Sequence[ClassFindings], findings: Findings) -> str:
+    return (
+        f"Try another backbone ({_suggest_backbones(findings)}), and see in "
+        "plots/pseudo_labels.png whether its masks follow the objects. Rings and thin, branched "
+        "objects are hard for every backbone."
+    )
+
+
+def _train_more(concerned: Sequence[ClassFindings], findings: Findings) -> str:
+    counts = ", ".join(
+        f"{cls.train_present} training images show {_object(cls, findings)}" for cls in concerned
+    )
+    return (
+        f"Train on more boxes ({counts}; `-S train_cases=null` uses all boxed images), or longer "
+        "(`epochs`, `steps_per_epoch`)."
+    )
+
+
+def _vary_places(_: Sequence[ClassFindings], __: Findings) -> str:
+    return (
+        "Test on images in which the object is in other places. If there are none, a mean box "
+        "may be enough."
+    )
+
+
+def _improve_outlines(_: Sequence[ClassFindings], findings: Findings) -> str:
+    return f"Another backbone may draw better outlines ({_suggest_backbones(findings)})."
+
+
+def _add_negatives(concerned: Sequence[ClassFindings], findings: Findings) -> str:
+    return (
+        "Train on more images without the object "
+        f"({_count_absent(concerned, findings)}): see docs/data.md, Negative examples."
+    )
+
+
+ADVICE: tuple[tuple[Callable[[ClassFindings], bool], Advice], ...] = (
+    (leaves_many_empty, _check_negatives),
+    (_needs_other_backbone, _change_backbone),
+    (_needs_training, _train_more),
+    (is_always_in_one_place, _vary_places),
+    (_needs_better_outlines, _improve_outlines),
+    (invents_many, _add_negatives),
+)
+
+
+def _suggest_backbones(findings: Findings) -> str:
+    names = [name for name in OTHER_BACKBONES if name != findings.backbone][:2]
+    return " or ".join(f"`-S backbone={name}`" for name in names)
+
+
+def _count_absent(concerned: Sequence[ClassFindings], findings: Findings) -> str:
+    return ", ".join(
+        f"{cls.train_absent} of {cls.train_absent + cls.train_present} training images do not show "
+        f"{_object(cls, findings)}"
+        for cls in concerned
+    )
+
+
+def _object(cls: ClassFindings, findings: Findings) -> str:
+    return "the object" if len(findings.classes) == 1 else cls.name

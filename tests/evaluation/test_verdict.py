@@ -1,0 +1,191 @@
+"""Sentences of the verdict, in measured runs and with missing scores."""
+
+import pytest
+
+from automedsam.evaluation.findings import ClassFindings, Findings
+from automedsam.evaluation.verdict import judge_class, judge_test, name_worst
+from measured_runs import (
+    BOXES_ONLY,
+    CENTRED,
+    FAIR_BACKBONE,
+    FALSE_NEGATIVES,
+    FOREIGN_BACKBONE,
+    HEARTS,
+    NO_TEST,
+    PHANTOMS,
+)
+
+KNOWN_PRESENT = (
+    "All test images show the object, so it is unknown whether the model invents objects."
+)
+
+
+def test_a_backbone_that_is_worse_than_the_filled_box_does_not_understand_the_images():
+    assert judge_class(FOREIGN_BACKBONE.classes[0]) == [
+        "The automatic masks are too inaccurate to use (Dice 0.698).",
+        "The backbone does not understand these images: even in true boxes it draws poor masks "
+        "(Dice 0.639; filled boxes: 0.785).",
+        "Finding the objects does not limit the masks: they are as good as those in true boxes "
+        "(0.698; in true boxes: 0.639).",
+        "The model is clearly better than a mean box, which needs no learning (0.698; mean box: "
+        "0.536).",
+        "It misses no object altogether (0 of 27).",
+        KNOWN_PRESENT,
+    ]
+
+
+def test_a_fair_backbone_and_one_missed_object():
+    assert judge_class(FAIR_BACKBONE.classes[0]) == [
+        "The automatic masks are a start for corrections by hand (Dice 0.743).",
+        "The backbone understands these images only a little: in true boxes its masks are hardly "
+        "better than the filled boxes (Dice 0.819; filled boxes: 0.785).",
+        "The model finds the objects less exactly than true boxes do (0.743; in true boxes: "
+        "0.819).",
+        "The model is clearly better than a mean box, which needs no learning (0.743; mean box: "
+        "0.525).",
+        "It misses the object altogether in 1 of 27 images.",
+        KNOWN_PRESENT,
+    ]
+
+
+def test_a_model_that_leaves_masks_empty_does_not_find_the_object():
+    assert judge_class(FALSE_NEGATIVES.classes[0]) == [
+        "The automatic masks are too inaccurate to use (Dice 0.071).",
+        "The backbone understands these images: in true boxes it draws good masks (Dice 0.844; "
+        "filled boxes: 0.791).",
+        "The model often does not find the object: true boxes give much better masks (0.071; in "
+        "true boxes: 0.844).",
+        "The model is worse than a mean box, which needs no learning (0.071; mean box: 0.640).",
+        "It misses the object altogether in 6 of 7 images; 6 of the masks are empty.",
+        "It invents no object (0 of 6 images without one).",
+    ]
+    assert judge_test(FALSE_NEGATIVES) == [
+        "The test is small: the objects are from 7 patients, exams or files. Differences below "
+        "about 0.1 may be chance."
+    ]
+
+
+def test_a_mean_box_that_is_nearly_as_good_says_little_about_learning():
+    sentences = judge_class(CENTRED.classes[0])
+    assert sentences[3] == (
+        "A mean box, which needs no learning, is about as good (0.793; mean box: 0.762): the "
+        "object is in nearly the same place in all images, so this test says little about what "
+        "was learned."
+    )
+    assert judge_test(CENTRED) == []
+
+
+def test_each_class_is_judged_by_itself():
+    first_words = [" ".join(judge_class(cls)[1].split()[:5]) for cls in HEARTS.classes]
+    assert first_words == [
+        "The backbone understands these images:",
+        "The backbone does not understand",
+        "The backbone understands these images:",
+    ]
+    assert judge_test(HEARTS)[0].startswith(
+        "The test is small: the objects are from 1 patient, exam or file."
+    )
+
+
+def test_a_good_model_is_called_good():
+    assert [sentence.split(" (")[0] for sentence in judge_class(PHANTOMS.classes[0])] == [
+        "The automatic masks are close to the true masks",
+        "The backbone understands these images: in true boxes it draws good masks",
+        "The model finds the objects: its masks are as good as those in true boxes",
+        "The model is clearly better than a mean box, which needs no learning",
+        "It misses no object altogether",
+        KNOWN_PRESENT,
+    ]
+
+
+def test_without_masks_boxes_are_judged():
+    assert judge_test(BOXES_ONLY) == [
+        "No test image has a true mask. Overlaps of boxes show whether objects are found, and not "
+        "whether the outlines are right: look at plots/snapshots."
+    ]
+    assert judge_class(BOXES_ONLY.classes[0]) == [
+        "The model often does not find the object: its boxes are not the given boxes (overlap "
+        "0.410).",
+        "The model is clearly better than a mean box, which needs no learning (0.410; mean box: "
+        "0.200).",
+        "It misses the object altogether in 3 of 20 images.",
+        "It invents the object in 3 of 4 images without one (a, b, c).",
+    ]
+
+
+def test_masks_without_the_object_are_no_dice():
+    findings = Findings([ClassFindings("a", {"box_iou": 0.8})], "sam_tiny", images=3, masks=1)
+    assert judge_test(findings)[0].startswith("No test image shows an object and has a true mask.")
+
+
+def test_a_class_that_no_test_image_shows():
+    cls = ClassFindings("spleen", {"left_empty": 0.5}, absent=4, invented=["a", "b"])
+    assert judge_class(cls) == [
+        "No test image shows the object.",
+        "It invents the object in 2 of 4 images without one (a, b).",
+    ]
+
+
+def test_a_lower_score_than_the_mean_box_of_the_same_quality_is_no_progress():
+    cls = ClassFindings("a", {"box_iou": 0.12, "mean_box_iou": 0.1}, present=12)
+    assert judge_class(cls)[1].startswith("The model is hardly better than a mean box")
+
+
+CROSS_VALIDATED = (
+    "In a cross-validation, the masks overlapped the boxes of training images that the model had "
+    "not seen (box overlap "
+)
+
+
+@pytest.mark.parametrize(
+    ("summary", "expected"),
+    [
+        ({}, []),
+        (
+            {"cv_box_iou": 0.61, "n_cases": 0},
+            [f"{CROSS_VALIDATED}0.610): the model finds the objects, but only roughly."],
+        ),
+        (
+            {
+                "cv_box_iou": 0.49,
+                "cv_left_empty": 0.755,
+                "cv_box_iou_of_object": 0.98,
+                "best_val_box_iou": 0.5,
+            },
+            [
+                f"{CROSS_VALIDATED}0.490, object 0.980): the model often does not find the object.",
+                "It left 76 % of the masks empty in images without the object.",
+            ],
+        ),
+        (
+            {"best_val_box_iou": 0.8},
+            [
+                "The masks overlap the validation boxes, which also chose the best epoch, so that "
+                "this is no independent measurement (box overlap 0.800): the model finds the "
+                "objects."
+            ],
+        ),
+    ],
+)
+def test_without_a_test_the_scores_of_held_out_boxes_are_judged(summary, expected):
+    findings = Findings(NO_TEST.classes, "sam_tiny", summary)
+    first, *others = judge_test(findings)
+    assert first == "There is no test image, so no mask was compared with a true one."
+    assert others == expected
+    assert judge_class(NO_TEST.classes[0]) == []
+    assert name_worst(NO_TEST) == ""
+
+
+def test_the_worst_five_are_named():
+    assert name_worst(PHANTOMS) == (
+        "The worst images: image_0 (0.000); image_1 (0.100); image_2 (0.200); image_3 (0.300); "
+        "image_4 (0.400)."
+    )
+    assert name_worst(HEARTS) == (
+        "The worst images: heart_s001, ring (0.000); heart_s002, RV (0.250)."
+    )
+
+
+def test_one_empty_mask_is_singular():
+    cls = ClassFindings("a", {"dice": 0.5}, present=12, missed=2, left_empty=1)
+    assert "in 2 of 12 images; 1 of the masks is empty." in judge_class(cls)[-2]
