@@ -127,7 +127,6 @@ def write_masks(names: set[str], classes: Classes, folder: Path) -> None:
         data_dir=params.data_dir,
         annotations=params.annotations,
         unboxed=params.unboxed,
-        unboxed=params.unboxed,
         classes=raw_classes,
         group_by=params.group_by,
         slice_axis=params.slice_axis,

@@ -53,8 +53,8 @@ def test_negative_examples_are_to_be_checked_and_nothing_else():
     assert next_steps(FALSE_NEGATIVES) == [
         "Check the negative examples: 14 of 21 training images do not show the object, and the "
         "model leaves 6 of 7 objects empty. If some of those images do show the object, draw its "
-        "boxes or take the images out of the annotations. `-S keep_empty=false` trains without "
-        "images that show no object."
+        "boxes. `-S unboxed=unknown` leaves out images that are listed without a box, and "
+        "`-S keep_empty=false` all images that show no object."
     ]
 
 

@@ -64,8 +64,9 @@ def _check_negatives(concerned: Sequence[ClassFindings], findings: Findings) -> 
     empty = ", ".join(f"{cls.left_empty} of {cls.present}" for cls in concerned)
     return (
         f"Check the negative examples: {counts}, and the model leaves {empty} objects empty. If "
-        "some of those images do show the object, draw its boxes or take the images out of the "
-        "annotations. `-S keep_empty=false` trains without images that show no object."
+        "some of those images do show the object, draw its boxes. `-S unboxed=unknown` leaves out "
+        "images that are listed without a box, and `-S keep_empty=false` all images that show no "
+        "object."
     )
 
 
