@@ -151,7 +151,7 @@ def test_without_validation_cases_the_training_cross_validates(
     printed = capsys.readouterr().out
     folds = "cross-validation in 3 folds of 2, 1 and 1 boxed images from 4 groups"
     assert f"no validation images: {folds}" in printed
-    assert f"by {folds}: box IoU " in printed
+    assert f"by {folds}: validation box IoU " in printed
     metrics = json.loads(TRAIN_METRICS.read_text(encoding="utf-8"))
     assert metrics["folds"] == 3
     assert 0 <= metrics["cv_box_iou"] <= 1

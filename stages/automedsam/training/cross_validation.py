@@ -106,7 +106,7 @@ class CrossValidation(Trainer):
         best, figures = self.best_row, self.figures()
         text = (
             f"best epoch {best['epoch']} by cross-validation in {describe_folds(self.folds)}: "
-            f"box IoU {best['val_box_iou']:.3f} of the maps, {figures['cv_box_iou']:.3f} of the "
+            f"validation box IoU {best['val_box_iou']:.3f}, {figures['cv_box_iou']:.3f} of the "
             "final masks"
         )
         if "cv_left_empty" in figures:
