@@ -23,7 +23,7 @@ def save_volume(path, object_value=200.0):
 
 
 def scan_of(path, boxes):
-    return RawScan(path.name, "g", lambda: open_scan(path, "auto"), None, single_class(boxes))
+    return RawScan(path.name, "g", lambda: open_scan(path, "auto"), None, boxes=single_class(boxes))
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,6 @@ def test_unreadable_volumes_are_left_to_the_preparation(tmp_path):
     def fail():
         raise InputError("broken")
 
-    broken = RawScan("x", "g", fail, None, single_class({1: (BOX,)}))
+    broken = RawScan("x", "g", fail, None, boxes=single_class({1: (BOX,)}))
     readable = scan_of(save_volume(tmp_path / "v.nii"), {1: (OTHER,)})
     assert count_dark_slices([broken, readable]) == (1, 1)

@@ -174,7 +174,7 @@ def test_messages_that_the_terminal_cannot_show_are_escaped(run_script):
 
 
 def test_prints_and_errors_that_the_terminal_cannot_show_are_escaped(run_script):
-    body = "print('\u65e5'); raise InputError('\u672c\udce9.png: broken')"
+    body = r"print('\u65e5'); raise InputError('\u672c\udce9.png: broken')"
     ended = run_script(body, PYTHONIOENCODING="cp1252")
     assert (ended.returncode, ended.stdout) == (1, "\\u65e5\n")
     assert ended.stderr == "measure: \\u672c\\udce9.png: broken\n"
