@@ -53,7 +53,7 @@ def folder_scans(
         open_image = partial(open_scan, path, slice_axis)
         mask = files.masks.get(name)
         labels = partial(read_mask, path, mask, slice_axis, as_shown) if mask else None
-        scans.append(RawScan(name, groups[name], open_image, labels, mask))
+        scans.append(RawScan(name, groups[name], open_image, labels, mask_path=mask))
     if annotations is None:
         return scans, None
     paths = {

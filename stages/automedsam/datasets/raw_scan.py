@@ -20,10 +20,10 @@ class RawScan:
     open: Callable[[], Scan]
     # Reads the mask: (slices, H, W), whole numbers. None: the scan has no mask.
     read_labels: Callable[[], np.ndarray] | None = None
-    mask_path: Path | None = None  # for messages; None: the mask is not a file of its own
     # Slice number to the boxes drawn on it, for annotated slices only. None: not annotated.
     boxes: Mapping[int, BoxesByClass] | None = None
     # Slices that are listed in the annotations without a box, in whatever way `unboxed` takes them.
     listed_without_box: frozenset[int] = frozenset()
     split: Split | None = None  # given by the data set; None: assigned by `assign_splits`
     spacing_mm: Spacing | None = None  # for files that do not specify their own
+    mask_path: Path | None = None  # for messages; None: the mask is not a file of its own

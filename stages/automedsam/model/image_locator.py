@@ -1,9 +1,8 @@
 """Locating objects in a thumbnail of the image: a small U-Net.
 
 Ronneberger et al., arXiv 1505.04597, with strided convolutions, few channels, and group norm
-because batches are small. Its last scale is half of the input's, because the finest one would take
-half of the time and boxes do not need it. It is cheap enough to see a new augmented view of each
-image at every step.
+because batches are small. It is cheap enough to see a new augmented view of each image at every
+step.
 """
 
 from itertools import pairwise
@@ -31,19 +30,19 @@ class ImageLocator(nn.Module):
         )
         self.up = nn.ModuleList(
             nn.Sequential(_convolution(coarse + fine, fine), _convolution(fine, fine))
-            for fine, coarse in reversed(list(pairwise(WIDTHS[1:])))
+            for fine, coarse in reversed(list(pairwise(WIDTHS)))
         )
-        self.out = nn.Conv2d(WIDTHS[1], classes, 1)
+        self.out = nn.Conv2d(WIDTHS[0], classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         features, passed = images, []
         for down in self.down:
             features = down(features)
             passed.append(features)
-        for up, finer in zip(self.up, reversed(passed[1:-1]), strict=True):
+        for up, finer in zip(self.up, reversed(passed[:-1]), strict=True):
             coarse = F.interpolate(features, scale_factor=2)
             features = up(torch.cat([coarse, finer], dim=1))
-        return F.interpolate(self.out(features), scale_factor=2, mode="bilinear")
+        return self.out(features)
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
