@@ -61,6 +61,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     root = tmp_path_factory.mktemp("docs")
     write_inputs(root / "new_images")
     write_data(root / "my_data")
+    (root / "boxes.csv").write_text(
+        "image,x_min,y_min,x_max,y_max,class\ngrey.png,2,3,22,18,liver\n", encoding="utf-8"
+    )
     write_command(root / "bin/automedsam")
     project = copy_project(make_folder(root / "project"), **SMALL_DATA, **SMALL)
     project.dvc("repro")

@@ -78,7 +78,7 @@ def test_broken_images_are_listed_and_others_keep_their_format(trained: Workspac
         "--overlay",
         status=1,
     )
-    assert "3 masks written, 2 scans skipped" in printed
+    assert "read 3, skipped 2: 2 with a fault" in printed
     overlays = {
         path.relative_to(tmp_path / "out/overlays").as_posix()
         for path in tmp_path.glob("out/overlays/**/*.png")
