@@ -18,6 +18,7 @@ from measured_runs import (
     HEARTS,
     NO_TEST,
     PHANTOMS,
+    RUNS,
     one_class,
 )
 from repository import ROOT
@@ -27,16 +28,6 @@ OTHER_BACKBONE = (
     "plots/pseudo_labels.png whether its masks follow the objects. Rings and thin, branched "
     "objects are hard for every backbone."
 )
-RUNS = [
-    BOXES_ONLY,
-    CENTRED,
-    FAIR_BACKBONE,
-    FALSE_NEGATIVES,
-    FOREIGN_BACKBONE,
-    HEARTS,
-    NO_TEST,
-    PHANTOMS,
-]
 
 
 def test_a_foreign_backbone_is_to_be_replaced():

@@ -90,3 +90,13 @@ BOXES_ONLY = one_class(
     masks=0,
 )
 NO_TEST = Findings([ClassFindings("object", {}, train_present=10)], "lite_medsam")
+RUNS = [
+    BOXES_ONLY,
+    CENTRED,
+    FAIR_BACKBONE,
+    FALSE_NEGATIVES,
+    FOREIGN_BACKBONE,
+    HEARTS,
+    NO_TEST,
+    PHANTOMS,
+]
