@@ -79,37 +79,6 @@ def test_colours_are_kept(tmp_path):
     np.testing.assert_array_equal(read_values(tmp_path / "a.png"), COLOURS[None])
 
 
-def test_transparency_is_dropped_and_colours_are_kept(tmp_path):
-    Image.fromarray(np.dstack([COLOURS, RAMP.astype(np.uint8)])).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_values(tmp_path / "a.png"), COLOURS[None])
-
-
-def test_grey_with_transparency_is_grey_and_background_in_a_mask(tmp_path):
-    Image.fromarray(np.dstack([GREY, RAMP.astype(np.uint8)]), "LA").save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_values(tmp_path / "a.png"), GREY[None])
-    opaque = RAMP > 100  # more than half of 200
-    np.testing.assert_array_equal(read_labels(tmp_path / "a.png"), (opaque * GREY)[None])
-
-
-@pytest.mark.parametrize(
-    "transparency", [None, 0, bytes([0, 255, 128])], ids=["none", "one_index", "by_index"]
-)
-def test_palette_becomes_its_colours(tmp_path, transparency):
-    image = Image.fromarray((np.arange(64).reshape(8, 8) % 3).astype(np.uint8))
-    image.putpalette(RED_GREEN_BLUE)
-    image.save(
-        tmp_path / "a.png", **({} if transparency is None else {"transparency": transparency})
-    )
-    np.testing.assert_array_equal(
-        read_values(tmp_path / "a.png"), 255 * np.eye(3)[np.arange(64).reshape(1, 8, 8) % 3]
-    )
-
-
-def test_one_bit_becomes_0_and_255(tmp_path):
-    Image.fromarray(np.eye(8, dtype=bool)).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_values(tmp_path / "a.png"), 255 * np.eye(8)[None])
-
-
 def test_cmyk_becomes_rgb(tmp_path):
     cmyk = np.zeros((8, 8, 4), np.uint8)
     cmyk[..., 0] = 255  # cyan: no red

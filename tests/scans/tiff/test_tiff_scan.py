@@ -83,42 +83,11 @@ def test_colours_are_kept(tmp_path):
     np.testing.assert_array_equal(read_values(tmp_path / "a.tif"), COLOURS[None])
 
 
-def test_transparency_is_dropped_and_colours_are_kept(tmp_path):
-    Image.fromarray(np.dstack([COLOURS, RAMP.astype(np.uint8)])).save(tmp_path / "a.tif")
-    np.testing.assert_array_equal(read_values(tmp_path / "a.tif"), COLOURS[None])
-
-
-def test_grey_with_transparency_is_grey_and_background_in_a_mask(tmp_path):
-    Image.fromarray(np.dstack([GREY, RAMP.astype(np.uint8)]), "LA").save(tmp_path / "a.tif")
-    np.testing.assert_array_equal(read_values(tmp_path / "a.tif"), GREY[None])
-    opaque = RAMP > 100  # more than half of 200
-    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), (opaque * GREY)[None])
-
-
 def test_grey_with_premultiplied_transparency_is_grey(tmp_path):
     write_tiff(tmp_path / "a.tif", np.dstack([GREY, GREY]), alpha=1, t262=1)
     np.testing.assert_array_equal(read_values(tmp_path / "a.tif"), GREY[None])
     opaque = GREY > 110
     np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), (opaque * GREY)[None])
-
-
-@pytest.mark.parametrize(
-    "transparency", [None, 0, bytes([0, 255, 128])], ids=["none", "one_index", "by_index"]
-)
-def test_palette_becomes_its_colours(tmp_path, transparency):
-    image = Image.fromarray((np.arange(64).reshape(8, 8) % 3).astype(np.uint8))
-    image.putpalette(RED_GREEN_BLUE)
-    image.save(
-        tmp_path / "a.tif", **({} if transparency is None else {"transparency": transparency})
-    )
-    np.testing.assert_array_equal(
-        read_values(tmp_path / "a.tif"), 255 * np.eye(3)[np.arange(64).reshape(1, 8, 8) % 3]
-    )
-
-
-def test_one_bit_becomes_0_and_255(tmp_path):
-    Image.fromarray(np.eye(8, dtype=bool)).save(tmp_path / "a.tif")
-    np.testing.assert_array_equal(read_values(tmp_path / "a.tif"), 255 * np.eye(8)[None])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
