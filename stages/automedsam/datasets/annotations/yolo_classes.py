@@ -17,7 +17,8 @@ CLASS_LISTS = ("classes.txt", "obj.names", "data.yaml", "dataset.yaml")  # the u
 YAML_SUFFIXES = (".yaml", ".yml")
 LIST_SUFFIXES = (".names", ".labels", *YAML_SUFFIXES)
 MIN_NUMBERS = 4  # of a box
-LIST_NAME = re.compile(r"class|category|categories|names|labels", re.IGNORECASE)  # in the name of a .txt
+# Part of the name of a .txt file.
+LIST_NAME = re.compile(r"class|category|categories|names|labels", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
