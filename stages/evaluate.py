@@ -73,7 +73,7 @@ def main() -> None:
             soft_mask = to_soft_mask(predicted.logits)
             write_image(image_path(folder / SOFT_MASKS.name, case.name), soft_mask)
         write_table(folder / PROMPTS.name, prompt_rows(results, classes), PROMPT_COLUMNS)
-        write_report(results, classes, train_cases, params.backbone_name)
+        write_report(results, classes, train_cases, weights.name, params.medsam_checkpoint)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def test_missed_empty_and_invented_objects_are_counted():
                 missed=2,
                 left_empty=1,
                 absent=1,
-                invented=[],
+                invented_names=[],
                 train_present=1,
                 train_absent=1,
             ),
@@ -55,7 +55,9 @@ def test_missed_empty_and_invented_objects_are_counted():
                 "spleen",
                 {"left_empty": 0.5},
                 absent=4,
-                invented=["b", "c"],
+                missed=0,
+                invented=2,
+                invented_names=["b", "c"],
                 train_present=0,
                 train_absent=2,
             ),
@@ -100,13 +102,7 @@ def test_if_some_images_have_masks_only_dice_is_ranked():
     assert (findings.images, findings.masks) == (2, 1)
 
 
-def test_without_test_cases_there_is_nothing_but_the_summary():
+def test_classes_with_poor_labels_are_marked():
     means = {"liver": {}, "spleen": {}}
-    findings = collect_findings([], [], CLASSES, means, {"cv_box_iou": 0.5}, "sam_tiny")
-    assert findings == Findings(
-        [ClassFindings("liver", {}, invented=[]), ClassFindings("spleen", {}, invented=[])],
-        "sam_tiny",
-        {"cv_box_iou": 0.5},
-        objects=[],
-    )
-    assert not findings.has_dice
+    findings = collect_findings([], [], CLASSES, means, {}, "sam_tiny", {"spleen"})
+    assert [cls.has_poor_labels for cls in findings.classes] == [False, True]

@@ -1,6 +1,7 @@
 """What to try next, in measured runs."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +20,7 @@ from measured_runs import (
     NO_TEST,
     PHANTOMS,
     RUNS,
+    dice_scores,
     one_class,
 )
 from repository import ROOT
@@ -52,7 +54,7 @@ def test_negative_examples_are_to_be_checked_and_nothing_else():
 def test_more_boxes_and_then_better_outlines():
     assert next_steps(FAIR_BACKBONE) == [
         "Train on more boxes (10 training images show the object; `-S train_cases=null` uses all "
-        "boxed images), or longer (`epochs`, `steps_per_epoch`).",
+        "that are drawn), or longer (`epochs`, `steps_per_epoch`).",
         "Another backbone may draw better outlines (`-S backbone=lite_medsam` or "
         "`-S backbone=medsam_vit_b`).",
     ]
@@ -88,12 +90,41 @@ def test_a_good_model_needs_nothing():
 
 
 def test_without_a_test_one_is_suggested():
-    assert next_steps(NO_TEST) == [module.TEST]
-    good, poor = (Findings(NO_TEST.classes, "a", {"cv_box_iou": iou}) for iou in (0.75, 0.7))
-    assert next_steps(good) == [module.TEST]
-    more_boxes, test = next_steps(poor)
+    (cls,) = NO_TEST.classes
+    good = replace(cls, scores={"box_iou": 0.75})
+    assert next_steps(replace(NO_TEST, classes=[good])) == [module.TEST]
+    more_boxes, test = next_steps(NO_TEST)
     assert more_boxes.startswith("Train on more boxes (10 training images show the object;")
     assert test == module.TEST
+    poor_labels = replace(good, has_poor_labels=True)
+    backbone, test = next_steps(replace(NO_TEST, classes=[poor_labels]))
+    assert backbone.startswith("Try another backbone (`-S backbone=medsam_vit_b`")
+
+
+def test_the_classes_that_the_held_out_boxes_concern_are_named():
+    good = ClassFindings("liver", {"box_iou": 0.95}, present=9)
+    poor = ClassFindings("spleen", {"box_iou": 0.4}, present=9, train_present=9)
+    step, _ = next_steps(replace(NO_TEST, classes=[good, poor]))
+    assert step.startswith("spleen: Train on more boxes (9 training images show spleen;")
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        # Poor masks in true boxes, too.
+        (dice_scores(0.66, 0.68, 0.2, 0.45), "Try another backbone"),
+        # Worse than a mean box, although the objects are found.
+        (dice_scores(0.80, 0.82, 0.86, 0.70), "Train on more boxes"),
+    ],
+)
+def test_poor_results_never_end_without_advice(scores, expected):
+    (step,) = next_steps(one_class(ClassFindings("object", scores, present=20, train_present=10)))
+    assert step.startswith(expected)
+
+
+def test_the_own_weights_of_a_backbone_are_not_kept_for_another():
+    step = next_steps(replace(FOREIGN_BACKBONE, has_checkpoint=True))[0]
+    assert "`-S backbone=lite_medsam -S medsam_checkpoint=null`" in step
 
 
 def test_empty_masks_without_negative_examples_require_more_boxes():
@@ -106,7 +137,7 @@ def test_empty_masks_without_negative_examples_require_more_boxes():
 @pytest.mark.parametrize("findings", RUNS)
 def test_the_keys_values_and_pages_that_steps_name_exist(findings):
     text = " ".join(next_steps(findings))
-    changes = dict(re.findall(r"`-S (\w+)=(\w+)`", text))
+    changes = dict(re.findall(r"-S (\w+)=(\w+)", text))
     for key in [*changes, *re.findall(r"`([a-z_]+)`", text)]:
         assert key in AutoMedSAMConfig.model_fields
     for path in re.findall(r"\b(?:docs|stages)/[\w/]+\.\w+", text):

@@ -9,8 +9,6 @@ from automedsam.cases.case import Case
 from automedsam.evaluation.scores import (
     COLUMNS,
     Scores,
-    box_in_px,
-    mean_relative_box,
     mean_scores,
     score_losses,
     score_mask,
@@ -111,22 +109,6 @@ def test_losses_are_those_of_the_training(cases: list[Case], index: int) -> None
         loss_tightbox=loss.tightbox.item(),
         loss_size=loss.size.item(),
     )
-
-
-def test_the_mean_box_is_relative_and_ignores_cases_without_the_class() -> None:
-    """It is the mean of the boxes around all parts."""
-    cases = [
-        Case("a", "a", "train", 100, 200, {1: ((20, 10, 40, 50), (90, 20, 100, 40)), 2: ()}),
-        Case("b", "b", "train", 10, 10, {1: (), 2: ((0, 0, 5, 10),)}),
-        Case("c", "c", "train", 40, 20, {1: ((6, 12, 16, 36),), 2: ()}),
-    ]
-    assert mean_relative_box(cases, 1).tolist() == pytest.approx([0.2, 0.2, 0.65, 0.7])
-    assert mean_relative_box(cases, 2).tolist() == pytest.approx([0, 0, 0.5, 1])
-
-
-def test_a_relative_box_becomes_whole_pixels() -> None:
-    assert box_in_px(MEAN_BOX, (24, 30)) == (6, 8, 18, 18)
-    assert box_in_px(torch.tensor([0.12, 0.0, 0.49, 1.0]), (7, 10)) == (1, 0, 5, 7)
 
 
 def test_a_mean_is_over_the_rows_that_define_the_score() -> None:

@@ -17,6 +17,7 @@ from automedsam.evaluation.volumes import Overlap, VolumeScores
 from automedsam.model.segmenter import ImagePrompt
 from automedsam.runtime.files import write_metrics
 from automedsam.runtime.paths import (
+    LABEL_METRICS,
     PER_CASE,
     PER_CLASS,
     PER_VOLUME,
@@ -28,14 +29,20 @@ from automedsam.runtime.script import logger, set_up_logging
 
 CLASSES = Classes([ObjectClass("liver", 1), ObjectClass("spleen", 7)])
 LIVER_ONLY = Classes(CLASSES[:1])
+LABELS = {
+    f"{key}{suffix}": value
+    for suffix in ("", "_of_liver", "_of_spleen")
+    for key, value in (("accepted", 3), ("rejected", 0), ("box_agreement", 0.9))
+}
 
 
 @pytest.fixture(autouse=True)
-def _in_an_empty_folder_with_logging(
+def _in_a_folder_with_labels_and_logging(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """Tables are written to the working directory; messages are printed as in a script."""
     monkeypatch.chdir(tmp_path)
+    write_metrics(LABEL_METRICS, LABELS)
     handlers, level, propagate = logger.handlers, logger.level, logger.propagate
     set_up_logging()
     yield
@@ -218,28 +225,30 @@ def test_incomplete_volumes_are_reported(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("figures", "summary", "meaning"),
+    ("figures", "meaning"),
     [
-        ({"folds": 3, "cv_box_iou": 0.75}, {"cv_box_iou": 0.75}, "In a cross-validation, "),
-        ({}, {"best_val_box_iou": 0.5}, "The masks overlap the validation boxes"),
+        ({"folds": 3, "cv_box_iou": 0.75}, "The overlaps of boxes are from a cross-validation"),
+        ({}, "The overlap of boxes is that with the validation boxes"),
     ],
 )
-def test_without_test_images_the_report_has_the_scores_of_held_out_ones(
-    capsys: pytest.CaptureFixture[str],
-    figures: dict[str, float],
-    summary: dict[str, float],
-    meaning: str,
+def test_without_test_images_the_verdict_rests_on_held_out_boxes(
+    capsys: pytest.CaptureFixture[str], figures: dict[str, float], meaning: str
 ) -> None:
     write_metrics(TRAIN_METRICS, {"epoch": 3, "best_val_box_iou": 0.5, **figures})
     write_report([], CLASSES, [make_case("t")], "sam_tiny")
     printed = capsys.readouterr()
     assert printed.err == ""
     assert f"- {meaning}" in printed.out
-    assert json.loads(SUMMARY.read_text(encoding="utf-8")) == {
-        **summary,
-        "n_cases": 0,
-        "n_masks": 0,
-    }
+    summary = json.loads(SUMMARY.read_text(encoding="utf-8"))
+    assert summary == {"n_cases": 0, "n_masks": 0}
     assert PER_CASE.read_text(encoding="utf-8") == ",".join(["case,group,class", *COLUMNS]) + "\n"
     assert [row["class"] for row in rows_of(PER_CLASS)] == CLASSES.names
     assert rows_of(PER_VOLUME) == []
+
+
+def test_poor_labels_and_own_weights_reach_the_advice(capsys: pytest.CaptureFixture[str]) -> None:
+    write_metrics(LABEL_METRICS, {**LABELS, "box_agreement_of_spleen": 0.5})
+    write_metrics(TRAIN_METRICS, {"best_val_box_iou": 0.5, "cv_box_iou": 0.9, "folds": 3})
+    write_report([], CLASSES, [make_case("t")], "sam_tiny", Path("own.pth"))
+    printed = capsys.readouterr().out
+    assert "1. spleen: Try another backbone (`-S backbone=lite_medsam -S" in printed

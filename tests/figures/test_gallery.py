@@ -114,7 +114,7 @@ def test_snapshots_of_several_classes_average_their_scores(figures):
 def test_snapshots_without_test_cases_are_a_line_of_text(figures):
     write_results([])
     draw_snapshots([], SINGLE_CLASS, make_scores([], []))
-    assert [path.name for path in SNAPSHOTS.iterdir()] == ["no_test_images.png"]
+    assert [path.name for path in SNAPSHOTS.iterdir()] == ["fixed_1.png"]
     assert figures[0].texts[0].get_text() == "no test images: test_fraction 0"
 
 

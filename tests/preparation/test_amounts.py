@@ -32,19 +32,16 @@ def test_images_without_a_box_do_not_count():
 def test_boxed_slices_of_volumes_count():
     volumes = [
         make_scan(name, slices=12, boxes=single_class(dict.fromkeys(range(10), (BOX,))))
-        for name in "abc"
+        for name in "abcdefghij"
     ]
     assert choose(volumes)[:2] == (0.2, 0.3)
     assert choose(volumes[:2])[:2] == (0, 0)
 
 
 def test_too_few_groups_are_all_for_training():
-    assert choose(drawn(20, "p1") + drawn(20, "p2", first=20))[:2] == (0, 0)
-    assert choose(drawn(20, "p1") + drawn(20, "p2", first=20) + drawn(1, "p3", first=40)) == (
-        0.2,
-        0.3,
-        None,
-    )
+    scans = [scan for n in range(10) for scan in drawn(4, f"p{n}", first=4 * n)]
+    assert choose(scans[:36]) == (0, 0, None)
+    assert choose(scans) == (0.2, 0.3, None)
 
 
 def test_boxes_from_masks_keep_all_splits():
@@ -52,8 +49,13 @@ def test_boxes_from_masks_keep_all_splits():
 
 
 def test_boxed_images_with_masks_are_still_set_aside_for_testing():
-    masked = make_scan("m", draw_mask_of(BOX), boxes=single_class({0: (BOX,)}))
-    assert choose([*drawn(9), masked]) == (0, 0.3, None)
+    masked = [
+        make_scan(f"m{n}", draw_mask_of(BOX), boxes=single_class({0: (BOX,)})) for n in range(9)
+    ]
+    assert choose([*drawn(9), *masked]) == (0, 0.3, None)
+    assert choose([*drawn(10), *masked]) == (0, 0, None)  # most would be lost without a Dice
+    assert choose(masked[:3]) == (0, 0.3, None)
+    assert choose(masked[:2]) == (0, 0, None)  # too few for a test and a cross-validation
     # Images with a mask and no box are the test split, whatever its share.
     test = make_scan("m", draw_mask_of(BOX), split="test")
     assert choose([*drawn(9), test]) == (0, 0, None)
@@ -84,4 +86,4 @@ def test_reasons_name_the_parameter_and_what_is_missing():
         },
     )
     reasons = choose_amounts(drawn(40, "p"), "auto", "auto", "auto").reasons
-    assert reasons["test"] == "test_fraction: auto, 1 group of 3 needed for a split"
+    assert reasons["test"] == "test_fraction: auto, 1 group of 10 needed for a split"

@@ -1,5 +1,7 @@
 """The report on data without a validation or a test split, and warnings about its folds."""
 
+from dataclasses import replace
+
 import pytest
 
 from automedsam.cases.classes import Classes, ObjectClass
@@ -56,9 +58,20 @@ def test_a_class_of_a_single_group_is_a_warning():
         *of_group("q", 2, boxes={1: (BOX,), 2: ()}),
     ]
     assert warn_about_folds(slices, TWO) == [
-        "class spleen is boxed in the group p only: cross-validation counts it as missed, because "
-        "no other group shows it"
+        "class spleen is boxed in one fold only (group p): cross-validation counts it as missed, "
+        "because the other folds do not show it"
     ]
+
+
+def test_a_class_in_one_part_of_a_divided_group_is_a_warning():
+    """The folds are slices 0 to 3, 4 to 6 and 7 to 9; only the first shows the spleen."""
+    slices = [
+        replace(one, boxes={1: (BOX,), 2: (BOX,) if number < 4 else ()})
+        for number, one in enumerate(of_group("p", 10))
+    ]
+    divided, spleen = warn_about_folds(slices, TWO)
+    assert divided.startswith("all boxes are in the group p, which the folds divide: ")
+    assert spleen.startswith("class spleen is boxed in one fold only (group p)")
 
 
 def test_one_boxed_image_is_an_error():

@@ -1,10 +1,13 @@
 """Tests of the report on pseudo-labels: numbers, summary and warnings."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from automedsam.cases.classes import Classes, ObjectClass
-from automedsam.supervision.label_report import LabelReport
+from automedsam.supervision.label_report import LabelReport, read_poor_classes
 from automedsam.supervision.pseudo_labels import PseudoLabel
 
 LIVER, SPLEEN = ObjectClass("liver", 1), ObjectClass("spleen", 2)
@@ -112,7 +115,8 @@ def test_more_than_a_third_rejected_of_six_is_poor(rejected: int, is_poor: bool)
         ("sam_tiny", "lite_medsam"),
         ("lite_medsam", "medsam_vit_b"),
         ("medsam_vit_b", "sam_vit_b"),
-        ("sam_vit_h", "medsam_vit_b"),
+        ("sam_vit_b", "lite_medsam"),
+        ("sam_vit_h", "lite_medsam"),
     ],
 )
 def test_a_single_class_is_not_named_and_the_suggestion_is_another_backbone(
@@ -121,3 +125,35 @@ def test_a_single_class_is_not_named_and_the_suggestion_is_another_backbone(
     (warning,) = report_of(ONE, (LIVER, 0.2, None)).warnings(backbone)
     assert warning.startswith(f"the masks of {backbone} fit the drawn boxes poorly (mean IoU 0.20,")
     assert warning.endswith(f"such as {other}")
+
+
+def test_poor_classes_are_read_from_the_metrics(tmp_path: Path) -> None:
+    report = report_of(
+        TWO, (LIVER, 0.9, None), (LIVER, 0.7, None), (SPLEEN, 0.9, None), (SPLEEN, 0.5, None)
+    )
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(report.metrics()), encoding="utf-8")
+    assert read_poor_classes(TWO, path) == {"spleen"}
+
+
+@pytest.mark.parametrize(("agreement", "poor"), [(0.76, set()), (0.74, {"liver"})])
+def test_a_single_poor_class_is_read_from_the_metrics(
+    tmp_path: Path, agreement: float, poor: set[str]
+) -> None:
+    path = tmp_path / "labels.json"
+    metrics = report_of(ONE, (LIVER, agreement, None)).metrics()
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    assert read_poor_classes(ONE, path) == poor
+
+
+def test_a_class_whose_labels_are_mostly_rejected_is_poor(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    labels = [(LIVER, 0.9, None), (LIVER, 0.9, WRONG), (SPLEEN, 0.9, None)]
+    path.write_text(json.dumps(report_of(TWO, *labels).metrics()), encoding="utf-8")
+    assert read_poor_classes(TWO, path) == {"liver"}
+
+
+def test_a_class_without_labels_is_not_poor(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(report_of(TWO, (LIVER, 0.9, None)).metrics()), encoding="utf-8")
+    assert read_poor_classes(TWO, path) == set()

@@ -181,9 +181,33 @@ def test_the_final_masks_of_held_out_cases_are_measured(
         mask_box_iou(to_mask(mask), case.all_boxes_xyxy)
         for mask, case in zip(trainer.segment(boxed), boxed, strict=True)
     ]
-    assert trainer.figures() == {"folds": 2, "cv_box_iou": pytest.approx(np.mean(overlaps))}
+    figures = trainer.figures()
+    assert figures.keys() == {"folds", "cv_box_iou", "cv_mean_box_iou", "cv_missed"}
+    assert figures["cv_box_iou"] == pytest.approx(np.mean(overlaps))
+    assert figures["cv_missed"] == np.mean(
+        [not to_mask(mask).any() for mask in trainer.segment(boxed)]
+    )
     assert f"{np.mean(overlaps):.3f} of the final masks" in trainer.describe_best()
     assert "in 2 folds of 2 and 2 boxed images from 4 groups" in trainer.describe_best()
+
+
+def test_the_mean_box_is_that_of_the_other_folds(
+    material: TrainingFixtures, boxed: list[Case]
+) -> None:
+    """Each case is alone in its fold or with one that has the same box."""
+    sides = [(0, 0, 10, 10), (0, 0, 20, 10), (0, 0, 20, 10)]
+    cases = [
+        replace(case, height=20, width=40, boxes={SINGLE_CLASS_VALUE: (side,)})
+        for case, side in zip(boxed[:3], sides, strict=True)
+    ]
+    trainer = create(material, "direct", [cases[:1], cases[1:]])
+    masks = [np.zeros((20, 40), bool)] * 3
+    scores = [
+        trainer._score(case, mask, SINGLE_CLASS_VALUE)
+        for case, mask in zip(cases, masks, strict=True)
+    ]
+    assert [one["mean_box_iou"] for one in scores] == [0.5, 0.5, 0.5]
+    assert [(one["box_iou"], one["missed"]) for one in scores] == [(0.0, 1.0)] * 3
 
 
 def test_each_class_counts_equally_and_absent_objects_apart(
@@ -207,15 +231,22 @@ def test_each_class_counts_equally_and_absent_objects_apart(
     left = (overlaps["a", 1] + overlaps["b", 1] + overlaps["d", 1]) / 3
     right = (overlaps["a", 2] + overlaps["d", 2]) / 2
     left_empty = (overlaps["e", 1] + (overlaps["b", 2] + overlaps["e", 2]) / 2) / 2
-    assert trainer.figures() == pytest.approx(
-        {
-            "folds": 2,
-            "cv_box_iou": (left + right) / 2,
-            "cv_left_empty": left_empty,
-            "cv_box_iou_of_left": left,
-            "cv_box_iou_of_right": right,
-        }
-    )
+    figures = trainer.figures()
+    expected = {
+        "folds": 2,
+        "cv_box_iou": (left + right) / 2,
+        "cv_left_empty": left_empty,
+        "cv_box_iou_of_left": left,
+        "cv_box_iou_of_right": right,
+        "cv_left_empty_of_left": overlaps["e", 1],
+        "cv_left_empty_of_right": (overlaps["b", 2] + overlaps["e", 2]) / 2,
+    }
+    assert {key: figures[key] for key in expected} == pytest.approx(expected)
+    assert figures.keys() - expected.keys() == {
+        f"cv_{score}{of}"
+        for score in ("mean_box_iou", "missed")
+        for of in ("", "_of_left", "_of_right")
+    }
     assert "absent objects left empty" in trainer.describe_best()
 
 

@@ -39,7 +39,7 @@ def check_folds(cases: Sequence[Boxed], classes: Classes) -> None:
             of_class = "" if classes.is_single else f" of class {cls.name}"
             errors.add(
                 f"val_fraction: cross-validation requires at least 2 boxed training images"
-                f"{of_class}, found {count}; draw more boxes"
+                f"{of_class}, found {count}; draw more boxes, or raise train_cases"
             )
     errors.raise_if_any()
 

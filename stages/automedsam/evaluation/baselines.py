@@ -8,8 +8,9 @@ from torch import Tensor
 
 from automedsam.cases.boxes import Box, Size, fill_boxes
 from automedsam.cases.masks import resolve_mask_overlaps, to_mask
+from automedsam.cases.mean_box import box_in_px
 from automedsam.evaluation.metrics import dice
-from automedsam.evaluation.scores import Scores, box_in_px
+from automedsam.evaluation.scores import Scores
 from automedsam.model.segmenter import Segmenter
 
 

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from automedsam.cases.case import Case
 from automedsam.cases.classes import Classes
+from automedsam.cases.mean_box import mean_relative_box
 from automedsam.evaluation.baselines import score_baselines
-from automedsam.evaluation.scores import Scores, mean_relative_box, score_losses, score_mask
+from automedsam.evaluation.scores import Scores, score_losses, score_mask
 from automedsam.evaluation.volumes import Overlap
 from automedsam.model.segmenter import ImagePrompt, Segmenter
 from automedsam.supervision.box_losses import AutoMedSAMLoss

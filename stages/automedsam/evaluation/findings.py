@@ -1,7 +1,8 @@
 """The numbers of an evaluation that the verdict rests on."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from automedsam.cases.case import Case
 from automedsam.cases.classes import Classes, ObjectClass
@@ -14,13 +15,15 @@ class ClassFindings:
 
     name: str
     scores: Mapping[str, float]  # means, as in metrics/per_class.csv; undefined ones are missing
-    present: int = 0  # test images that show the object
-    missed: int = 0  # of these, the ones whose mask has no overlap with the object
+    present: int = 0  # measured images that show the object
+    missed: int | None = None  # of these, the ones whose mask has no overlap with it, if known
     left_empty: int = 0  # of these, the ones whose mask is empty
-    absent: int = 0  # test images that do not show the object
-    invented: Sequence[str] = ()  # the names of those whose mask is not empty
+    absent: int = 0  # measured images that do not show the object
+    invented: int = 0  # of these, the ones whose mask is not empty
+    invented_names: Sequence[str] = ()  # of the latter, if known
     train_present: int = 0  # training images that show the object
     train_absent: int = 0  # training images that do not
+    has_poor_labels: bool = False  # whether the pseudo-labels fit the drawn boxes poorly
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,7 @@ class ObjectScore:
 class Findings:
     """The results of an evaluation.
 
-    Without test images, `summary` holds the scores of held-out training images, if there are any,
-    and everything else is empty.
+    Without test images, the classes hold the scores of held-out boxes, and there are no objects.
     """
 
     classes: Sequence[ClassFindings]
@@ -46,7 +48,9 @@ class Findings:
     objects: Sequence[ObjectScore] = ()  # the worst first
     images: int = 0  # test images
     masks: int = 0  # of these, the ones with a true mask
-    groups: int = 0  # groups (patients or exams) of the test images that show an object
+    groups: int = 0  # groups (patients or exams) of the measured images that show an object
+    has_checkpoint: bool = False  # whether the weights are those of `medsam_checkpoint`
+    measured_on: Literal["test", "cross-validation", "validation"] = "test"
 
     @property
     def has_dice(self) -> bool:
@@ -61,22 +65,25 @@ def collect_findings(
     means: Mapping[str, Mapping[str, float]],
     summary: Mapping[str, float],
     backbone: str,
+    poor_labels: Collection[str] = (),
 ) -> Findings:
-    """Collect the findings of an evaluation.
+    """Collect the findings of a test.
 
     Args:
-      results: results of the test cases; may be empty.
+      results: results of the test cases.
       train_cases: cases that the model was trained on.
       classes: the classes, in the order of the results.
       means: mean scores by the name of the class.
       summary: means over the classes.
       backbone: name of the backbone.
+      poor_labels: names of the classes whose pseudo-labels fit the drawn boxes poorly.
     """
+    found = [
+        _collect_class(cls, means[cls.name], _of_class(results, number), train_cases)
+        for number, cls in enumerate(classes)
+    ]
     return Findings(
-        classes=[
-            _collect_class(cls, means[cls.name], _of_class(results, number), train_cases)
-            for number, cls in enumerate(classes)
-        ],
+        classes=[replace(one, has_poor_labels=one.name in poor_labels) for one in found],
         backbone=backbone,
         summary=summary,
         objects=_sort_objects(results, classes),
@@ -98,6 +105,7 @@ def _collect_class(
 ) -> ClassFindings:
     present = [one for _, one in results if one.is_present]
     absent = [(name, one) for name, one in results if not one.is_present]
+    invented = [name for name, one in absent if not one.is_empty]
     train_present = sum(bool(case.boxes[cls.value]) for case in train_cases)
     return ClassFindings(
         name=cls.name,
@@ -106,7 +114,8 @@ def _collect_class(
         missed=sum(_score(one) == 0 for one in present),
         left_empty=sum(one.is_empty for one in present),
         absent=len(absent),
-        invented=[name for name, one in absent if not one.is_empty],
+        invented=len(invented),
+        invented_names=invented,
         train_present=train_present,
         train_absent=len(train_cases) - train_present,
     )

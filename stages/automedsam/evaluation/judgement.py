@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from automedsam.evaluation.findings import ClassFindings, Findings
+from automedsam.evaluation.findings import ClassFindings
 
 # A clear difference of Dice or of box overlap. In 27 images of breast ultrasound, a difference of
 # 0.045 had a 95 % interval from -0.02 to 0.12.
@@ -21,9 +21,6 @@ CLOSE_BOX, ROUGH_BOX = 0.75, 0.5
 # them, and more than one, which may be an exception.
 MANY, AT_LEAST = 1 / 3, 2
 
-# Without test images, the first of these in the summary stands in for `box_iou`.
-HELD_OUT_KEYS = ("cv_box_iou", "best_val_box_iou")
-
 
 class Grade(Enum):
     """The answer to a question of the verdict."""
@@ -40,45 +37,39 @@ def grade_masks(cls: ClassFindings) -> Grade | None:
 
 
 def grade_backbone(cls: ClassFindings) -> Grade | None:
-    """How well the backbone segments the object in its true box; `None` without Dice.
+    """How well the backbone segments the object in its true box.
 
     A backbone that understands the images draws better masks than the filled box, which needs no
-    backbone.
+    backbone. Without Dice, pseudo-labels that fit their boxes poorly are BAD; others show nothing.
     """
     true_box, filled = cls.scores.get("true_box_dice"), cls.scores.get("box_fill_dice")
     if true_box is None or filled is None:
-        return None
+        return Grade.BAD if cls.has_poor_labels else None
     if true_box >= CLOSE:  # objects that fill their box leave no room for an improvement
         return Grade.GOOD
-    return Grade.BAD if true_box < POOR else _grade(true_box - filled, CLEAR, 0)
+    if true_box < POOR:
+        return Grade.BAD
+    gain = _grade(true_box - filled, CLEAR, -CLEAR)
+    return Grade.FAIR if gain is Grade.GOOD and true_box < USABLE else gain
 
 
 def grade_finding(cls: ClassFindings) -> Grade | None:
-    """How well the model finds the objects; `None` if no test image shows one.
+    """How well the model finds the objects; `None` if no measured image shows one.
 
     With true masks, the model is compared with the backbone in the true box. Without, the overlap
-    of its boxes with the given boxes counts.
+    of its boxes with the given boxes counts. It is BAD if many objects are missed altogether.
     """
+    if _are_many(cls.missed or 0, cls.present):
+        return Grade.BAD
     dice, true_box = cls.scores.get("dice"), cls.scores.get("true_box_dice")
     if dice is not None and true_box is not None:
-        return _grade(dice - true_box, -CLEAR, -LARGE)
+        return Grade.BAD if dice < true_box / 2 else _grade(dice - true_box, -CLEAR, -LARGE)
     overlap = cls.scores.get("box_iou")
-    return None if overlap is None else grade_overlap(overlap)
-
-
-def grade_overlap(overlap: float) -> Grade:
-    """How well boxes with this mean overlap, 0 to 1, fit the given boxes."""
-    return _grade(overlap, CLOSE_BOX, ROUGH_BOX)
-
-
-def held_out_overlap(findings: Findings) -> tuple[str, float] | None:
-    """The key and value of the overlap with held-out boxes; `None` if none was measured."""
-    keys = [key for key in HELD_OUT_KEYS if key in findings.summary]
-    return (keys[0], findings.summary[keys[0]]) if keys else None
+    return None if overlap is None else _grade(overlap, CLOSE_BOX, ROUGH_BOX)
 
 
 def grade_learning(cls: ClassFindings) -> Grade | None:
-    """How much better the model is than the mean box; `None` if no test image shows the object.
+    """How much better the model is than the mean box; `None` if no measured image shows the object.
 
     FAIR means that there is no clear difference.
     """
@@ -91,7 +82,9 @@ def grade_learning(cls: ClassFindings) -> Grade | None:
 def is_always_in_one_place(cls: ClassFindings) -> bool:
     """Whether a mean box is about as good as the model, and not because both are poor."""
     mean_box = mean_box_score(cls)
-    return grade_learning(cls) is Grade.FAIR and mean_box is not None and mean_box >= POOR
+    is_found = grade_finding(cls) in (Grade.GOOD, Grade.FAIR)
+    is_as_good = grade_learning(cls) is Grade.FAIR
+    return is_found and is_as_good and mean_box is not None and mean_box >= POOR
 
 
 def leaves_many_empty(cls: ClassFindings) -> bool:
@@ -101,7 +94,7 @@ def leaves_many_empty(cls: ClassFindings) -> bool:
 
 def invents_many(cls: ClassFindings) -> bool:
     """Whether many images without the object get a mask."""
-    return _are_many(len(cls.invented), cls.absent)
+    return _are_many(cls.invented, cls.absent)
 
 
 def main_score(cls: ClassFindings) -> float | None:

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Sequence
 
+from automedsam.backbone.backbones import other_backbones
 from automedsam.evaluation.findings import ClassFindings, Findings
 from automedsam.evaluation.judgement import (
     Grade,
     grade_backbone,
     grade_finding,
-    grade_overlap,
-    held_out_overlap,
+    grade_learning,
+    grade_masks,
     invents_many,
     is_always_in_one_place,
     leaves_many_empty,
 )
-
-# By size; the first two that are not in use are suggested.
-OTHER_BACKBONES = ("lite_medsam", "medsam_vit_b", "sam_vit_b")
 
 NOTHING = (
     "Nothing stands out. Look at the worst images in plots/snapshots, then segment new images with "
@@ -32,31 +30,32 @@ Advice = Callable[[Sequence[ClassFindings], Findings], str]
 
 def next_steps(findings: Findings) -> list[str]:
     """What to try next, the most important first; never empty."""
-    if not findings.images:
-        overlap = held_out_overlap(findings)
-        is_found = overlap is None or grade_overlap(overlap[1]) is Grade.GOOD
-        return [TEST] if is_found else [_train_more(findings.classes, findings), TEST]
     steps = []
     for applies, advise in ADVICE:
         if concerned := [cls for cls in findings.classes if applies(cls)]:
             names = ", ".join(cls.name for cls in concerned)
             of_classes = f"{names}: " if len(findings.classes) > 1 else ""
             steps.append(f"{of_classes}{advise(concerned, findings)}")
-    if not findings.has_dice:
+    if findings.measured_on != "test":
+        steps.append(TEST)
+    elif not findings.has_dice:
         steps.append(MASKS)
     return steps or [NOTHING]
 
 
 def _needs_other_backbone(cls: ClassFindings) -> bool:
-    return grade_backbone(cls) is Grade.BAD
+    is_poor_but_found = grade_masks(cls) is Grade.BAD and grade_finding(cls) is Grade.GOOD
+    return grade_backbone(cls) is Grade.BAD or is_poor_but_found
 
 
 def _needs_better_outlines(cls: ClassFindings) -> bool:
-    return grade_backbone(cls) is Grade.FAIR
+    return grade_backbone(cls) is Grade.FAIR and not _needs_other_backbone(cls)
 
 
 def _needs_training(cls: ClassFindings) -> bool:
-    return grade_finding(cls) in (Grade.FAIR, Grade.BAD) and not leaves_many_empty(cls)
+    finds_badly = grade_finding(cls) in (Grade.FAIR, Grade.BAD)
+    learned_nothing = grade_learning(cls) is Grade.BAD
+    return (finds_badly or learned_nothing) and not leaves_many_empty(cls)
 
 
 def _check_negatives(concerned: Sequence[ClassFindings], findings: Findings) -> str:
@@ -83,7 +82,7 @@ def _train_more(concerned: Sequence[ClassFindings], findings: Findings) -> str:
         f"{cls.train_present} training images show {_object(cls, findings)}" for cls in concerned
     )
     return (
-        f"Train on more boxes ({counts}; `-S train_cases=null` uses all boxed images), or longer "
+        f"Train on more boxes ({counts}; `-S train_cases=null` uses all that are drawn), or longer "
         "(`epochs`, `steps_per_epoch`)."
     )
 
@@ -117,8 +116,9 @@ ADVICE: tuple[tuple[Callable[[ClassFindings], bool], Advice], ...] = (
 
 
 def _suggest_backbones(findings: Findings) -> str:
-    names = [name for name in OTHER_BACKBONES if name != findings.backbone][:2]
-    return " or ".join(f"`-S backbone={name}`" for name in names)
+    own_weights = " -S medsam_checkpoint=null" if findings.has_checkpoint else ""
+    names = other_backbones(findings.backbone)[:2]
+    return " or ".join(f"`-S backbone={name}{own_weights}`" for name in names)
 
 
 def _count_absent(concerned: Sequence[ClassFindings], findings: Findings) -> str:

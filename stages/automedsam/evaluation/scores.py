@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from automedsam.cases.boxes import Box, Size, Spacing, box_iou, enclosing_box, mask_box_iou
-from automedsam.cases.case import Case
+from automedsam.cases.boxes import Box, Spacing, box_iou, enclosing_box, mask_box_iou
+from automedsam.cases.mean_box import box_in_px
 from automedsam.evaluation.metrics import dice, hd95, iou
 from automedsam.supervision.box_losses import AutoMedSAMLoss, boxes_tensor
 
@@ -108,21 +107,6 @@ def score_losses(criterion: AutoMedSAMLoss, logits: Tensor, boxes_xyxy: Sequence
     return Scores(**{name: term.item() for name, term in loss.terms().items()})
 
 
-def mean_relative_box(cases: Iterable[Case], value: int) -> Tensor:
-    """The mean box (4,) around all of a class, in fractions of width and height.
-
-    Args:
-      cases: cases; those without the class do not count.
-      value: the value of the class.
-    """
-    boxes = [
-        np.divide(enclosing_box(case.boxes[value]), (case.width, case.height) * 2)
-        for case in cases
-        if case.boxes[value]
-    ]
-    return torch.tensor(np.mean(boxes, axis=0), dtype=torch.float32)
-
-
 def mean_scores(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each score over the rows that define it."""
     values: dict[str, list[float]] = {}
@@ -130,10 +114,3 @@ def mean_scores(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
         for name, value in row.items():
             values.setdefault(name, []).append(value)
     return {name: float(np.mean(of_name)) for name, of_name in values.items()}
-
-
-def box_in_px(relative_box: Tensor, image_size: Size) -> Box:
-    """A box in fractions of width and height as box_xyxy in whole px."""
-    height, width = image_size
-    x0, y0, x1, y1 = (relative_box * torch.tensor([width, height] * 2)).round().int().tolist()
-    return x0, y0, x1, y1

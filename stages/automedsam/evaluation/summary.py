@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import Any
 
 from automedsam.cases.boxes import EDGES
@@ -10,13 +11,14 @@ from automedsam.cases.case import Case
 from automedsam.cases.classes import Classes
 from automedsam.evaluation.evaluator import CaseResult
 from automedsam.evaluation.findings import collect_findings
-from automedsam.evaluation.held_out import read_held_out_scores
+from automedsam.evaluation.held_out import collect_held_out_findings
 from automedsam.evaluation.scores import COLUMNS, Scores, mean_scores
 from automedsam.evaluation.verdict_page import verdict_page
 from automedsam.evaluation.volumes import COLUMNS as VOLUME_COLUMNS
 from automedsam.evaluation.volumes import VolumeScores, score_volumes
 from automedsam.runtime.files import atomic_file, write_metrics, write_table
 from automedsam.runtime.paths import PER_CASE, PER_CLASS, PER_VOLUME, SUMMARY, VERDICT
+from automedsam.supervision.label_report import read_poor_classes
 
 logger = logging.getLogger(__name__)
 
@@ -30,30 +32,38 @@ Means = dict[str, dict[str, float]]  # by the name of the class
 
 
 def write_report(
-    results: Sequence[CaseResult], classes: Classes, train_cases: Sequence[Case], backbone: str
+    results: Sequence[CaseResult],
+    classes: Classes,
+    train_cases: Sequence[Case],
+    backbone: str,
+    checkpoint: Path | None = None,
 ) -> None:
     """Write all tables, the summary and the verdict, and print the verdict.
 
-    Without results, the tables are empty, and the summary holds the scores of held-out cases.
+    Without results, the tables are empty, and the verdict rests on held-out boxes.
 
     Args:
       results: results of the test cases.
       classes: the classes, in the order of the results.
       train_cases: cases that the model was trained on.
       backbone: name of the backbone.
+      checkpoint: file of its weights; `None` for the official ones.
     """
     volumes = _score_volumes(results, classes)
     means = class_means(results, volumes, classes)
     summary = summarize(results, volumes, means)
-    if not results:
-        summary = {**read_held_out_scores(), **summary}
     write_table(PER_CASE, _case_rows(results, classes), [*CASE_COLUMNS, *COLUMNS])
     class_rows: list[dict[str, Any]] = [{"class": name, **scores} for name, scores in means.items()]
     write_table(PER_CLASS, class_rows, ["class", *COLUMNS, "volume_dice"])
     write_table(PER_VOLUME, _volume_rows(volumes), VOLUME_COLUMNS)
     write_metrics(SUMMARY, summary)
-    findings = collect_findings(results, train_cases, classes, means, summary, backbone)
-    _report_verdict(verdict_page(findings))
+    poor_labels = read_poor_classes(classes)
+    findings = (
+        collect_findings(results, train_cases, classes, means, summary, backbone, poor_labels)
+        if results
+        else collect_held_out_findings(train_cases, classes, backbone, poor_labels)
+    )
+    _report_verdict(verdict_page(replace(findings, has_checkpoint=checkpoint is not None)))
     _warn_about_volumes(results, volumes)
 
 

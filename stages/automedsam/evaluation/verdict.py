@@ -9,8 +9,6 @@ from automedsam.evaluation.judgement import (
     grade_finding,
     grade_learning,
     grade_masks,
-    grade_overlap,
-    held_out_overlap,
     is_always_in_one_place,
     main_score,
     mean_box_score,
@@ -28,8 +26,8 @@ MASKS = {
 BACKBONE = {
     Grade.GOOD: "The backbone understands these images: in true boxes it draws good masks",
     Grade.FAIR: (
-        "The backbone understands these images only a little: in true boxes its masks are hardly "
-        "better than the filled boxes"
+        "The backbone understands these images only in part: in true boxes its masks are usable at "
+        "best, or about as good as the filled boxes"
     ),
     Grade.BAD: (
         "The backbone does not understand these images: even in true boxes it draws poor masks"
@@ -38,7 +36,7 @@ BACKBONE = {
 FINDING = {
     Grade.GOOD: "The model finds the objects: its masks are as good as those in true boxes",
     Grade.FAIR: "The model finds the objects less exactly than true boxes do",
-    Grade.BAD: "The model often does not find the object: true boxes give much better masks",
+    Grade.BAD: "The model often does not find the object",
 }
 FINDING_BOXES = {
     Grade.GOOD: "The model finds the objects: its boxes fit the given boxes",
@@ -50,30 +48,31 @@ FINDING_IS_NO_LIMIT = (
 )
 LEARNING = {
     Grade.GOOD: "The model is clearly better than a mean box, which needs no learning",
-    Grade.FAIR: "The model is hardly better than a mean box, which needs no learning",
+    Grade.FAIR: "The model is about as good as a mean box, which needs no learning",
     Grade.BAD: "The model is worse than a mean box, which needs no learning",
 }
+POOR_LABELS = (
+    "The backbone may not understand these images: its masks fit the training boxes poorly "
+    "(plots/pseudo_labels.png)"
+)
 ONE_PLACE = "A mean box, which needs no learning, is about as good"
-HELD_OUT = {  # by the key of the summary
-    "cv_box_iou": (
-        "In a cross-validation, the masks overlapped the boxes of training images that the model "
-        "had not seen"
+MAY_BE_CHANCE = "Differences below about 0.1 may be chance."
+NO_TEST = "There is no test image, so no mask was compared with a true one."
+HELD_OUT = {  # by what was measured
+    "cross-validation": (
+        "The overlaps of boxes are from a cross-validation: each training box is compared with the "
+        "mask of a model that has not learned from it. The same boxes chose the best epoch."
     ),
-    "best_val_box_iou": (
-        "The masks overlap the validation boxes, which also chose the best epoch, so that this is "
-        "no independent measurement"
+    "validation": (
+        "The overlap of boxes is that with the validation boxes. They also chose the best epoch, "
+        "so this is no independent measurement."
     ),
-}
-HELD_OUT_GRADES = {
-    Grade.GOOD: "the model finds the objects",
-    Grade.FAIR: "the model finds the objects, but only roughly",
-    Grade.BAD: "the model often does not find the object",
 }
 
 
 def judge_test(findings: Findings) -> list[str]:
     """Sentences about what the test can show."""
-    return list(_judge_test(findings) if findings.images else _judge_held_out(findings))
+    return [*_judge_measurement(findings), *_judge_size(findings)]
 
 
 def judge_class(cls: ClassFindings) -> list[str]:
@@ -81,7 +80,7 @@ def judge_class(cls: ClassFindings) -> list[str]:
 
     A sentence is left out if the scores that it rests on are missing.
     """
-    if not cls.present and not cls.absent:
+    if not cls.scores and not cls.present and not cls.absent:
         return []
     return [*_judge_masks(cls), *_judge_learning(cls), *_judge_presence(cls)]
 
@@ -96,36 +95,27 @@ def name_worst(findings: Findings) -> str:
     return f"The worst images: {'; '.join(names)}." if names else ""
 
 
-def _judge_held_out(findings: Findings) -> Iterator[str]:
-    yield "There is no test image, so no mask was compared with a true one."
-    scores = findings.summary
-    if overlap := held_out_overlap(findings):
-        key, value = overlap
-        of_classes = "".join(
-            f", {cls.name} {scores[f'{key}_of_{cls.name}']:.3f}"
-            for cls in findings.classes
-            if f"{key}_of_{cls.name}" in scores
-        )
-        grade = HELD_OUT_GRADES[grade_overlap(value)]
-        yield f"{HELD_OUT[key]} (box overlap {value:.3f}{of_classes}): {grade}."
-    if "cv_left_empty" in scores:
-        percent = round(100 * scores["cv_left_empty"])
-        yield f"It left {percent} % of the masks empty in images without the object."
-
-
-def _judge_test(findings: Findings) -> Iterator[str]:
-    if not findings.has_dice:
+def _judge_measurement(findings: Findings) -> Iterator[str]:
+    if findings.measured_on != "test":
+        yield NO_TEST
+        yield HELD_OUT[findings.measured_on]
+    elif not findings.has_dice:
         what = "shows an object and has a true mask" if findings.masks else "has a true mask"
         yield (
             f"No test image {what}. Overlaps of boxes show whether objects are found, and not "
             "whether the outlines are right: look at plots/snapshots."
         )
-    if 0 < findings.groups < FEW_GROUPS:
-        groups = count_phrase(findings.groups, "patient, exam or file", "patients, exams or files")
-        yield (
-            f"The test is small: the objects are from {groups}. "
-            "Differences below about 0.1 may be chance."
-        )
+
+
+def _judge_size(findings: Findings) -> Iterator[str]:
+    if not 0 < findings.groups < FEW_GROUPS:
+        return
+    groups = count_phrase(findings.groups, "patient, exam or file", "patients, exams or files")
+    if findings.measured_on == "test":
+        yield f"The test is small: the objects are from {groups}. {MAY_BE_CHANCE}"
+    else:
+        others = "Expect less on others. " if findings.groups == 1 else ""
+        yield f"The boxes are from {groups}. {others}{MAY_BE_CHANCE}"
 
 
 def _judge_masks(cls: ClassFindings) -> Iterator[str]:
@@ -133,7 +123,9 @@ def _judge_masks(cls: ClassFindings) -> Iterator[str]:
     masks, backbone, finding = grade_masks(cls), grade_backbone(cls), grade_finding(cls)
     if masks:
         yield f"{MASKS[masks]} (Dice {scores['dice']:.3f})."
-    if backbone:
+    if backbone and "true_box_dice" not in scores:
+        yield f"{POOR_LABELS}."
+    elif backbone:
         true_box, filled = scores["true_box_dice"], scores["box_fill_dice"]
         yield f"{BACKBONE[backbone]} (Dice {true_box:.3f}; filled boxes: {filled:.3f})."
     if finding and {"dice", "true_box_dice"} <= scores.keys():
@@ -158,6 +150,9 @@ def _judge_learning(cls: ClassFindings) -> Iterator[str]:
 
 
 def _judge_presence(cls: ClassFindings) -> Iterator[str]:
+    if cls.missed is None:
+        yield from _judge_held_out_presence(cls)
+        return
     if not cls.present:
         yield "No test image shows the object."
     elif cls.missed:
@@ -169,9 +164,17 @@ def _judge_presence(cls: ClassFindings) -> Iterator[str]:
     if not cls.absent:
         yield "All test images show the object, so it is unknown whether the model invents objects."
     elif cls.invented:
-        yield (
-            f"It invents the object in {len(cls.invented)} of {cls.absent} images without one "
-            f"({name_some(cls.invented)})."
-        )
+        yield f"{_invented(cls)} ({name_some(cls.invented_names)})."
     else:
         yield f"It invents no object (0 of {cls.absent} images without one)."
+
+
+def _judge_held_out_presence(cls: ClassFindings) -> Iterator[str]:
+    if cls.left_empty:
+        yield f"It leaves the mask empty in {cls.left_empty} of {cls.present} images that show it."
+    if cls.absent:
+        yield f"{_invented(cls)}."
+
+
+def _invented(cls: ClassFindings) -> str:
+    return f"It invents the object in {cls.invented} of {cls.absent} images without one"

@@ -65,7 +65,8 @@ def draw_snapshots(test_cases: Sequence[Case], classes: Classes, per_case: pd.Da
     """
     if not test_cases:
         with atomic_folder(SNAPSHOTS) as folder:
-            save_note(folder / "no_test_images.png", NO_TEST_CASES)
+            # With the name of a snapshot, git restores the committed folder without a leftover.
+            save_note(folder / "fixed_1.png", NO_TEST_CASES)
         return
     scores = per_case.groupby("case").mean(numeric_only=True)
     prompts = pd.read_csv(PROMPTS, converters={"case": str, "class": str})

@@ -10,9 +10,10 @@ from automedsam.runtime.errors import count_phrase
 from automedsam.runtime.options import TEST_FRACTION, VAL_FRACTION
 
 # The default shares of fewer would be at most 6 and 9 images. A mean over so few says little about
-# a model, and half of the boxes would teach nothing.
-FEW_BOXED_IMAGES = 30
-GROUPS_TO_SPLIT = 3  # one for each split
+# a model, and half of the boxes would teach nothing. Images of one group resemble each other, so
+# the same holds for groups: the shares of fewer would be one or two.
+BOXED_IMAGES_TO_SPLIT, GROUPS_TO_SPLIT = 30, 10
+GROUPS_TO_TEST = 3  # one for the test, two for the folds of a cross-validation
 SIMULATED_TRAIN_CASES = 10  # of boxes from masks, which show what few drawn boxes would achieve
 
 
@@ -35,13 +36,12 @@ def choose_amounts(
     """Replace each `auto`; the arguments are the parameters of the same names.
 
     Few drawn boxes are all used for training: the epoch is then chosen by cross-validation. Test
-    images are still set aside if they have masks, which serve no other purpose.
+    images are still set aside if most boxed images have masks, which serve no other purpose.
     """
     drawn = [scan for scan in scans if scan.boxes is not None]
     fixed = {scan.group for scan in scans if scan.split is not None}
-    free = [scan for scan in drawn if scan.group not in fixed]
-    why_all = _reason_to_use_all(free) if drawn else None
-    has_masks = any(scan.read_labels is not None for scan in free)
+    boxed = [scan for scan in drawn if scan.group not in fixed and _count_boxed(scan)]
+    why_all = _reason_to_use_all(boxed) if drawn else None
     reasons: dict[Split, str] = {
         "val": _reason("val_fraction", val_fraction, why_all),
         "test": _reason("test_fraction", test_fraction, why_all),
@@ -51,7 +51,7 @@ def choose_amounts(
     if val_fraction == "auto":
         val_fraction = 0 if why_all else VAL_FRACTION
     if test_fraction == "auto":
-        test_fraction = 0 if why_all and not has_masks else TEST_FRACTION
+        test_fraction = 0 if why_all and not _can_test(boxed) else TEST_FRACTION
     return Amounts(val_fraction, test_fraction, train_cases, reasons)
 
 
@@ -59,14 +59,28 @@ def _reason(key: str, fraction: Literal["auto"] | float, why_all: str | None) ->
     return f"{key}: auto, {why_all}" if fraction == "auto" else f"{key}: {fraction:g}"
 
 
-def _reason_to_use_all(scans: Sequence[RawScan]) -> str | None:
+def _count_boxed(scan: RawScan) -> int:
+    """The number of images of a scan that have a box."""
+    return sum(any(boxes.values()) for boxes in (scan.boxes or {}).values())
+
+
+def _count_groups(scans: Sequence[RawScan]) -> int:
+    return len({scan.group for scan in scans})
+
+
+def _can_test(boxed: Sequence[RawScan]) -> bool:
+    """Whether most boxed scans have masks, and enough groups remain for a cross-validation."""
+    masks = sum(scan.read_labels is not None for scan in boxed)
+    return 2 * masks >= len(boxed) and _count_groups(boxed) >= GROUPS_TO_TEST
+
+
+def _reason_to_use_all(boxed: Sequence[RawScan]) -> str | None:
     """Why no annotated image is set aside; `None` if some are."""
-    groups = len({scan.group for scan in scans})
-    boxed = sum(
-        any(boxes.values()) for scan in scans if scan.boxes for boxes in scan.boxes.values()
-    )
-    if boxed < FEW_BOXED_IMAGES:
-        return f"{count_phrase(boxed, 'boxed image')} of {FEW_BOXED_IMAGES} needed for a split"
-    if groups < GROUPS_TO_SPLIT:
-        return f"{count_phrase(groups, 'group')} of {GROUPS_TO_SPLIT} needed for a split"
-    return None
+    images, groups = sum(map(_count_boxed, boxed)), _count_groups(boxed)
+    if images < BOXED_IMAGES_TO_SPLIT:
+        found, needed = count_phrase(images, "boxed image"), BOXED_IMAGES_TO_SPLIT
+    elif groups < GROUPS_TO_SPLIT:
+        found, needed = count_phrase(groups, "group"), GROUPS_TO_SPLIT
+    else:
+        return None
+    return f"{found} of {needed} needed for a split"

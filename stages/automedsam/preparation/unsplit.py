@@ -49,17 +49,18 @@ def warn_about_folds(train: Sequence[SurveyedSlice], classes: Classes) -> list[s
       InputError: as `check_folds`.
     """
     check_folds(train, classes)
+    folds = assign_folds(train)
     warnings = []
-    if divided := divided_groups(assign_folds(train)):
-        return [
+    if divided := divided_groups(folds):
+        warnings.append(
             f"all boxes are in the group {name_some(divided)}, which the folds divide: the "
             "cross-validated overlap will be higher than that on other patients (see group_by)"
-        ]
+        )
     for cls in classes:
-        groups = {s.group for s in train if s.boxes[cls.value]}
-        if len(groups) == 1:
+        if sum(any(s.boxes[cls.value] for s in fold) for fold in folds) == 1:
+            groups = sorted({s.group for s in train if s.boxes[cls.value]})
             warnings.append(
-                f"class {cls.name} is boxed in the group {name_some(sorted(groups))} only: "
-                "cross-validation counts it as missed, because no other group shows it"
+                f"class {cls.name} is boxed in one fold only (group {name_some(groups)}): "
+                "cross-validation counts it as missed, because the other folds do not show it"
             )
     return warnings

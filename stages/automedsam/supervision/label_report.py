@@ -4,38 +4,69 @@ No true mask is read. A class whose masks contradict their boxes is found. A cla
 with their boxes, but have a wrong outline inside of them, is not.
 """
 
-from collections.abc import Iterator
-from statistics import fmean
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from automedsam.backbone.backbones import other_backbones
 from automedsam.cases.classes import Classes, ObjectClass
-from automedsam.runtime.paths import LABEL_REPORT
+from automedsam.runtime.paths import LABEL_METRICS, LABEL_REPORT
 from automedsam.supervision.pseudo_labels import PseudoLabel
 
 # In docs/outputs.md, masks of whole objects agree by 0.84 or more, masks of a ring by 0.55 or less,
 # and masks of real images from a backbone that was trained on phantoms mostly by 0.69 or less.
 MIN_BOX_AGREEMENT = 0.75
 MAX_REJECTED_SHARE = 1 / 3
-OTHER_BACKBONES = {"sam_tiny": "lite_medsam", "medsam_vit_b": "sam_vit_b"}  # to try next
+
+
+def read_poor_classes(classes: Classes, path: Path = LABEL_METRICS) -> set[str]:
+    """The names of the classes whose masks fit the drawn boxes poorly, from metrics/labels.json."""
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    qualities = {
+        cls.name: LabelQuality.from_metrics(metrics, _suffix(cls, classes)) for cls in classes
+    }
+    return {name for name, quality in qualities.items() if quality.is_poor}
 
 
 class LabelQuality:
     """Counts of pseudo-labels, and the agreement of their masks with the drawn boxes."""
 
-    def __init__(self) -> None:
-        self.accepted = 0
-        self.rejected = 0
-        self._agreements: list[float] = []
+    def __init__(self, accepted: int = 0, rejected: int = 0, agreement: float = 0) -> None:
+        """Start with some labels.
+
+        Args:
+          accepted: number of accepted labels.
+          rejected: number of rejected labels.
+          agreement: mean agreement of all of them.
+        """
+        self.accepted = accepted
+        self.rejected = rejected
+        self._sum = agreement * self.count
+
+    @classmethod
+    def from_metrics(cls, metrics: Mapping[str, float], suffix: str) -> "LabelQuality":
+        """The quality that `metrics` returned."""
+        return cls(
+            int(metrics[f"accepted{suffix}"]),
+            int(metrics[f"rejected{suffix}"]),
+            metrics.get(f"box_agreement{suffix}", 0),
+        )
 
     def add(self, label: PseudoLabel) -> None:
         """Count one pseudo-label."""
         self.accepted += label.rejection is None
         self.rejected += label.rejection is not None
-        self._agreements.append(label.box_agreement)
+        self._sum += label.box_agreement
+
+    @property
+    def count(self) -> int:
+        """Number of labels."""
+        return self.accepted + self.rejected
 
     @property
     def box_agreement(self) -> float | None:
         """Mean agreement, 0 to 1, rejected labels included; `None` without labels."""
-        return fmean(self._agreements) if self._agreements else None
+        return self._sum / self.count if self.count else None
 
     @property
     def is_poor(self) -> bool:
@@ -43,13 +74,12 @@ class LabelQuality:
         agreement = self.box_agreement
         if agreement is None:
             return False
-        few_accepted = self.rejected > MAX_REJECTED_SHARE * len(self._agreements)
+        few_accepted = self.rejected > MAX_REJECTED_SHARE * self.count
         return few_accepted or agreement < MIN_BOX_AGREEMENT
 
     def details(self) -> str:
         """Agreement and rejected labels in words; requires at least one label."""
-        count = len(self._agreements)
-        return f"mean IoU {self.box_agreement:.2f}, {self.rejected} of {count} rejected"
+        return f"mean IoU {self.box_agreement:.2f}, {self.rejected} of {self.count} rejected"
 
     def metrics(self, suffix: str) -> dict[str, float]:
         """Numbers by key; without labels there is no `box_agreement`."""
@@ -79,7 +109,7 @@ class LabelReport:
         metrics = self._all.metrics("")
         if not self._classes.is_single:
             for cls, quality in self._of_class.items():
-                metrics |= quality.metrics(f"_of_{cls.name}")
+                metrics |= quality.metrics(_suffix(cls, self._classes))
         return metrics
 
     def summary(self) -> str:
@@ -104,7 +134,7 @@ class LabelReport:
         Args:
           backbone: name of the backbone that predicted the masks.
         """
-        other = OTHER_BACKBONES.get(backbone, "medsam_vit_b")
+        other = other_backbones(backbone)[0]
         return [
             f"{subject}the masks of {backbone} fit the drawn boxes poorly ({quality.details()}); "
             f"training on them will give poor masks; look at {LABEL_REPORT.as_posix()}: if the "
@@ -120,3 +150,8 @@ class LabelReport:
 
     def _subject(self, cls: ObjectClass) -> str:
         return "" if self._classes.is_single else f"class {cls.name}: "
+
+
+def _suffix(cls: ObjectClass, classes: Classes) -> str:
+    """The end of the keys of one class."""
+    return "" if classes.is_single else f"_of_{cls.name}"

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from automedsam.cases.boxes import mask_box_iou
+from automedsam.cases.boxes import box_iou, enclosing_box, mask_box_iou
 from automedsam.cases.case import Case
 from automedsam.cases.folds import describe_folds
 from automedsam.cases.masks import to_labels
+from automedsam.cases.mean_box import box_in_px, mean_relative_box
 from automedsam.training.context import TrainingContext
 from automedsam.training.presence import PresenceScore
 from automedsam.training.recipe import Recipe
 from automedsam.training.trainer import Trainer, Validation
+
+SCORES = ("box_iou", "mean_box_iou", "missed", "left_empty")
 
 
 class CrossValidation(Trainer):
@@ -130,28 +133,51 @@ class CrossValidation(Trainer):
         return held_out, [case for case in cases if self._fold_of[case.name] != number]
 
     def _measure(self, cases: list[Case]) -> dict[str, float]:
-        """Overlap of the final masks with the boxes, as `evaluate` measures it on test cases.
+        """Scores of the final masks of held-out cases, as docs/outputs.md defines them.
 
         Returns:
-          Means over the cases of a class, and then over the classes: `cv_box_iou` of present
-          objects, `cv_left_empty` of absent ones, and `cv_box_iou_of_NAME` of each of several.
+          Means over the cases of a class that define the score, and then over the classes, as
+          `cv_SCORE`, and the means `cv_SCORE_of_NAME` of each of several classes.
         """
         classes = self.context.classes
-        labels = [to_labels(logits, classes) for logits in self.segment(cases)]
-        present: dict[str, list[float]] = {cls.name: [] for cls in classes}
-        absent: dict[str, list[float]] = {}
-        for case, mask in zip(cases, labels, strict=True):
+        values: dict[str, dict[str, list[float]]] = {cls.name: {} for cls in classes}
+        for case, logits in zip(cases, self.segment(cases), strict=True):
+            labels = to_labels(logits, classes)
             for cls in classes:
-                boxes_xyxy = case.boxes[cls.value]
-                overlap = mask_box_iou(mask == cls.value, boxes_xyxy)  # 1 if both are empty
-                (present if boxes_xyxy else absent).setdefault(cls.name, []).append(overlap)
-        means = {name: float(np.mean(overlaps)) for name, overlaps in present.items()}
-        scores = {"cv_box_iou": float(np.mean(list(means.values())))}
-        if absent:
-            shares = [np.mean(overlaps) for overlaps in absent.values()]
-            scores["cv_left_empty"] = float(np.mean(shares))
-        if not classes.is_single:
-            scores |= {f"cv_box_iou_of_{name}": mean for name, mean in means.items()}
+                for name, value in self._score(case, labels == cls.value, cls.value).items():
+                    values[cls.name].setdefault(name, []).append(value)
+        means = {
+            name: {score: float(np.mean(one)) for score, one in scores.items()}
+            for name, scores in values.items()
+        }
+        of_classes = {
+            f"cv_{score}_of_{name}": mean
+            for name, scores in means.items()
+            for score, mean in scores.items()
+        }
+        of_all = {}
+        for score in SCORES:
+            if any(score in scores for scores in means.values()):
+                of_score = [scores[score] for scores in means.values() if score in scores]
+                of_all[f"cv_{score}"] = float(np.mean(of_score))
+        return of_all if classes.is_single else {**of_all, **of_classes}
+
+    def _score(self, case: Case, mask: np.ndarray, value: int) -> dict[str, float]:
+        """The scores of the mask (H, W) of one class in a held-out case."""
+        boxes_xyxy = case.boxes[value]
+        is_empty = float(not mask.any())
+        if not boxes_xyxy:
+            return {"left_empty": is_empty}
+        scores = {"box_iou": mask_box_iou(mask, boxes_xyxy), "missed": is_empty}
+        others = [
+            other
+            for fold in self.folds
+            for other in fold
+            if self._fold_of[other.name] != self._fold_of[case.name]
+        ]
+        if any(other.boxes[value] for other in others):
+            mean_box_xyxy = box_in_px(mean_relative_box(others, value), case.image_size)
+            scores["mean_box_iou"] = box_iou(mean_box_xyxy, enclosing_box(boxes_xyxy))
         return scores
 
 

@@ -27,7 +27,7 @@ WARM_UP = 0.15  # share of all steps
 EMA_DECAY = 0.99
 MAX_CALIBRATION_CASES = 100
 VIEWS_PER_CASE = 2  # embedded views of a case in one step: they are small
-VIEW_CACHE_SIZE = 4000  # embedded views that stay in memory: 1 GB of reduced embeddings
+VIEW_CACHE_SIZE = 1000  # embedded views in memory, 0.25 MB each; a cross-validation has 4 caches
 
 
 class LocatingRecipe(Recipe):

@@ -162,7 +162,7 @@ class DataParams(DatasetParams):
         description=(
             "Share of the images and volumes used for validation, whose boxes select the best "
             "epoch. 0 selects it by cross-validation over the training boxes. `auto` is 0 if "
-            "boxes are drawn on fewer than 30 images or slices, or on fewer than three groups, "
+            "boxes are drawn on fewer than 30 images or slices, or on fewer than ten groups, "
             "and 0.2 otherwise. Ignored where the data set defines its own validation split. "
             "`val_fraction + test_fraction` must be below 1."
         ),
@@ -171,9 +171,10 @@ class DataParams(DatasetParams):
         "auto",
         description=(
             "Share of the images and volumes used for testing. 0 tests on none. `auto` is 0 "
-            "where `val_fraction: auto` is 0 and no image with a drawn box has a mask, and 0.3 "
-            "otherwise. Ignored where the data set defines its own test split, and where images "
-            "with a mask but no drawn box form the test split."
+            "where `val_fraction: auto` is 0, unless most images with a drawn box have masks and "
+            "belong to at least three groups, and 0.3 otherwise. Ignored where the data set "
+            "defines its own test split, and where images with a mask but no drawn box form the "
+            "test split."
         ),
     )
     train_cases: Literal["auto"] | Annotated[int, Field(ge=1)] | None = Field(
