@@ -109,6 +109,7 @@ def test_images_in_a_folder_that_is_given_as_dots(
     monkeypatch.chdir(folder / "series" if given == ".." else folder)
     targets = set(list_jobs([Path(given)], tmp_path / "out").scans)
     assert targets == {Path("a.png"), Path("series/b.png")}
+    assert set(list_jobs([Path(given)], tmp_path / "out").folders.values()) == {folder.resolve()}
 
 
 @pytest.mark.parametrize("out", ["file", "file/inside", "file/far/inside"])

@@ -63,6 +63,10 @@ def test_notes_and_marks_are_stated():
     assert report(Placement(BOXES)) == []
 
 
+def test_doubtful_names_are_warnings():
+    assert find_doubts(Placement(BOXES, doubts=["a doubt"]), Survey(), "unknown") == ["a doubt"]
+
+
 @pytest.mark.parametrize(
     ("plane", "line"),
     [

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from automedsam.cases.classes import ObjectClass
 from automedsam.datasets.annotations.drawn import Annotations
@@ -61,7 +62,7 @@ def folder_scans(
         for name, path in files.images.items()
     }
     by_path = {paths[scan.name]: scan for scan in scans}
-    placement = _place_boxes(annotations, by_path, classes)
+    placement = _place_boxes(annotations, by_path, classes, files.images_folder)
     annotated = [_annotate(scan, path, placement, unboxed) for path, scan in by_path.items()]
     return annotated, placement
 
@@ -92,7 +93,10 @@ def _annotate(scan: RawScan, path: str, placement: Placement, unboxed: Unboxed) 
 
 
 def _place_boxes(
-    annotations: Annotations, scans: Mapping[str, RawScan], classes: Sequence[ObjectClass]
+    annotations: Annotations,
+    scans: Mapping[str, RawScan],
+    classes: Sequence[ObjectClass],
+    folder: Path,
 ) -> Placement:
     """Place the boxes on the scans by their paths; only an annotated scan must be readable."""
     shapes, unreadable = {}, {}
@@ -101,4 +105,4 @@ def _place_boxes(
             shapes[path] = scan.open().shape
         except InputError as error:
             unreadable[path] = str(error)
-    return place_boxes(annotations, shapes, classes, unreadable)
+    return place_boxes(annotations, shapes, classes, unreadable, folder.resolve())

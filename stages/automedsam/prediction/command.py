@@ -55,8 +55,9 @@ def _read_boxes(annotations: Path | None, jobs: Jobs, predictor: Predictor) -> G
     if annotations is None:
         return {}
     images = {jobs.image_name(target): path for target, path in jobs.scans.items()}
+    folders = {jobs.image_name(target): folder for target, folder in jobs.folders.items()}
     slice_axis = predictor.preparation.slice_axis
-    return read_given_boxes(annotations, images, slice_axis, predictor.classes)
+    return read_given_boxes(annotations, images, folders, slice_axis, predictor.classes)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def describe_annotations(
 
 def find_doubts(placement: Placement, survey: Survey, unboxed: Unboxed) -> list[str]:
     """Warnings about boxes and images without a box that are probably wrong."""
-    doubts = []
+    doubts = [*placement.doubts]
     hidden = [s.name for s in survey.slices if s.lacks_box]
     if hidden and (unboxed == "empty" or placement.marked_empty):
         doubts.append(

@@ -147,6 +147,18 @@ def test_only_listed_images_are_returned():
     assert place_object(Annotations([], {}), SIZES, None) == {}
 
 
+def test_names_in_the_folder_of_another_patient_are_doubtful():
+    folder = Path("/data/patient1/images")
+    for name in ("patient1/a.png", "images/a.png", "data/patient1/images/a.png", "a.png"):
+        assert not place_boxes(drawn(name), SIZES, OBJECT, images_folder=folder).doubts
+    (doubt,) = place_boxes(drawn("patient2/a.png"), SIZES, OBJECT, images_folder=folder).doubts
+    assert doubt == (
+        "1 name with folders that are not those of the image in /data/patient1/images, for example "
+        "patient2/a.png -> a.png; if it is another image, for example of another patient, remove "
+        "it from the annotations"
+    )
+
+
 def test_two_names_of_an_image_may_differ_in_leading_folders():
     found = place_object(
         merge(drawn("x/a.png", (1, 1, 2, 2)), drawn("a.png", (3, 3, 4, 4))), SIZES, None

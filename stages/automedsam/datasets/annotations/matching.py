@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from automedsam.cases.boxes import Size
 from automedsam.datasets.annotations.drawn import Annotations, SliceKey
+from automedsam.datasets.annotations.folder_names import may_be_in_folder
 from automedsam.datasets.annotations.image_names import ImageNames, Match
 from automedsam.datasets.annotations.name_forms import normal, without_suffix
 from automedsam.runtime.errors import ErrorCollector, InputError, count_phrase, name_some
@@ -41,6 +43,8 @@ class Matcher:
         slices = {image: shape[0] for image, shape in sizes.items()}
         self._names = ImageNames(dict.fromkeys(unreadable, 0) | slices)
         self._examples: dict[str, dict[str, str]] = {}  # change to names and their images
+        self._folders: dict[str, tuple[str, str]] = {}  # name to its folders and its image
+        self._near: dict[str, str] = {}  # file name to a note on the images of this name
         self._boxed = annotations.boxed
         # Place to the key that is listed first for it, and its location.
         self._first_listed: dict[Place, tuple[SliceKey, str]] = {}
@@ -58,6 +62,25 @@ class Matcher:
             lines.append(f"{count} matched after {change}, for example {name} -> {image}")
         return lines
 
+    def describe_other_folders(self, images_folder: Path) -> list[str]:
+        """Return a line about matched names in folders that are not those of their images.
+
+        Args:
+          images_folder: absolute path of the folder of all images.
+        """
+        strange = [
+            f"{name} -> {image}"
+            for name, (folders, image) in self._folders.items()
+            if not may_be_in_folder(folders, normal((images_folder / image).parent.as_posix()))
+        ]
+        if not strange:
+            return []
+        return [
+            f"{count_phrase(len(strange), 'name')} with folders that are not those of the image in "
+            f"{images_folder}, for example {strange[0]}; if it is another image, for example of "
+            "another patient, remove it from the annotations"
+        ]
+
     def _place(self, location: str, key: SliceKey) -> Place:
         name, index = key
         match = self._match(location, name)
@@ -67,6 +90,8 @@ class Matcher:
         self._check_first(location, key, place)
         if match.change:
             self._examples.setdefault(match.change, {})[name] = place[0]
+        if match.folders:
+            self._folders[name] = match.folders, place[0]
         return place
 
     def _match(self, location: str, name: str) -> Match:
@@ -93,7 +118,8 @@ class Matcher:
     def _unique(self, location: str, name: str, match: Match) -> Match:
         """Return the match, and raise InputError if it is not exactly one image."""
         if not match.paths:
-            raise InputError(f"{location}: no image matches the name {name!r}{self._near(name)}")
+            near = self._describe_near(name)
+            raise InputError(f"{location}: no image matches the name {name!r}{near}")
         if len(match.paths) > 1:
             after = f" after {match.change}" if match.change else ""
             raise InputError(
@@ -102,10 +128,13 @@ class Matcher:
             )
         return match
 
-    def _near(self, name: str) -> str:
+    def _describe_near(self, name: str) -> str:
         """Name images with this name in other folders; they are not the same image."""
-        others = self._names.find(normal(name).split("/")[-1]).paths
-        return f"; {name_some(others)} is in another folder" if others else ""
+        file_name = normal(name).split("/")[-1]
+        if file_name not in self._near:
+            others = self._names.find(file_name).paths
+            self._near[file_name] = f"; {name_some(others)} is in another folder" if others else ""
+        return self._near[file_name]
 
     def _find_slice(self, location: str, name: str, index: int | None, match: Match) -> Place:
         image = match.paths[0]

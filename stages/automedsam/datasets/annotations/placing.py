@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
+from pathlib import Path
 from types import MappingProxyType
 
 from automedsam.cases.boxes import Box, BoxesByClass, Size
@@ -27,12 +28,14 @@ class Placement:
       marked_empty: Slices that are marked as not showing the object, without any box.
       unboxed: The other listed slices without a box.
       notes: Lines for the user about how names and boxes were read.
+      doubts: Warnings about names that may be those of other images.
     """
 
     boxes: dict[str, dict[int, BoxesByClass]]
     marked_empty: set[Place] = field(default_factory=set)
     unboxed: set[Place] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
 
 def place_boxes(
@@ -40,6 +43,7 @@ def place_boxes(
     sizes: Mapping[str, Shape],
     classes: Sequence[ObjectClass],
     unreadable: Mapping[str, str] = MappingProxyType({}),
+    images_folder: Path | None = None,
 ) -> Placement:
     """Place boxes on the images and round them to whole pixels.
 
@@ -51,6 +55,8 @@ def place_boxes(
         slice, number 0.
       classes: the classes to segment. Boxes of other classes are checked and left out.
       unreadable: image path to the reason why the image cannot be read, an error if it is listed.
+      images_folder: absolute path of the folder of the images, to find doubtful names; None: they
+        were checked.
 
     Raises:
       InputError: all names that match no image or several, missing slices, and boxes that are
@@ -86,6 +92,7 @@ def place_boxes(
             *_describe_sources(annotations.boxes),
             *_describe_clipped(clipped),
         ],
+        doubts=matcher.describe_other_folders(images_folder) if images_folder else [],
     )
 
 
