@@ -26,8 +26,8 @@ def folder_scans(
 ) -> tuple[list[RawScan], Placement | None]:
     """List the scans of a folder, sorted by name, each with its mask or its drawn boxes.
 
-    An image that is not annotated belongs to the test split if it has a mask; otherwise it has
-    neither boxes nor a mask and cannot be used.
+    An image that is not annotated belongs to the test split if it has a mask, except in a group
+    with boxed images, see `beside_boxes`. Without a mask, it cannot be used.
 
     Args:
       files: images and masks.
@@ -65,6 +65,17 @@ def folder_scans(
     placement = _place_boxes(annotations, by_path, classes, files.images_folder)
     annotated = [_annotate(scan, path, placement, unboxed) for path, scan in by_path.items()]
     return annotated, placement
+
+
+def beside_boxes(scans: Sequence[RawScan]) -> list[RawScan]:
+    """The scans with a mask, but no box, whose group has boxed scans.
+
+    They cannot be used. As test images they would move the boxed scans of their group, which are
+    there to train, to the test split. For training, boxes would have to be derived from the masks,
+    although the boxes are drawn.
+    """
+    boxed_groups = {scan.group for scan in scans if scan.is_boxed}
+    return [scan for scan in scans if scan.split == "test" and scan.group in boxed_groups]
 
 
 def _group_names(files: FolderFiles, group_by: str | None) -> dict[str, str]:

@@ -27,3 +27,8 @@ class RawScan:
     split: Split | None = None  # given by the data set; None: assigned by `assign_splits`
     spacing_mm: Spacing | None = None  # for files that do not specify their own
     mask_path: Path | None = None  # for messages; None: the mask is not a file of its own
+
+    @property
+    def is_boxed(self) -> bool:
+        """Whether there is a drawn box on any slice."""
+        return any(any(by_class.values()) for by_class in (self.boxes or {}).values())

@@ -85,7 +85,7 @@ def main() -> bool:
     available, used = annotated or sorted(survey.mask_values), set(splits.values())
     check_splits(survey.slices, chosen, classes, available, used)
     _report_missing_splits(chosen, used, amounts, classes)
-    _report_read(len(data.scans) + data.left_out, data.unread)
+    _report_read(len(data.scans) + data.left_out + data.beside_boxes, data.unread)
     if arguments.check:
         return False
 
