@@ -35,7 +35,8 @@ def read_annotations(path: Path, data_dir: Path | None = None) -> Annotations:
 
     Args:
       path: the file or folder; its suffix or content determines the format.
-      data_dir: YOLO's class names are read inside of this folder only; None: no limit.
+      data_dir: YOLO's class names are read inside of this folder only; None: beside the label files
+        and above them.
 
     Raises:
       InputError: another kind of file or folder, or a malformed one.
