@@ -84,14 +84,14 @@ def test_invalid_yaml_is_rejected(tmp_path, text):
 @pytest.mark.parametrize("labels", ["train/labels", "labels/train", "labels/train/p1"])
 @pytest.mark.parametrize("is_limited", [True, False])
 def test_lists_are_found_above_the_folders_of_tools(tmp_path, labels, is_limited):
-    folder = tmp_path / "export" / labels
+    folder = tmp_path / "lesions" / labels
     folder.mkdir(parents=True)
     (tmp_path / "obj.names").write_text("far above")
-    (tmp_path / "export/data.yaml").write_text("names: [liver]\nkpt_shape: [2, 2]")
-    data_dir = tmp_path / "export" if is_limited else None
+    (tmp_path / "lesions/data.yaml").write_text("names: [liver]\nkpt_shape: [2, 2]")
+    data_dir = tmp_path / "lesions" if is_limited else None
     found = read_class_list(folder, data_dir, [])
     assert (found.names, found.has_key_points) == ({0: "liver"}, True)
-    (tmp_path / "export/data.yaml").unlink()
+    (tmp_path / "lesions/data.yaml").unlink()
     assert read_class_list(folder, data_dir, []) == ClassList()
 
 

@@ -1,4 +1,4 @@
-"""Class names beside or above YOLO's label files, from a list of names or from the data set's YAML."""
+"""Class names beside or above YOLO's label files, from a list or from the YAML of the data set."""
 
 import re
 from collections.abc import Iterator
@@ -57,11 +57,8 @@ def read_class_list(folder: Path, data_dir: Path | None, words: list[Path]) -> C
                     continue
                 raise
             if is_yaml and (found.names or found.has_key_points):
-                return (
-                    replace(nearest, has_key_points=found.has_key_points)
-                    if nearest.names
-                    else found
-                )
+                nearest = nearest if nearest.names else found
+                return replace(nearest, has_key_points=found.has_key_points)
             nearest = nearest if nearest.names else found
     return nearest
 
