@@ -65,6 +65,8 @@ def read_given_boxes(
     placement = place_boxes(known, shapes, annotated_classes)
     for note in placement.notes:
         logger.info(note)
+    for doubt in placement.doubts:
+        logger.warning(doubt)
     return placement.boxes
 
 

@@ -28,7 +28,7 @@ class Placement:
       marked_empty: Slices that are marked as not showing the object, without any box.
       unboxed: The other listed slices without a box.
       notes: Lines for the user about how names and boxes were read.
-      doubts: Warnings about names that may be those of other images.
+      doubts: Warnings about files that were not read, and names that may be those of other images.
     """
 
     boxes: dict[str, dict[int, BoxesByClass]]
@@ -92,7 +92,10 @@ def place_boxes(
             *_describe_sources(annotations.boxes),
             *_describe_clipped(clipped),
         ],
-        doubts=matcher.describe_other_folders(images_folder) if images_folder else [],
+        doubts=[
+            *annotations.doubts,
+            *(matcher.describe_other_folders(images_folder) if images_folder else []),
+        ],
     )
 
 
