@@ -165,10 +165,12 @@ def test_images_and_probabilities_are_rejected(mask):
 def test_a_void_label_is_named():
     mask = ellipse(2)
     mask[:5] = 255
+    mask[5, :4] = 1, 3, 4, 5
     (warning,) = check(mask, ellipse(2))
     assert warning == (
-        "1 mask with the values 2, 255 (p0.png), which are all read as the object; if 255 marks "
-        "pixels of no class, specify the others: class_ids=[2]"
+        "1 mask with the values 1, 2, 3, 4, 5, 255 (p0.png), which are all read as the object; if "
+        "255 marks pixels of no class, specify the others, of one class: "
+        "class_ids=[[1, 2, 3, 4, 5]]"
     )
 
 

@@ -54,7 +54,8 @@ def folder_scans(
         open_image = partial(open_scan, path, slice_axis)
         mask = files.masks.get(name)
         labels = partial(read_mask, path, mask, slice_axis, as_shown) if mask else None
-        scans.append(RawScan(name, groups[name], open_image, labels, mask_path=mask))
+        mask_name = mask.relative_to(files.masks_folder).as_posix() if mask else None
+        scans.append(RawScan(name, groups[name], open_image, labels, mask_name=mask_name))
     if annotations is None:
         return scans, None
     paths = {

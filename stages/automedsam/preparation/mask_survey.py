@@ -173,7 +173,7 @@ def _describe_void(looks: Sequence[MaskLook], key: str) -> str | None:
     return (
         f"{count_phrase(len(named), 'mask')} with the values {list_values([*labels, VOID])} "
         f"({_name(named)}), which are all read as the object; if {VOID} marks pixels of no class, "
-        f"specify the others: {key}={labels[:3]}"
+        f"specify the others, of one class: {key}={[labels]}"
     )
 
 
