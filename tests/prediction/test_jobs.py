@@ -123,6 +123,15 @@ def test_an_output_folder_must_not_be_a_file(tmp_path: Path, out: str):
     )
 
 
+def test_an_output_folder_must_not_be_on_a_missing_drive(tmp_path: Path, monkeypatch):
+    """Only Windows has drives that do not exist."""
+    folder = touch(tmp_path / "in", "a.png")
+    monkeypatch.setattr("os.path.lexists", lambda path: str(path).startswith(str(folder)))
+    with pytest.raises(InputError) as caught:
+        list_jobs([folder], tmp_path / "out")
+    assert str(caught.value) == f"--out {tmp_path / 'out'}: {tmp_path.anchor} does not exist"
+
+
 def test_a_path_that_is_too_long_is_rejected(tmp_path: Path):
     with pytest.raises(InputError, match=r"aa: no such file or folder$"):
         list_jobs([Path(5000 * "a")], tmp_path / "out")

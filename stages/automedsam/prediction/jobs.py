@@ -103,6 +103,8 @@ def _check_folder(out: Path) -> None:
     """Raise InputError if the output folder cannot be created or written to."""
     existing = out.absolute()
     while not os.path.lexists(existing):
+        if existing == existing.parent:  # a drive of Windows
+            raise InputError(f"--out {out}: {existing} does not exist")
         existing = existing.parent
     if not existing.is_dir():
         raise InputError(f"--out {out}: expected a folder, found the file {existing}")
