@@ -123,7 +123,7 @@ def _orientation(path: Path, image: Image.Image) -> int:
     if isinstance(orientation, int) and 1 <= orientation <= 8:
         return orientation
     if "exif" in image.info and _is_damaged(image.info["exif"]):
-        warn_once(f"{path}: the EXIF data are damaged; the image is not rotated")
+        warn_once(path, "the EXIF data are damaged; the image is not rotated")
     return 1
 
 
