@@ -1,14 +1,14 @@
 """The user's own folder: images paired with masks of the same name or with drawn boxes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from automedsam.cases.classes import ObjectClass
 from automedsam.datasets.annotations.drawn import Annotations
 from automedsam.datasets.annotations.placing import Placement, place_boxes
+from automedsam.datasets.annotations.shapes import LazyShapes
 from automedsam.datasets.folder_files import FolderFiles
 from automedsam.datasets.raw_scan import RawScan
 from automedsam.runtime.errors import InputError, name_some
@@ -63,7 +63,8 @@ def folder_scans(
         for name, path in files.images.items()
     }
     by_path = {paths[scan.name]: scan for scan in scans}
-    placement = _place_boxes(annotations, by_path, classes, files.images_folder)
+    shapes = LazyShapes({path: scan.open for path, scan in by_path.items()})
+    placement = place_boxes(annotations, shapes, classes, files.images_folder.resolve())
     annotated = [_annotate(scan, path, placement, unboxed) for path, scan in by_path.items()]
     return annotated, placement
 
@@ -102,19 +103,3 @@ def _annotate(scan: RawScan, path: str, placement: Placement, unboxed: Unboxed) 
     if boxes:
         return replace(scan, boxes=boxes)
     return replace(scan, split="test") if scan.read_labels else scan
-
-
-def _place_boxes(
-    annotations: Annotations,
-    scans: Mapping[str, RawScan],
-    classes: Sequence[ObjectClass],
-    folder: Path,
-) -> Placement:
-    """Place the boxes on the scans by their paths; only an annotated scan must be readable."""
-    shapes, unreadable = {}, {}
-    for path, scan in scans.items():
-        try:
-            shapes[path] = scan.open().shape
-        except InputError as error:
-            unreadable[path] = str(error)
-    return place_boxes(annotations, shapes, classes, unreadable, folder.resolve())

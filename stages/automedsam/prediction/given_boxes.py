@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from automedsam.cases.boxes import BoxesByClass
@@ -13,6 +14,7 @@ from automedsam.datasets.annotations.formats import read_annotations
 from automedsam.datasets.annotations.image_names import ImageNames, Match
 from automedsam.datasets.annotations.name_forms import normal
 from automedsam.datasets.annotations.placing import place_boxes
+from automedsam.datasets.annotations.shapes import LazyShapes, SliceCounts
 from automedsam.runtime.errors import InputError, count_phrase, name_some
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans.scan import open_scan
@@ -54,14 +56,10 @@ def read_given_boxes(
             f"--annotations {path}: no box of the classes of the model, "
             f"{', '.join(classes.names)}; the classes of the boxes are: {found}"
         )
-    shapes = {}
-    for name, image in images.items():
-        try:
-            shapes[name] = open_scan(image, slice_axis).shape
-        except InputError:  # reported when the image is predicted
-            shapes[name] = (0, 0, 0)
-    slices = {name: shape[0] for name, shape in shapes.items()}
-    known = _select_known(path, annotations, slices, folders)
+    shapes = LazyShapes(
+        {name: partial(open_scan, image, slice_axis) for name, image in images.items()}
+    )
+    known = _select_known(path, annotations, SliceCounts(shapes), folders)
     placement = place_boxes(known, shapes, annotated_classes)
     for note in placement.notes:
         logger.info(note)
@@ -87,8 +85,11 @@ def _select_known(
     slices: Mapping[str, int],
     folders: Mapping[str, Path],
 ) -> Annotations:
-    """The annotations of images that can be read; `slices` is 0 for those that cannot."""
-    names = ImageNames(dict(slices))
+    """The annotations of images that can be read; the fault of another is reported with its mask.
+
+    `slices` is 0 for images that cannot be read.
+    """
+    names = ImageNames(slices)
     known, unknown, elsewhere = set(), [], []
     for key in annotations.locations:
         alternatives = {key[0], annotations.inner_names.get(key[0], key[0])}

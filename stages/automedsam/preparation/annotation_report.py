@@ -43,7 +43,9 @@ def find_doubts(placement: Placement, survey: Survey, unboxed: Unboxed) -> list[
             f"object in the mask: {name_some(hidden)}; draw their boxes, or {setting}do not mark "
             "them as empty"
         )
-    dark, total = count_dark_slices({s.scan.name: s.scan for s in survey.slices}.values())
+    dark, total = count_dark_slices(
+        {s.scan.name: s.scan for s in survey.slices if s.is_volume}.values()
+    )
     if dark > total / 2:
         doubts.append(
             f"in {dark} of {total} slices of volumes, the image is not brighter inside the boxes "

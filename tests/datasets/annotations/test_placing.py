@@ -56,11 +56,11 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
     return folder
 
 
-def place_object(annotations, sizes, class_ids, unreadable=None):
+def place_object(annotations, sizes, class_ids):
     """Place the boxes of one class, by image and slice."""
     classes = parse_classes(class_ids and [class_ids], None, is_annotated=True)
     (object_class,) = classes
-    placed = place_boxes(annotations, sizes, classes, unreadable or {}).boxes
+    placed = place_boxes(annotations, sizes, classes).boxes
     return {
         image: {number: boxes[object_class.value] for number, boxes in slices.items()}
         for image, slices in placed.items()

@@ -5,7 +5,7 @@ Annotation tools move images, rename them, and drop folders and suffixes.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from automedsam.datasets.annotations.folder_names import (
@@ -40,7 +40,7 @@ class ImageNames:
       slices: image path below the images folder to the number of slices.
     """
 
-    def __init__(self, slices: dict[str, int]) -> None:
+    def __init__(self, slices: Mapping[str, int]) -> None:
         self._slices = slices
         self._exact = {normal(path): path for path in slices}
         self._tree = _PathTree(self._exact)

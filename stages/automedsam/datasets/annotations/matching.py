@@ -9,10 +9,10 @@ from automedsam.datasets.annotations.drawn import Annotations, SliceKey
 from automedsam.datasets.annotations.folder_names import may_be_in_folder
 from automedsam.datasets.annotations.image_names import ImageNames, Match
 from automedsam.datasets.annotations.name_forms import normal, without_suffix
+from automedsam.datasets.annotations.shapes import Shape, SliceCounts
 from automedsam.runtime.errors import ErrorCollector, InputError, count_phrase, name_some
 
 Place = tuple[str, int]  # image path below the images folder, and slice
-Shape = tuple[int, int, int]  # slices, height, width
 RECORD_NAME = "using the name of the XML file, because no image has the name inside"
 
 
@@ -21,8 +21,8 @@ class Matcher:
 
     Args:
       annotations: the boxes and the listed images.
-      sizes: image path below the images folder to slices, height and width.
-      unreadable: image path to the reason why it cannot be read.
+      sizes: image path below the images folder to slices, height and width; raises InputError for
+        an image that cannot be read.
       errors: collects all names without exactly one place.
 
     Attributes:
@@ -33,15 +33,12 @@ class Matcher:
         self,
         annotations: Annotations,
         sizes: Mapping[str, Shape],
-        unreadable: Mapping[str, str],
         errors: ErrorCollector,
     ) -> None:
         self.places: dict[SliceKey, Place | None] = {}
         self._annotations = annotations
         self._sizes = sizes
-        self._unreadable = unreadable
-        slices = {image: shape[0] for image, shape in sizes.items()}
-        self._names = ImageNames(dict.fromkeys(unreadable, 0) | slices)
+        self._names = ImageNames(SliceCounts(sizes))
         self._examples: dict[str, dict[str, str]] = {}  # change to names and their images
         self._folders: dict[str, tuple[str, str]] = {}  # name to its folders and its image
         self._near: dict[str, str] = {}  # file name to a note on the images of this name
@@ -138,9 +135,10 @@ class Matcher:
 
     def _find_slice(self, location: str, name: str, index: int | None, match: Match) -> Place:
         image = match.paths[0]
-        if image in self._unreadable:
-            raise InputError(f"{location}: {self._unreadable[image]}")
-        slices = self._sizes[image][0]
+        try:
+            slices = self._sizes[image][0]
+        except InputError as error:
+            raise InputError(f"{location}: {error}") from error
         # Slice 0 is accepted, because a file that holds one slice of a volume has no other.
         if match.slice is not None and index not in (None, 0, match.slice):
             raise InputError(

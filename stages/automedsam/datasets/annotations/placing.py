@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
-from types import MappingProxyType
 
 from automedsam.cases.boxes import Box, BoxesByClass, Size
 from automedsam.cases.classes import ObjectClass
 from automedsam.datasets.annotations.drawn import Annotations, DrawnBox
-from automedsam.datasets.annotations.matching import Matcher, Place, Shape
+from automedsam.datasets.annotations.matching import Matcher, Place
+from automedsam.datasets.annotations.shapes import Shape
 from automedsam.runtime.errors import ErrorCollector, InputError, count_phrase
 
 MAX_OVERHANG_PX = 2  # boxes that reach further past the edge of their image are rejected
@@ -42,7 +42,6 @@ def place_boxes(
     annotations: Annotations,
     sizes: Mapping[str, Shape],
     classes: Sequence[ObjectClass],
-    unreadable: Mapping[str, str] = MappingProxyType({}),
     images_folder: Path | None = None,
 ) -> Placement:
     """Place boxes on the images and round them to whole pixels.
@@ -52,9 +51,9 @@ def place_boxes(
     Args:
       annotations: the boxes and the listed images.
       sizes: image path below the images folder to slices, height and width. An image has one
-        slice, number 0.
+        slice, number 0. Raises InputError for an image that cannot be read, which is an error if
+        the image is listed.
       classes: the classes to segment. Boxes of other classes are checked and left out.
-      unreadable: image path to the reason why the image cannot be read, an error if it is listed.
       images_folder: absolute path of the folder of the images, to find doubtful names; None: they
         were checked.
 
@@ -63,7 +62,7 @@ def place_boxes(
         reversed, empty or not inside their image.
     """
     errors = ErrorCollector()
-    matcher = Matcher(annotations, sizes, unreadable, errors)
+    matcher = Matcher(annotations, sizes, errors)
     listed = [place for place in matcher.places.values() if place]
     placed: dict[Place, dict[int, set[Box]]] = {
         place: {object_class.value: set() for object_class in classes} for place in listed
