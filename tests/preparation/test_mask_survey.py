@@ -77,6 +77,31 @@ def thin_labels():
     return mask
 
 
+def spots(count, height, width):
+    """Labels 1, 2, 3 and so on, each of them one small object."""
+    mask = np.zeros((256, 256), np.uint8)
+    for label in range(1, count + 1):
+        row, column = divmod(17 * (label - 1), 238)
+        mask[16 * row : 16 * row + height, column : column + width] = label
+    return mask
+
+
+@pytest.mark.parametrize("count", [35, 60, 200])
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (2, 9), (1, 12)])
+def test_labels_of_many_small_objects_are_not_blurred(count, size):
+    masks = look(spots(count, *size), spots(count, *size)[:, ::-1])
+    assert choose_threshold(masks) is None
+
+
+def test_thin_objects_with_smooth_edges_are_blurred():
+    large = Image.new("L", (4 * SIZE[1], 4 * SIZE[0]))
+    drawing = ImageDraw.Draw(large)
+    for offset in range(0, 300, 60):
+        drawing.line([offset, 10, offset + 90, 370], fill=255, width=9)
+    mask = np.asarray(large.resize((SIZE[1], SIZE[0]), Image.Resampling.BOX))
+    assert abs(choose_threshold(look(mask)) - 127) <= 2
+
+
 @pytest.mark.parametrize(
     "mask",
     [
