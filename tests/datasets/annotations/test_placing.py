@@ -147,15 +147,31 @@ def test_only_listed_images_are_returned():
     assert place_object(Annotations([], {}), SIZES, None) == {}
 
 
-def test_names_in_the_folder_of_another_patient_are_doubtful():
-    folder = Path("/data/patient1/images")
+IMAGES = Path("/data/patient1/images")
+
+
+def test_names_in_other_folders_than_those_of_the_images_are_doubtful():
     for name in ("patient1/a.png", "images/a.png", "data/patient1/images/a.png", "a.png"):
-        assert not place_boxes(drawn(name), SIZES, OBJECT, images_folder=folder).doubts
-    (doubt,) = place_boxes(drawn("patient2/a.png"), SIZES, OBJECT, images_folder=folder).doubts
+        assert not place_boxes(drawn(name), SIZES, OBJECT, images_folder=IMAGES).doubts
+    (doubt,) = place_boxes(drawn("study/a.png"), SIZES, OBJECT, images_folder=IMAGES).doubts
     assert doubt == (
         "1 name with folders that are not those of the image in /data/patient1/images, for example "
-        "patient2/a.png -> a.png; if it is another image, for example of another patient, remove "
-        "it from the annotations"
+        "study/a.png -> a.png; if it is another image, for example of another patient, remove it "
+        "from the annotations"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [("patient2/a.png", []), ("patient2/images/a.png", []), ("x/a.png", ["patient1/p1/b.png"])],
+)
+def test_names_in_the_folder_of_another_patient_are_rejected(name, others):
+    annotations = merge(drawn(name), *map(drawn, others))
+    with pytest.raises(InputError) as caught:
+        place_boxes(annotations, SIZES, OBJECT, images_folder=IMAGES)
+    assert str(caught.value) == (
+        f"x.csv, line 2: no image matches the name {name!r}; /data/patient1/images/a.png is in "
+        "another folder"
     )
 
 

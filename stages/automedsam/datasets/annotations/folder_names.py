@@ -3,8 +3,10 @@
 The folders of patients must agree. Those of tools, such as `labels`, may differ.
 """
 
+import re
 from collections.abc import Sequence
 
+NUMBER = re.compile("[0-9]+")
 SPLIT_FOLDERS = {
     name: split
     for split, names in {
@@ -53,6 +55,12 @@ def may_be_in_folder(folders: str, place: str) -> bool:
     last_own = max((i for i, part in enumerate(parts) if not are_of_tools(part)), default=0)
     splits = _splits(folders), _splits("/".join(parts[last_own:]))
     return not all(splits) or splits[0] == splits[1]
+
+
+def differ_in_number(one: str, other: str) -> bool:
+    """Return whether the last folders of two paths that are not of tools differ in numbers only."""
+    names = [own[-1] for path in (one, other) if (own := own_folders(path))]
+    return len(set(names)) == 2 and len({NUMBER.sub("0", name) for name in names}) == 1
 
 
 def are_of_tools(folders: str) -> bool:

@@ -6,7 +6,11 @@ from pathlib import Path
 
 from automedsam.cases.boxes import Size
 from automedsam.datasets.annotations.drawn import Annotations, SliceKey
-from automedsam.datasets.annotations.folder_names import may_be_in_folder
+from automedsam.datasets.annotations.folder_names import (
+    differ_in_number,
+    may_be_in_folder,
+    own_folders,
+)
 from automedsam.datasets.annotations.image_names import ImageNames, Match
 from automedsam.datasets.annotations.name_forms import normal, without_suffix
 from automedsam.datasets.annotations.shapes import Shape, SliceCounts
@@ -40,7 +44,7 @@ class Matcher:
         self._sizes = sizes
         self._names = ImageNames(SliceCounts(sizes))
         self._examples: dict[str, dict[str, str]] = {}  # change to names and their images
-        self._folders: dict[str, tuple[str, str]] = {}  # name to its folders and its image
+        self._folders: dict[str, tuple[str, str, str]] = {}  # name to location, folders, image
         self._near: dict[str, str] = {}  # file name to a note on the images of this name
         self._boxed = annotations.boxed
         # Place to the key that is listed first for it, and its location.
@@ -59,24 +63,51 @@ class Matcher:
             lines.append(f"{count} matched after {change}, for example {name} -> {image}")
         return lines
 
-    def describe_other_folders(self, images_folder: Path) -> list[str]:
-        """Return a line about matched names in folders that are not those of their images.
+    def check_folders(self, images_folder: Path, errors: ErrorCollector) -> list[str]:
+        """Compare the folders of matched names with those above the images.
+
+        A different folder is an error if its name differs in a number only, as in `patient2` and
+        `patient1`, or if other names have the folders of the images. It is doubtful otherwise: the
+        images may have been copied.
 
         Args:
           images_folder: absolute path of the folder of all images.
+          errors: collects the names that are surely those of other images.
+
+        Returns:
+          A line about the doubtful names.
         """
-        strange = [
-            f"{name} -> {image}"
-            for name, (folders, image) in self._folders.items()
-            if not may_be_in_folder(folders, normal((images_folder / image).parent.as_posix()))
-        ]
-        if not strange:
+        doubtful = []
+        strange = self._strange_names(images_folder)
+        # Names with more folders than those below the images folder.
+        are_listed = any(
+            name not in strange and len(own_folders(folders)) > len(own_folders(_folder(image)))
+            for name, (_, folders, image) in self._folders.items()
+        )
+        for name in sorted(strange):
+            location, folders, image = self._folders[name]
+            path = images_folder / image
+            if are_listed or differ_in_number(folders, path.parent.as_posix()):
+                errors.add(
+                    f"{location}: no image matches the name {name!r}; {path} is in another folder"
+                )
+            else:
+                doubtful.append(f"{name} -> {image}")
+        if not doubtful:
             return []
         return [
-            f"{count_phrase(len(strange), 'name')} with folders that are not those of the image in "
-            f"{images_folder}, for example {strange[0]}; if it is another image, for example of "
-            "another patient, remove it from the annotations"
+            f"{count_phrase(len(doubtful), 'name')} with folders that are not those of the image "
+            f"in {images_folder}, for example {doubtful[0]}; if it is another image, for example "
+            "of another patient, remove it from the annotations"
         ]
+
+    def _strange_names(self, images_folder: Path) -> set[str]:
+        """The matched names whose folders are not those of their images."""
+        return {
+            name
+            for name, (_, folders, image) in self._folders.items()
+            if not may_be_in_folder(folders, normal((images_folder / image).parent.as_posix()))
+        }
 
     def _place(self, location: str, key: SliceKey) -> Place:
         name, index = key
@@ -88,7 +119,7 @@ class Matcher:
         if match.change:
             self._examples.setdefault(match.change, {})[name] = place[0]
         if match.folders:
-            self._folders[name] = match.folders, place[0]
+            self._folders[name] = location, match.folders, place[0]
         return place
 
     def _match(self, location: str, name: str) -> Match:
@@ -176,6 +207,10 @@ class Matcher:
                 f"{location}: {other_location} has boxes of the same image, {place[0]}; remove one "
                 "of the two"
             )
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _check_size(location: str, image: str, size: Size, annotated_size: Size | None) -> None:

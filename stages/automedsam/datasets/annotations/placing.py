@@ -78,6 +78,7 @@ def place_boxes(
                 for object_class in classes:
                     if object_class.takes(drawn.classes):
                         placed[place][object_class.value].add(box_xyxy)
+    doubts = matcher.check_folders(images_folder, errors) if images_folder else []
     errors.raise_if_any()
     boxed = {matcher.places[key] for key in annotations.boxed}
     marked_empty = {place for key in annotations.marked_empty if (place := matcher.places[key])}
@@ -91,10 +92,7 @@ def place_boxes(
             *_describe_sources(annotations.boxes),
             *_describe_clipped(clipped),
         ],
-        doubts=[
-            *annotations.doubts,
-            *(matcher.describe_other_folders(images_folder) if images_folder else []),
-        ],
+        doubts=[*annotations.doubts, *doubts],
     )
 
 
