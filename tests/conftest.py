@@ -21,6 +21,7 @@ from automedsam.cases.case import Case
 from automedsam.cases.classes import SINGLE_CLASS_VALUE
 from automedsam.runtime.compute import Compute
 from automedsam.runtime.image_files import read_image, write_image
+from automedsam.scans.notices import report_notices
 from http_server import Server, serve
 from tiny_sam import TINY, write_weights
 from training_fixtures import TrainingFixtures
@@ -37,6 +38,11 @@ torch.set_num_threads(1)  # tests run side by side, and torch's threads wait for
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _new_notices() -> None:
+    report_notices()
 
 
 @pytest.fixture(autouse=True)

@@ -40,6 +40,29 @@ def write_boxes(folder, *rows):
     (folder / "boxes.csv").write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
 
 
+def test_masks_beside_boxed_images_of_a_group_are_not_used(tmp_path):
+    names = [f"images/p{patient}_{frame}.png" for patient in (1, 2, 3) for frame in "abc"]
+    save(tmp_path, *names, *(name.replace("images", "masks") for name in names))
+    empty = [f"p{patient}_b.png,,,,," for patient in (1, 2, 3)]
+    write_boxes(tmp_path, "p1_a.png,1,1,2,5,6", "p2_a.png,1,1,2,5,6", *empty[:1])
+    data = open_set("folder", tmp_path, annotations=Path("boxes.csv"), group_by=r"^(p\d)")
+    # p1_b is a negative example; p1_c, p2_b and p2_c would take the boxes to the test split.
+    assert {scan.name: scan.split for scan in data.scans} == {
+        "p1_a": None,
+        "p1_b": None,
+        "p2_a": None,
+        "p3_a": "test",
+        "p3_b": "test",
+        "p3_c": "test",
+    }
+    assert (data.left_out, data.beside_boxes) == (0, 3)
+    assert data.notes == [
+        "not used: 3 images with a mask and no box, in groups with boxed images, which are for "
+        "training: p1_c, p2_b, p2_c; for testing, draw masks of other groups (see group_by), or of "
+        "the boxed images"
+    ]
+
+
 def test_synthetic_images_need_no_folder_and_keep_their_values():
     data = open_set("synthetic")
     assert len(data.scans) == 120

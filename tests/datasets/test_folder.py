@@ -98,6 +98,14 @@ def test_subfolders_are_part_of_the_name(tmp_path):
     ]
 
 
+def test_masks_are_named_by_their_path_below_the_folder(tmp_path):
+    fill(tmp_path / "masks", ["p1/masks/seg", "p2/masks/seg"])
+    assert [scan.mask_name for scan in list_scans(tmp_path / "masks")] == [
+        "p1/masks/seg.png",
+        "p2/masks/seg.png",
+    ]
+
+
 def test_each_file_is_its_own_group_without_group_by(tmp_path):
     fill(tmp_path, ["a_1", "a_2", "b_1"])
     assert [scan.group for scan in list_scans(tmp_path)] == ["a_1", "a_2", "b_1"]

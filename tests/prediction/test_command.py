@@ -66,6 +66,20 @@ def test_broken_scans_are_skipped_and_listed(predict, inputs: Path, tmp_path: Pa
     assert (tmp_path / "out/predictions.csv").is_file()
 
 
+def test_of_many_broken_scans_five_are_listed(predict, inputs: Path, tmp_path: Path):
+    for number in range(8):
+        (inputs / f"broken_{number}.png").touch()
+    with pytest.raises(InputError) as caught:
+        predict(inputs, "--out", tmp_path / "out")
+    lines = str(caught.value).splitlines()
+    assert [lines[0], *lines[-2:]] == [
+        "8 faults:",
+        "and 3 more; --verbose prints all of them",
+        "read 3, skipped 8: 8 with a fault",
+    ]
+    assert len(lines) == 8
+
+
 def test_files_in_other_formats_are_counted(predict, inputs: Path, tmp_path: Path, capsys):
     (inputs / "a.mha").touch()
     (inputs / "b.nrrd").touch()

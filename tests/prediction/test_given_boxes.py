@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from automedsam.backbone.weights import Weights
 from automedsam.cases.boxes import tight_box
 from automedsam.cases.classes import Classes, ObjectClass
 from automedsam.prediction import command
 from automedsam.prediction.given_boxes import read_given_boxes, with_ids
+from automedsam.prediction.jobs import list_jobs
 from automedsam.prediction.predictor import Predictor
 from automedsam.runtime.errors import InputError
 from automedsam.scans.framing import Framing
@@ -37,7 +39,8 @@ def read(tmp_path: Path, images: dict[str, Path]):
 
     def read_rows(*rows: str, classes: Classes = OBJECT):
         (tmp_path / "boxes.csv").write_text(HEADER + "\n".join(rows), encoding="utf-8")
-        return read_given_boxes(tmp_path / "boxes.csv", images, "auto", classes)
+        folders = dict.fromkeys(images, tmp_path / "in")
+        return read_given_boxes(tmp_path / "boxes.csv", images, folders, "auto", classes)
 
     return read_rows
 
@@ -81,6 +84,33 @@ def test_listed_images_that_are_not_predicted_are_named(read, caplog):
     assert "1 listed image not among those to predict: other.png" in caplog.text
     with pytest.raises(InputError, match="1 listed image not among those to predict: other"):
         read("other.png,,1,2,3,4,")
+
+
+@pytest.mark.parametrize("folder", ["patient1", "patient1/images"])
+def test_the_given_folder_is_a_part_of_the_names(tmp_path, folder, caplog):
+    logging.getLogger("automedsam").propagate = True
+    for image in ("patient1/images/x.png", "patient1/x.png", "patient2/x.png"):
+        (tmp_path / image).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (70, 50)).save(tmp_path / image)
+    table = tmp_path / "boxes.csv"
+
+    def read_rows(*rows: str):
+        table.write_text(HEADER + "\n".join(rows), encoding="utf-8")
+        jobs = list_jobs([tmp_path / folder / "x.png"], tmp_path / "out")
+        images = {jobs.image_name(target): path for target, path in jobs.scans.items()}
+        folders = {jobs.image_name(target): path for target, path in jobs.folders.items()}
+        return read_given_boxes(table, images, folders, "auto", OBJECT)
+
+    own, other = "patient1/x.png,,5,6,20,30,", "patient2/x.png,,1,2,3,4,"
+    for rows in ([own], [other, own], [own, other], ["x.png,,5,6,20,30,"]):
+        assert read_rows(*rows) == {"x.png": {0: {255: ((5, 6, 20, 30),)}}}
+    assert "1 listed image not among those to predict: patient2/x.png" in caplog.text
+    with pytest.raises(InputError) as caught:
+        read_rows(other)
+    assert str(caught.value) == (
+        f"--annotations {table}: 1 listed image not among those to predict: patient2/x.png; "
+        f"{tmp_path / folder / 'x.png'} is in another folder"
+    )
 
 
 def test_boxes_of_an_image_that_cannot_be_read_are_left_out(read, images):

@@ -109,6 +109,7 @@ def test_images_in_a_folder_that_is_given_as_dots(
     monkeypatch.chdir(folder / "series" if given == ".." else folder)
     targets = set(list_jobs([Path(given)], tmp_path / "out").scans)
     assert targets == {Path("a.png"), Path("series/b.png")}
+    assert set(list_jobs([Path(given)], tmp_path / "out").folders.values()) == {folder.resolve()}
 
 
 @pytest.mark.parametrize("out", ["file", "file/inside", "file/far/inside"])
@@ -120,6 +121,15 @@ def test_an_output_folder_must_not_be_a_file(tmp_path: Path, out: str):
     assert str(caught.value) == (
         f"--out {tmp_path / out}: expected a folder, found the file {existing}"
     )
+
+
+def test_an_output_folder_must_not_be_on_a_missing_drive(tmp_path: Path, monkeypatch):
+    """Only Windows has drives that do not exist."""
+    folder = touch(tmp_path / "in", "a.png")
+    monkeypatch.setattr("os.path.lexists", lambda path: str(path).startswith(str(folder)))
+    with pytest.raises(InputError) as caught:
+        list_jobs([folder], tmp_path / "out")
+    assert str(caught.value) == f"--out {tmp_path / 'out'}: {tmp_path.anchor} does not exist"
 
 
 def test_a_path_that_is_too_long_is_rejected(tmp_path: Path):

@@ -63,6 +63,10 @@ def test_notes_and_marks_are_stated():
     assert report(Placement(BOXES)) == []
 
 
+def test_doubtful_names_are_warnings():
+    assert find_doubts(Placement(BOXES, doubts=["a doubt"]), Survey(), "unknown") == ["a doubt"]
+
+
 @pytest.mark.parametrize(
     ("plane", "line"),
     [
@@ -95,14 +99,27 @@ def test_the_axes_of_boxes_on_volumes_are_stated(plane, line):
     assert report(Placement({}), [make_slice("w_s001", scan=make_scan("w"), **volume)]) == []
 
 
-def test_slices_without_a_box_that_show_an_object_are_doubted():
-    slices = [make_slice(name, boxes_xyxy=(), lacks_box=name != "e") for name in "abcde"]
-    placement = Placement(BOXES, unboxed={("a.png", 0)})
-    assert find_doubts(placement, Survey(slices), "unknown") == []
-    expected = [
-        "4 images listed without a box, but with an object in the mask: a, b, c and 1 more; draw "
-        "their boxes, or set unboxed: unknown and do not mark them as empty"
+def listed(name, is_negative, lacks_box=True):
+    """A test slice without a box, taken for a negative example or not."""
+    scan = make_scan(name, boxes=single_class({0: ()}) if is_negative else None)
+    return make_slice(name, "test", (), scan=scan, lacks_box=lacks_box)
+
+
+def test_negative_examples_that_show_an_object_are_doubted():
+    slices = [listed(name, is_negative=True, lacks_box=name != "e") for name in "abcde"]
+    found = "4 images listed without a box, but with an object in the mask: a, b, c and 1 more; "
+    assert find_doubts(Placement(BOXES), Survey(slices), "empty") == [
+        f"{found}draw their boxes, or set unboxed: unknown and do not mark them as empty"
     ]
-    assert find_doubts(placement, Survey(slices), "empty") == expected
-    marked = Placement(BOXES, marked_empty={("a.png", 0)})
-    assert find_doubts(marked, Survey(slices), "unknown") == expected
+    assert find_doubts(Placement(BOXES), Survey(slices), "unknown") == [
+        f"{found}draw their boxes, or do not mark them as empty"
+    ]
+
+
+def test_marked_images_are_doubted_and_unboxed_ones_are_counted():
+    slices = [listed("a", is_negative=True), *(listed(name, False) for name in "bcd")]
+    unboxed = {(f"{name}.png", 0) for name in "bcd"}
+    placement = Placement(BOXES, marked_empty={("a.png", 0)}, unboxed=unboxed)
+    (doubt,) = find_doubts(placement, Survey(slices), "unknown")
+    assert doubt.startswith("1 image listed without a box, but with an object in the mask: a; ")
+    assert report(placement, slices)[0].endswith("the masks of 3 of them show an object")

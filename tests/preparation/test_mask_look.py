@@ -76,3 +76,10 @@ def test_specks_count_if_they_enlarge_the_box():
         False,
     ]
     assert look(far).parts == (2, 2)
+
+
+def test_even_pixels_have_no_neighbours_of_other_values_but_0():
+    mask = np.array([[1, 0, 2, 2], [0, 0, 2, 3], [4, 4, 0, 3]], np.uint8)
+    found = look_at_mask("a.png", mask[None], mask[None])
+    # The 2 above the 3 and the 2 beside it, and the upper 3, touch another value.
+    assert {value: found.even_counts[value] for value in (1, 2, 3, 4)} == {1: 1, 2: 1, 3: 1, 4: 2}

@@ -77,6 +77,31 @@ def thin_labels():
     return mask
 
 
+def spots(count, height, width):
+    """Labels 1, 2, 3 and so on, each of them one small object."""
+    mask = np.zeros((256, 256), np.uint8)
+    for label in range(1, count + 1):
+        row, column = divmod(17 * (label - 1), 238)
+        mask[16 * row : 16 * row + height, column : column + width] = label
+    return mask
+
+
+@pytest.mark.parametrize("count", [35, 60, 200])
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (2, 9), (1, 12)])
+def test_labels_of_many_small_objects_are_not_blurred(count, size):
+    masks = look(spots(count, *size), spots(count, *size)[:, ::-1])
+    assert choose_threshold(masks) is None
+
+
+def test_thin_objects_with_smooth_edges_are_blurred():
+    large = Image.new("L", (4 * SIZE[1], 4 * SIZE[0]))
+    drawing = ImageDraw.Draw(large)
+    for offset in range(0, 300, 60):
+        drawing.line([offset, 10, offset + 90, 370], fill=255, width=9)
+    mask = np.asarray(large.resize((SIZE[1], SIZE[0]), Image.Resampling.BOX))
+    assert abs(choose_threshold(look(mask)) - 127) <= 2
+
+
 @pytest.mark.parametrize(
     "mask",
     [
@@ -165,10 +190,12 @@ def test_images_and_probabilities_are_rejected(mask):
 def test_a_void_label_is_named():
     mask = ellipse(2)
     mask[:5] = 255
+    mask[5, :4] = 1, 3, 4, 5
     (warning,) = check(mask, ellipse(2))
     assert warning == (
-        "1 mask with the values 2, 255 (p0.png), which are all read as the object; if 255 marks "
-        "pixels of no class, specify the others: class_ids=[2]"
+        "1 mask with the values 1, 2, 3, 4, 5, 255 (p0.png), which are all read as the object; if "
+        "255 marks pixels of no class, specify the others, of one class: "
+        "class_ids=[[1, 2, 3, 4, 5]]"
     )
 
 

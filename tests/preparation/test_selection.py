@@ -7,7 +7,7 @@ from automedsam.cases.case import SPLITS
 from automedsam.cases.classes import Classes, ObjectClass
 from automedsam.preparation.selection import check_splits, choose_slices
 from automedsam.runtime.errors import InputError
-from fake_scans import BOX, OBJECT, make_slice, names_of
+from fake_scans import BOX, OBJECT, make_scan, make_slice, names_of
 
 
 def test_chosen_slices_are_sorted_by_name():
@@ -108,6 +108,18 @@ def test_check_splits_names_each_split_without_an_object():
         f"class_ids, val_fraction, test_fraction: no object in the {count} {split} images "
         "(classes in the data: 1, 7, liver)"
         for split, count in (("train", 1), ("test", 2))
+    )
+
+
+def test_check_splits_names_masks_that_alone_make_the_test_split():
+    train = make_slice("a", scan=make_scan("a", boxes={0: {255: (BOX,)}}))
+    slices = [train, make_slice("b", "test", (), scan=make_scan("b", split="test"))]
+    with pytest.raises(InputError) as caught:
+        check_splits(slices, slices, OBJECT, [1], {"train", "test"})
+    assert str(caught.value) == (
+        "masks, unboxed, class_ids: no object in the 1 test image, chosen because of a mask "
+        "and no box; add masks that show one, or remove these masks; if the images show none "
+        "and are listed, unboxed: empty takes them for negative examples"
     )
 
 

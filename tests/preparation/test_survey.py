@@ -1,7 +1,5 @@
 """The survey of a data set: its slices, and the boxes that they get."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -404,8 +402,8 @@ def test_selected_values_have_no_threshold():
 
 
 def test_looks_are_named_after_the_files_of_masks():
-    scan = make_scan("p1__a", draw_mask(BOX), mask_path=Path("masks/p1/a.png"))
-    assert [look.name for look in survey_scans(scan).looks] == ["a.png"]
+    scan = make_scan("p1__a", draw_mask(BOX), mask_name="p1/a.png")
+    assert [look.name for look in survey_scans(scan).looks] == ["p1/a.png"]
 
 
 def test_volumes_without_a_real_spacing_are_collected():

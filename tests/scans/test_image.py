@@ -6,6 +6,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from automedsam.runtime.errors import InputError
 from automedsam.runtime.image_files import read_image
@@ -246,6 +247,21 @@ def test_png_is_rotated_for_every_form_of_exif(tmp_path, mark, channels):
             scan = ImageScan(path)
             assert scan.shape == (1, 3, 67)
             np.testing.assert_array_equal(scan.read_values(), [upright])
+
+
+def test_opening_a_png_decodes_no_pixels(tmp_path, monkeypatch):
+    Image.fromarray(GREY).save(tmp_path / "a.png", dpi=(72, 72))
+    path = tmp_path / "text.png"
+    text = png_chunk(b"tEXt", b"Software\0x")
+    png = (tmp_path / "a.png").read_bytes()
+    path.write_bytes(png.replace(png_chunk(b"IEND", b""), text + png_chunk(b"IEND", b"")))
+    decoded = []
+    load = PngImageFile.load
+    monkeypatch.setattr(PngImageFile, "load", lambda image: decoded.append(image) or load(image))
+    assert ImageScan(tmp_path / "a.png").shape == (1, *GREY.shape)
+    assert decoded == []
+    ImageScan(path)  # its text may contain EXIF data
+    assert decoded
 
 
 @pytest.mark.parametrize("name", BROKEN)

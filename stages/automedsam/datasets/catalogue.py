@@ -8,13 +8,13 @@ from automedsam.cases.classes import ObjectClass
 from automedsam.datasets.annotations.drawn import Annotations
 from automedsam.datasets.annotations.formats import find_annotations
 from automedsam.datasets.annotations.placing import Placement
-from automedsam.datasets.folder import folder_scans
+from automedsam.datasets.folder import beside_boxes, folder_scans
 from automedsam.datasets.folder_files import find_files
 from automedsam.datasets.phantoms import PIXEL_RANGE
 from automedsam.datasets.public import ARCHIVES
 from automedsam.datasets.raw_scan import RawScan
 from automedsam.datasets.synthetic import synthetic_scans
-from automedsam.runtime.errors import InputError, name_some
+from automedsam.runtime.errors import InputError, count_phrase, name_some
 from automedsam.runtime.options import SliceAxis, Unboxed
 from automedsam.scans.framing import Framing
 from automedsam.scans.intensity import Intensity
@@ -32,6 +32,7 @@ class Dataset:
     annotations: Annotations | None = None
     placement: Placement | None = None  # of the boxes of `annotations` on the scans
     left_out: int = 0  # number of images that are not annotated and have no mask
+    beside_boxes: int = 0  # number of unused images with a mask, in groups with boxed images
     unread: list[Path] = field(default_factory=list)  # files in formats that are not read
     notes: list[str] = field(default_factory=list)  # a line about everything else that is left out
 
@@ -63,20 +64,35 @@ def open_dataset(
         drawn = None if annotations is None else _read_annotations(data_dir, annotations, classes)
         files = find_files(data_dir, annotations is not None)
         listed, placement = folder_scans(files, group_by, slice_axis, drawn, unboxed, classes)
-        scans = [scan for scan in listed if scan.boxes is not None or scan.read_labels]
+        unused = beside_boxes(listed)
+        unused_names = {scan.name for scan in unused}
+        usable = [scan for scan in listed if scan.name not in unused_names]
+        scans = [scan for scan in usable if scan.boxes is not None or scan.read_labels]
         _check_mask_values(scans, classes)
         return Dataset(
             scans=scans,
             preparation=Preparation(slice_axis, intensity, Framing()),
             annotations=drawn,
             placement=placement,
-            left_out=len(listed) - len(scans),
+            left_out=len(usable) - len(scans),
+            beside_boxes=len(unused),
             unread=files.unread,
-            notes=files.notes,
+            notes=[*files.notes, *_describe_beside_boxes(unused)],
         )
     archive = ARCHIVES[dataset]
     preparation = Preparation(slice_axis, intensity, archive.framing)
     return Dataset(archive.list_scans(data_dir, slice_axis), preparation)
+
+
+def _describe_beside_boxes(unused: Sequence[RawScan]) -> list[str]:
+    if not unused:
+        return []
+    count = count_phrase(len(unused), "image")
+    return [
+        f"not used: {count} with a mask and no box, in groups with boxed images, which are for "
+        f"training: {name_some([scan.name for scan in unused])}; for testing, draw masks of other "
+        "groups (see group_by), or of the boxed images"
+    ]
 
 
 def _read_annotations(data_dir: Path, path: Path, classes: Sequence[ObjectClass]) -> Annotations:

@@ -1,13 +1,14 @@
 """The user's own folder: images paired with masks of the same name or with drawn boxes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from automedsam.cases.classes import ObjectClass
 from automedsam.datasets.annotations.drawn import Annotations
 from automedsam.datasets.annotations.placing import Placement, place_boxes
+from automedsam.datasets.annotations.shapes import LazyShapes
 from automedsam.datasets.folder_files import FolderFiles
 from automedsam.datasets.raw_scan import RawScan
 from automedsam.runtime.errors import InputError, name_some
@@ -25,8 +26,8 @@ def folder_scans(
 ) -> tuple[list[RawScan], Placement | None]:
     """List the scans of a folder, sorted by name, each with its mask or its drawn boxes.
 
-    An image that is not annotated belongs to the test split if it has a mask; otherwise it has
-    neither boxes nor a mask and cannot be used.
+    An image that is not annotated belongs to the test split if it has a mask, except in a group
+    with boxed images, see `beside_boxes`. Without a mask, it cannot be used.
 
     Args:
       files: images and masks.
@@ -53,7 +54,8 @@ def folder_scans(
         open_image = partial(open_scan, path, slice_axis)
         mask = files.masks.get(name)
         labels = partial(read_mask, path, mask, slice_axis, as_shown) if mask else None
-        scans.append(RawScan(name, groups[name], open_image, labels, mask_path=mask))
+        mask_name = mask.relative_to(files.masks_folder).as_posix() if mask else None
+        scans.append(RawScan(name, groups[name], open_image, labels, mask_name=mask_name))
     if annotations is None:
         return scans, None
     paths = {
@@ -61,9 +63,21 @@ def folder_scans(
         for name, path in files.images.items()
     }
     by_path = {paths[scan.name]: scan for scan in scans}
-    placement = _place_boxes(annotations, by_path, classes)
+    shapes = LazyShapes({path: scan.open for path, scan in by_path.items()})
+    placement = place_boxes(annotations, shapes, classes, files.images_folder.resolve())
     annotated = [_annotate(scan, path, placement, unboxed) for path, scan in by_path.items()]
     return annotated, placement
+
+
+def beside_boxes(scans: Sequence[RawScan]) -> list[RawScan]:
+    """The scans with a mask, but no box, whose group has boxed scans.
+
+    They cannot be used. As test images they would move the boxed scans of their group, which are
+    there to train, to the test split. For training, boxes would have to be derived from the masks,
+    although the boxes are drawn.
+    """
+    boxed_groups = {scan.group for scan in scans if scan.is_boxed}
+    return [scan for scan in scans if scan.split == "test" and scan.group in boxed_groups]
 
 
 def _group_names(files: FolderFiles, group_by: str | None) -> dict[str, str]:
@@ -89,16 +103,3 @@ def _annotate(scan: RawScan, path: str, placement: Placement, unboxed: Unboxed) 
     if boxes:
         return replace(scan, boxes=boxes)
     return replace(scan, split="test") if scan.read_labels else scan
-
-
-def _place_boxes(
-    annotations: Annotations, scans: Mapping[str, RawScan], classes: Sequence[ObjectClass]
-) -> Placement:
-    """Place the boxes on the scans by their paths; only an annotated scan must be readable."""
-    shapes, unreadable = {}, {}
-    for path, scan in scans.items():
-        try:
-            shapes[path] = scan.open().shape
-        except InputError as error:
-            unreadable[path] = str(error)
-    return place_boxes(annotations, shapes, classes, unreadable)

@@ -14,6 +14,7 @@ class FolderFiles:
 
     Attributes:
       images_folder: The folder of the images.
+      masks_folder: The folder of the masks, which may not exist.
       images: Name to path, sorted by name.
       masks: Name to path, sorted by name.
       full_names: Name of an image to the name before it was shortened.
@@ -22,6 +23,7 @@ class FolderFiles:
     """
 
     images_folder: Path
+    masks_folder: Path
     images: Mapping[str, Path]
     masks: Mapping[str, Path]
     full_names: Mapping[str, str]
@@ -53,6 +55,7 @@ def find_files(folder: Path, is_annotated: bool) -> FolderFiles:
     _check_masks(images, masks, masks_folder, is_required=not is_annotated)
     return FolderFiles(
         images_folder=images_folder,
+        masks_folder=masks_folder,
         images=images,
         masks=masks,
         full_names={name: found.full_name(path) for name, path in images.items()},

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -26,4 +25,9 @@ class RawScan:
     listed_without_box: frozenset[int] = frozenset()
     split: Split | None = None  # given by the data set; None: assigned by `assign_splits`
     spacing_mm: Spacing | None = None  # for files that do not specify their own
-    mask_path: Path | None = None  # for messages; None: the mask is not a file of its own
+    mask_name: str | None = None  # path below `masks/`, for messages; None: no file of its own
+
+    @property
+    def is_boxed(self) -> bool:
+        """Whether there is a drawn box on any slice."""
+        return any(any(by_class.values()) for by_class in (self.boxes or {}).values())

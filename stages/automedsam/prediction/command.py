@@ -19,9 +19,10 @@ from automedsam.prediction.given_boxes import GivenBoxes, read_given_boxes
 from automedsam.prediction.jobs import Jobs, list_jobs
 from automedsam.prediction.outputs import PredictionWriter
 from automedsam.prediction.predictor import Predictor
-from automedsam.runtime.errors import ErrorCollector, InputError, count_phrase
+from automedsam.runtime.errors import ErrorCollector, InputError, count_phrase, first_faults
 from automedsam.runtime.script import argument_parser, parse, progress_bar
 from automedsam.scans.finding import describe_unread
+from automedsam.scans.notices import report_notices
 from automedsam.scans.scan import SUFFIXES, open_scan
 from automedsam.scans.slicing import describe_default_geometry
 
@@ -55,8 +56,9 @@ def _read_boxes(annotations: Path | None, jobs: Jobs, predictor: Predictor) -> G
     if annotations is None:
         return {}
     images = {jobs.image_name(target): path for target, path in jobs.scans.items()}
+    folders = {jobs.image_name(target): folder for target, folder in jobs.folders.items()}
     slice_axis = predictor.preparation.slice_axis
-    return read_given_boxes(annotations, images, slice_axis, predictor.classes)
+    return read_given_boxes(annotations, images, folders, slice_axis, predictor.classes)
 
 
 @contextmanager
@@ -79,6 +81,7 @@ def _report(jobs: Jobs, writer: PredictionWriter, faults: list[str], out: Path) 
       InputError: scans were skipped because of a fault, or a table cannot be written.
     """
     logger.info("wrote %d masks to %s", len(writer.written), out)
+    report_notices()
     if writer.default_geometry:
         logger.warning(describe_default_geometry(writer.default_geometry))
     failed = len(jobs.scans) - len(writer.written)
@@ -87,7 +90,8 @@ def _report(jobs: Jobs, writer: PredictionWriter, faults: list[str], out: Path) 
     summary = f"read {len(writer.written)}, skipped {failed + len(jobs.unread)}"
     summary = ": ".join([summary, *filter(None, [", ".join(reasons)])])
     if faults:
-        raise InputError("\n".join([f"{count_phrase(len(faults), 'fault')}:", *faults, summary]))
+        head = f"{count_phrase(len(faults), 'fault')}:"
+        raise InputError("\n".join([head, *first_faults(faults), summary]))
     logger.log(logging.WARNING if jobs.unread else logging.INFO, summary)
 
 

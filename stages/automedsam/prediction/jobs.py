@@ -18,11 +18,13 @@ class Jobs:
 
     Attributes:
       scans: Path of the mask in the output folder -> scan, sorted.
+      folders: Path of the mask in the output folder -> folder that was searched, absolute.
       unread: Files in formats that are not read.
       notes: A line about each link and folder that is not followed.
     """
 
     scans: dict[Path, Path]
+    folders: dict[Path, Path]
     unread: list[Path]
     notes: list[str]
 
@@ -45,6 +47,7 @@ def list_jobs(inputs: Sequence[Path], out: Path) -> Jobs:
         mask would replace a scan or another output, or the output folder is a file.
     """
     jobs: dict[Path, Path] = {}
+    folders: dict[Path, Path] = {}
     unread: list[Path] = []
     notes: list[str] = []
     for given in inputs:
@@ -62,13 +65,16 @@ def list_jobs(inputs: Sequence[Path], out: Path) -> Jobs:
                     "rename one image"
                 )
             jobs[target] = path
+            # The name of a DICOM series that is given itself is that of its folder.
+            top = found.folder.resolve()
+            folders[target] = top.parent if path == found.folder else top
     if not jobs:
         names = ", ".join(map(str, inputs))
         others = f" beside {describe_unread(unread)}" if unread else ""
         raise InputError(f"{names}: no images found{others}; supported are {', '.join(SUFFIXES)}")
     _check_overwriting(jobs, out)
     _check_folder(out)
-    return Jobs(dict(sorted(jobs.items())), unread, notes)
+    return Jobs(dict(sorted(jobs.items())), folders, unread, notes)
 
 
 def _search(given: Path) -> FoundScans:
@@ -97,6 +103,8 @@ def _check_folder(out: Path) -> None:
     """Raise InputError if the output folder cannot be created or written to."""
     existing = out.absolute()
     while not os.path.lexists(existing):
+        if existing == existing.parent:  # a drive of Windows
+            raise InputError(f"--out {out}: {existing} does not exist")
         existing = existing.parent
     if not existing.is_dir():
         raise InputError(f"--out {out}: expected a folder, found the file {existing}")

@@ -34,15 +34,18 @@ def describe_annotations(
 
 def find_doubts(placement: Placement, survey: Survey, unboxed: Unboxed) -> list[str]:
     """Warnings about boxes and images without a box that are probably wrong."""
-    doubts = []
-    hidden = [s.name for s in survey.slices if s.lacks_box]
-    if hidden and (unboxed == "empty" or placement.marked_empty):
+    doubts = [*placement.doubts]
+    hidden = [s.name for s in survey.slices if s.lacks_box and _is_negative(s)]
+    if hidden:
+        setting = "set unboxed: unknown and " if unboxed == "empty" else ""
         doubts.append(
             f"{count_phrase(len(hidden), _unit(placement))} listed without a box, but with an "
-            f"object in the mask: {name_some(hidden)}; draw their boxes, or set unboxed: unknown "
-            "and do not mark them as empty"
+            f"object in the mask: {name_some(hidden)}; draw their boxes, or {setting}do not mark "
+            "them as empty"
         )
-    dark, total = count_dark_slices({s.scan.name: s.scan for s in survey.slices}.values())
+    dark, total = count_dark_slices(
+        {s.scan.name: s.scan for s in survey.slices if s.is_volume}.values()
+    )
     if dark > total / 2:
         doubts.append(
             f"in {dark} of {total} slices of volumes, the image is not brighter inside the boxes "
@@ -71,9 +74,14 @@ def _describe_unboxed(
         f"{are} left out (unboxed: unknown); with unboxed: empty {they} would teach that nothing "
         "is there"
     )
-    if hidden := sum(s.lacks_box for s in survey.slices):
+    if hidden := sum(s.lacks_box and not _is_negative(s) for s in survey.slices):
         line += f", but the masks of {hidden} of them show an object"
     return [line]
+
+
+def _is_negative(surveyed: SurveyedSlice) -> bool:
+    """Whether a slice that is listed without a box is taken for one without the object."""
+    return surveyed.number in (surveyed.scan.boxes or {})
 
 
 def _unit(placement: Placement) -> str:

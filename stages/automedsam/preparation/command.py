@@ -35,6 +35,7 @@ from automedsam.runtime.parameters.stages import PrepareParams
 from automedsam.runtime.paths import CLASSES, INDEX, PREPARATION, PREPARED
 from automedsam.runtime.script import argument_parser, parse, progress_bar
 from automedsam.scans.finding import describe_unread
+from automedsam.scans.notices import report_notices
 from automedsam.scans.slicing import describe_default_geometry
 
 logger = logging.getLogger(__name__)
@@ -85,8 +86,9 @@ def main() -> bool:
     available, used = annotated or sorted(survey.mask_values), set(splits.values())
     check_splits(survey.slices, chosen, classes, available, used)
     _report_missing_splits(chosen, used, amounts, classes)
-    _report_read(len(data.scans) + data.left_out, data.unread)
+    _report_read(len(data.scans) + data.left_out + data.beside_boxes, data.unread)
     if arguments.check:
+        report_notices()
         return False
 
     # Write the prepared data set as a whole.
@@ -97,6 +99,7 @@ def main() -> bool:
         write_classes(folder / CLASSES.name, classes)
         preparation = f"{data.preparation.to_json()}\n"
         (folder / PREPARATION.name).write_text(preparation, encoding="utf-8", newline="\n")
+    report_notices()
     return True
 
 

@@ -21,6 +21,9 @@ class MaskLook:
       name: File of the mask, or name of the scan.
       counts: Value to number of pixels.
       flat_counts: Value to the number of its pixels that lie in a square of 2 x 2 such pixels.
+      even_counts: Value to the number of its pixels whose neighbours, side by side or one above the
+        other, are 0 or of the same value. Small labelled objects consist of such pixels, blurred
+        edges do not.
       pairs: Number of neighbours, side by side or one above the other, that both are not 0.
       unequal_pairs: Number of those that differ. Values of images and probabilities vary from pixel
         to pixel, labels do not.
@@ -35,6 +38,7 @@ class MaskLook:
     name: str
     counts: Counter[int]
     flat_counts: Counter[int]
+    even_counts: Counter[int]
     pairs: int
     unequal_pairs: int
     slices: int
@@ -62,6 +66,7 @@ def look_at_mask(name: str, raw_mask: np.ndarray, labels: np.ndarray) -> MaskLoo
         name=name,
         counts=_count(raw_mask),
         flat_counts=_count(raw_mask[..., :-1, :-1][_is_flat(raw_mask)]),
+        even_counts=_count(raw_mask[_is_even(raw_mask)]),
         pairs=pairs,
         unequal_pairs=unequal_pairs,
         slices=len(labels),
@@ -96,6 +101,18 @@ def _is_flat(values: np.ndarray) -> np.ndarray:
         & (corner == values[:, 1:, :-1])
         & (corner == values[:, 1:, 1:])
     )
+
+
+def _is_even(values: np.ndarray) -> np.ndarray:
+    """Whether the four neighbours of a pixel (slices, H, W) are 0 or of the same value."""
+    is_even = np.ones(values.shape, bool)
+    for axis in (1, 2):
+        rows = np.moveaxis(values, axis, 0)
+        even_rows = np.moveaxis(is_even, axis, 0)  # a view
+        differs = rows[:-1] != rows[1:]
+        even_rows[:-1] &= ~differs | (rows[1:] == 0)
+        even_rows[1:] &= ~differs | (rows[:-1] == 0)
+    return is_even
 
 
 def _count_pairs(values: np.ndarray) -> tuple[int, int]:

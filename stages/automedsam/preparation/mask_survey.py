@@ -12,6 +12,7 @@ NEAR = 0.25  # of the contrast; values this close to one of the two are that val
 MIN_NEAR_SHARE = 0.85  # of all pixels, in a blurred mask of two values
 MIN_BLURRED_VALUES = 3  # besides the two
 MAX_FLAT_SHARE = 0.5  # of the other values; the areas of classes are flat
+MAX_EVEN_SHARE = 0.5  # of the other values; small labelled objects touch no other values
 MAX_CLASSES = 20  # masks with more values may be images, or were compressed
 MAX_UNEQUAL_SHARE = 0.5  # of neighbours in objects; labels differ at their borders only
 VOID = 255  # a usual label of pixels that belong to no class
@@ -21,14 +22,16 @@ def choose_threshold(looks: Sequence[MaskLook]) -> int | None:
     """Return the value over which pixels are the object, for masks of two values that are blurred.
 
     Compression as JPEG and smooth edges leave values beside the two. Nearly all pixels are near one
-    of the two, and the others form no areas.
+    of the two, and the others form neither areas nor small objects of their own.
 
     Returns:
       The mean of the two values, rounded down; None if the masks are not blurred.
     """
     # Without masks of another scale, such as 0 and 1, and without empty ones.
     top = max((max(look.counts) for look in looks), default=0)
-    counts, flat_counts = _sum_counts([look for look in looks if 2 * max(look.counts) >= top])
+    bright = [look for look in looks if 2 * max(look.counts) >= top]
+    counts, flat_counts = _sum_counts(bright)
+    even_counts = sum((look.even_counts for look in bright), Counter[int]())
     low, high = _two_values(counts)
     others = counts.keys() - {low, high}
     if high - low < MIN_CONTRAST or len(others) < MIN_BLURRED_VALUES:
@@ -37,7 +40,10 @@ def choose_threshold(looks: Sequence[MaskLook]) -> int | None:
     near = sum(
         count for value, count in counts.items() if value <= low + margin or value >= high - margin
     )
-    is_blurred = _flat_share(counts, flat_counts, others) <= MAX_FLAT_SHARE
+    is_blurred = (
+        _share(counts, flat_counts, others) <= MAX_FLAT_SHARE
+        and _share(counts, even_counts, others) <= MAX_EVEN_SHARE
+    )
     return (low + high) // 2 if is_blurred and near >= MIN_NEAR_SHARE * counts.total() else None
 
 
@@ -112,9 +118,9 @@ def _two_values(counts: Counter[int]) -> tuple[int, int]:
     return min(first, second), max(first, second)
 
 
-def _flat_share(counts: Counter[int], flat_counts: Counter[int], values: set[int]) -> float:
+def _share(counts: Counter[int], part_counts: Counter[int], values: set[int]) -> float:
     pixels = sum(counts[value] for value in values)
-    return sum(flat_counts[value] for value in values) / pixels if pixels else 1.0
+    return sum(part_counts[value] for value in values) / pixels if pixels else 1.0
 
 
 def _check_background(
@@ -133,7 +139,7 @@ def _check_scale(looks: Sequence[MaskLook], threshold: int) -> None:
         look
         for look in looks
         if 0 < max(look.counts) <= threshold
-        and _flat_share(look.counts, look.flat_counts, look.counts.keys() - {0}) > MAX_FLAT_SHARE
+        and _share(look.counts, look.flat_counts, look.counts.keys() - {0}) > MAX_FLAT_SHARE
     ]
     if dark:
         raise InputError(
@@ -173,7 +179,7 @@ def _describe_void(looks: Sequence[MaskLook], key: str) -> str | None:
     return (
         f"{count_phrase(len(named), 'mask')} with the values {list_values([*labels, VOID])} "
         f"({_name(named)}), which are all read as the object; if {VOID} marks pixels of no class, "
-        f"specify the others: {key}={labels[:3]}"
+        f"specify the others, of one class: {key}={[labels]}"
     )
 
 
@@ -187,7 +193,7 @@ def _describe_unselected(
 ) -> str | None:
     selected = {value for cls in classes for value in cls.mask_values or ()}
     others = counts.keys() - selected - {0}
-    is_blurred = _flat_share(counts, flat_counts, others) <= MAX_FLAT_SHARE
+    is_blurred = _share(counts, flat_counts, others) <= MAX_FLAT_SHARE
     if len(others) <= MAX_CLASSES or not is_blurred:
         return None
     return (

@@ -61,21 +61,25 @@ def check_splits(
         split_chosen = [s for s in chosen if s.split == split]
         for cls in classes:
             if not any(s.boxes[cls.value] for s in split_chosen):
+                missing = "no object" if classes.is_single else f"no object of class {cls.name}"
                 errors.add(
-                    _describe_missing(cls, split, classes, split_slices, split_chosen, available)
+                    _describe_fixed(missing, split_slices)
+                    if split == "test" and _are_fixed(slices)
+                    else _describe_missing(
+                        cls, missing, split, split_slices, split_chosen, available
+                    )
                 )
     errors.raise_if_any()
 
 
 def _describe_missing(
     cls: ObjectClass,
+    missing: str,
     split: Split,
-    classes: Classes,
     slices: Sequence[SurveyedSlice],
     chosen: Sequence[SurveyedSlice],
     available: Sequence[int | str],
 ) -> str:
-    missing = "no object" if classes.is_single else f"no object of class {cls.name}"
     too_small = sum(s.is_too_small for s in slices)
     note = f", {count_phrase(too_small, 'object')} below min_object_px" if too_small else ""
     if any(s.boxes[cls.value] for s in slices):
@@ -86,6 +90,21 @@ def _describe_missing(
     return (
         f"class_ids, val_fraction, test_fraction: {missing} in the {len(slices)} {split} images "
         f"(classes in the data: {', '.join(map(str, available)) or 'none'}){note}"
+    )
+
+
+def _are_fixed(slices: Sequence[SurveyedSlice]) -> bool:
+    """Return whether the test images are those with a mask and without a drawn box."""
+    is_annotated = any(s.scan.boxes is not None for s in slices)
+    return is_annotated and any(s.scan.split == "test" for s in slices)
+
+
+def _describe_fixed(missing: str, slices: Sequence[SurveyedSlice]) -> str:
+    count = count_phrase(len(slices), "test image")
+    return (
+        f"masks, unboxed, class_ids: {missing} in the {count}, chosen because of a mask "
+        "and no box; add masks that show one, or remove these masks; if the images show none "
+        "and are listed, unboxed: empty takes them for negative examples"
     )
 
 

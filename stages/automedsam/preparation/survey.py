@@ -178,8 +178,7 @@ class Surveyor:
         assert scan.read_labels is not None
         raw_masks = scan.read_labels()
         labels = label_mask(raw_masks, self._classes)
-        name = scan.mask_path.name if scan.mask_path else scan.name
-        survey.looks.append(look_at_mask(name, raw_masks, labels))
+        survey.looks.append(look_at_mask(scan.mask_name or scan.name, raw_masks, labels))
         survey.mask_values.update(survey.looks[-1].counts)
         return labels
 

@@ -53,12 +53,18 @@ def _list_faults(faults: Sequence[str]) -> str:
     lines = [shorten(fault, MAX_FAULT_CHARACTERS) for fault in faults]
     if len(lines) <= MAX_LISTED:
         return "; ".join(lines)
-    for line in lines:
-        logger.debug(line)
-    more = len(lines) - MAX_LISTED
-    listed = [f"  {line}" for line in lines[:MAX_LISTED]]
     head = f"{len(lines)} faults, of which the first {MAX_LISTED} are:"
-    return "\n".join([head, *listed, f"  and {more} more; --verbose prints all of them"])
+    return "\n".join([head, *(f"  {line}" for line in first_faults(lines))])
+
+
+def first_faults(faults: Sequence[str]) -> list[str]:
+    """Return the first five faults and the number of the others; `--verbose` prints all."""
+    if len(faults) <= MAX_LISTED:
+        return list(faults)
+    for fault in faults:
+        logger.debug(fault)
+    more = len(faults) - MAX_LISTED
+    return [*faults[:MAX_LISTED], f"and {more} more; --verbose prints all of them"]
 
 
 def shorten(text: str, max_characters: int) -> str:

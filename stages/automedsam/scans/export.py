@@ -12,7 +12,7 @@ import logging
 from argparse import Namespace
 from pathlib import Path
 
-from automedsam.runtime.errors import ErrorCollector, InputError
+from automedsam.runtime.errors import ErrorCollector, InputError, first_faults
 from automedsam.runtime.image_files import write_image
 from automedsam.runtime.parameters.loading import add_set_option, load_params
 from automedsam.runtime.parameters.stages import PrepareParams
@@ -20,6 +20,7 @@ from automedsam.runtime.paths import image_path, project_folder
 from automedsam.runtime.script import argument_parser, parse, progress_bar
 from automedsam.scans.finding import describe_unread, search_folder
 from automedsam.scans.intensity import Intensity
+from automedsam.scans.notices import report_notices
 from automedsam.scans.prepared_scan import Preparation, PreparedScan
 from automedsam.scans.scan import open_scan, slice_name
 
@@ -57,11 +58,12 @@ def export_pictures(folder: Path, out: Path, preparation: Preparation) -> None:
         with errors.catch():
             _export_scan(name, path, preparation, out)
     logger.info("wrote the pictures of %d scans to %s", len(scans) - len(errors.found), out)
+    report_notices()
     if found.unread:
         logger.warning("skipped %d: %s", len(found.unread), describe_unread(found.unread))
     if errors.found:
         skipped = f"{len(errors.found)} of {len(scans)} scans skipped:"
-        raise InputError("\n".join([skipped, *errors.found]))
+        raise InputError("\n".join([skipped, *first_faults(errors.found)]))
 
 
 def _export_scan(name: str, path: Path, preparation: Preparation, out: Path) -> None:

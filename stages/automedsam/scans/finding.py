@@ -81,14 +81,14 @@ def search_folder(folder: Path) -> FoundScans:
     files: list[Path] = []
     dicom_files: list[Path] = []
     unread: list[Path] = []
-    walk = _Walk(folder)
+    walk = Walk(folder)
     for path in sorted(walk.files):
         if is_dicom(path):
             dicom_files.append(path)
         elif has_known_suffix(path):
             files.append(path)
-        elif _is_broken(path):
-            walk.notes.append(f"{path}: left out, because the file that it links to is missing")
+        elif is_broken_link(path):
+            walk.notes.append(describe_broken_link(path))
         elif not _is_text(path):
             unread.append(path)
     return FoundScans(folder, sorted([*files, *find_series(dicom_files)]), unread, walk.notes)
@@ -111,11 +111,18 @@ def _is_text(path: Path) -> bool:
     return name.endswith(TEXT_SUFFIXES) or name in TEXT_NAMES
 
 
-class _Walk:
+class Walk:
     """All files below a folder, those in linked folders included.
 
-    A link may lead to a folder that is searched anyway, or to one that contains it. Otherwise, the
-    same images would be found twice, or without end.
+    Hidden files and folders are ignored. A link that leads to a folder that is searched anyway, or
+    to one that contains it, is not followed: the same files would be found twice, or without end.
+
+    Args:
+      folder: The folder.
+
+    Attributes:
+      files: The files, in no order, and links to missing files.
+      notes: A line about each folder that cannot be read, and each link that is not followed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -145,12 +152,18 @@ class _Walk:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             self._links += [path for name in folders if os.path.islink(path := folder / name)]
             paths = [folder / name for name in names if not name.startswith(".")]
-            self.files += [path for path in paths if os.path.isfile(path) or _is_broken(path)]
+            self.files += [path for path in paths if os.path.isfile(path) or is_broken_link(path)]
 
     def _report(self, error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
             self.notes.append(f"{error.filename}: cannot read the folder ({error.strerror})")
 
 
-def _is_broken(path: Path) -> bool:
+def is_broken_link(path: Path) -> bool:
+    """Return whether a path is a link to a missing file."""
     return os.path.islink(path) and not os.path.exists(path)
+
+
+def describe_broken_link(path: Path) -> str:
+    """A line about a link to a missing file."""
+    return f"{path}: left out, because the file that it links to is missing"

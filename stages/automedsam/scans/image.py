@@ -1,5 +1,7 @@
 """PNG, JPEG, BMP and WebP files of any bit depth as scans of one slice."""
 
+import os
+import struct
 import warnings
 from pathlib import Path
 
@@ -23,6 +25,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 LOSSLESS_FORMATS = ("PNG", "BMP")
 MAX_DPI = 1e6  # a file that specifies more is damaged
 ORIENTATION_TAG = 274
+# Of PNG: the signature is followed by chunks of a length, a kind, data and a checksum.
+PNG_SIGNATURE_BYTES, CHECKSUM_BYTES = 8, 4
+TEXT_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 
 
 class ImageScan:
@@ -117,14 +122,35 @@ def _orientation(path: Path, image: Image.Image) -> int:
     It is 1 if it is missing or invalid; a warning names a file whose EXIF data are damaged.
     """
     try:
-        orientation = image.getexif().get(ORIENTATION_TAG)
+        orientation = _read_exif(path, image).get(ORIENTATION_TAG)
     except UNREADABLE:
         orientation = None
     if isinstance(orientation, int) and 1 <= orientation <= 8:
         return orientation
     if "exif" in image.info and _is_damaged(image.info["exif"]):
-        warn_once(f"{path}: the EXIF data are damaged; the image is not rotated")
+        warn_once(path, "the EXIF data are damaged; the image is not rotated")
     return 1
+
+
+def _read_exif(path: Path, image: Image.Image) -> Image.Exif:
+    """EXIF data of an image, without decoding the pixels of a PNG that has none."""
+    if image.format == "PNG" and not _has_text_after_pixels(path):
+        return Image.Image.getexif(image)  # PNG's own method decodes the pixels first
+    return image.getexif()
+
+
+def _has_text_after_pixels(path: Path) -> bool:
+    """Whether a PNG has EXIF data or text, which may contain them, after the pixels."""
+    is_after = False
+    with path.open("rb") as file:
+        file.seek(PNG_SIGNATURE_BYTES)
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if is_after and kind in TEXT_CHUNKS:
+                return True
+            is_after |= kind == b"IDAT"
+            file.seek(length + CHECKSUM_BYTES, os.SEEK_CUR)
+    return False
 
 
 def _is_damaged(exif: bytes) -> bool:

@@ -37,7 +37,8 @@ def measured_values(path: Path, values: np.ndarray) -> np.ndarray:
     if not inside.size or padding < MIN_SHARE * values.size or edge > MAX_EDGE_SHARE * padding:
         return values
     warn_once(
-        f"{path}: {padding / values.size:.1%} of the values are {low:g}, which is usual outside of "
-        "the field of view; the grey scale ignores them, unless window_low and window_high are set"
+        path,
+        f"{padding / values.size:.1%} of the values are {low:g}, which is usual outside of "
+        "the field of view; the grey scale ignores them, unless window_low and window_high are set",
     )
     return inside

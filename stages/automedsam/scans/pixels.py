@@ -105,6 +105,7 @@ def check_labels(path: Path, values: np.ndarray) -> np.ndarray:
 def _report_invalid(path: Path, is_finite: np.ndarray, replacement: str) -> None:
     count = is_finite.size - int(is_finite.sum())
     warn_once(
-        f"{path}: {count:,} of {is_finite.size:,} values are NaN or infinite; they are read as "
-        f"{replacement}"
+        path,
+        f"{count:,} of {is_finite.size:,} values are NaN or infinite; they are read as "
+        f"{replacement}",
     )

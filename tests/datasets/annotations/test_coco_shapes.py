@@ -36,6 +36,19 @@ def test_a_rotated_box_gives_the_box_around_it(rotation, outline):
         assert source == "rotated box"
 
 
+def test_a_rotated_outline_in_a_bbox_that_encloses_it_is_not_rotated_again():
+    bbox = [34.75, 31.75, 49.5, 49.5]
+    edges, source = edges_of(bbox=bbox, segmentation=[DIAMOND], rotation=45)
+    assert (edges, source) == ((34.75, 31.75, 84.25, 81.25), "rotated box")
+    rows, columns = np.mgrid[:20, :30]
+    diamond = (abs(rows - 9) + abs(columns - 12) <= 6).astype(int)  # x from 6 to 18, y from 3 to 15
+    square = ((abs(rows - 9) <= 6) & (abs(columns - 12) <= 6)).astype(int)
+    for mask, expected in ((diamond, (6, 3, 19, 16)), (square, (3.31, 0.31, 21.69, 18.69))):
+        outline = {"counts": run_lengths(mask), "size": [20, 30]}
+        edges, _ = edges_of(bbox=[6, 3, 13, 13], segmentation=outline, rotation=45)
+        assert edges == pytest.approx(expected, abs=0.01)
+
+
 @pytest.mark.parametrize("rotation", [0, 0.0, 360, None, "left", True, "", [45]])
 def test_other_rotations_are_none(rotation):
     edges = edges_of(bbox=[42, 39, 35, 35], attributes={"rotation": rotation})

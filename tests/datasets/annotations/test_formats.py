@@ -135,3 +135,20 @@ def test_a_folder_inside_the_xml_is_that_of_the_image(tmp_path):
         InputError, match=r"no image matches the name 'p2/a\.png'; p1/a\.png is in another folder$"
     ):
         place_boxes(annotations, {"p1/a.png": (1, 48, 64)}, OBJECT)
+
+
+@pytest.mark.parametrize(("suffix", "content"), [("txt", YOLO), ("xml", VOC)])
+def test_linked_folders_are_read_and_other_links_are_named(tmp_path, suffix, content):
+    write(tmp_path, {f"labels/p1/a.{suffix}": content, f"elsewhere/b.{suffix}": content})
+    labels = tmp_path / "labels"
+    (labels / "p2").symlink_to(tmp_path / "elsewhere")
+    (labels / "latest").symlink_to("p1")
+    (labels / f"c.{suffix}").symlink_to("gone")
+    annotations = read_annotations(labels)
+    assert {name.split(".")[0] for name, _ in annotations.locations} == {"p1/a", "p2/b"}
+    assert annotations.doubts == (
+        f"{labels / 'latest'}: not followed, because {labels / 'p1'} is read already",
+        f"{labels / f'c.{suffix}'}: left out, because the file that it links to is missing",
+    )
+    sizes = {"p1/a.png": (1, 48, 64), "p2/b.png": (1, 48, 64)}
+    assert place_boxes(annotations, sizes, OBJECT).doubts == list(annotations.doubts)

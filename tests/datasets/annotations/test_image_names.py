@@ -1,5 +1,7 @@
 """Image names in annotation files: each rule, their order, and ambiguous names."""
 
+from time import process_time
+
 import pytest
 
 from automedsam.datasets.annotations.image_names import ImageNames, Match
@@ -106,9 +108,22 @@ def test_find_returns_nothing_for_an_unknown_name(name):
     assert ImageNames(TREE).find(name) == Match([])
 
 
+def test_images_of_equal_names_are_searched_by_their_folder():
+    names = ImageNames({f"p{number}/images/s.png": 1 for number in range(3000)})
+    start = process_time()
+    for number in range(3000):
+        assert names.find(f"other{number}/s.png") == Match([])
+        assert names.find(f"p{number}/s.png").paths == [f"p{number}/images/s.png"]
+    assert process_time() - start < 5  # a search of all of them each time takes a minute
+
+
 @pytest.mark.parametrize(
     ("paths", "name", "found"),
     [
+        ({"patient1/x.png": 1}, "patient1/images/x.png", "patient1/x.png"),
+        ({"patient1/images/x.png": 1}, "labels/patient1/x.png", "patient1/images/x.png"),
+        ({"s.png": 1, "p1/s.png": 1}, "images/s.png", "s.png"),
+        ({"p1/s.png": 1, "site/p1/s.png": 1}, "images/p1/s.png", "p1/s.png"),
         ({"a.png": 1, "p1/a.png": 1}, "a.png", "a.png"),
         ({"a.png": 1, "p1/a.png": 1}, "a", "a.png"),
         ({"a.png": 1, "a.jpg": 1}, "a.jpg", "a.jpg"),
@@ -129,7 +144,7 @@ def test_find_prefers_the_closest_name(paths, name, found):
 
 def test_find_slice_ignores_images():
     names = ImageNames({"v.png": 1, "p1/v.nii.gz": 20})
-    assert names.find("p1/v_s003.png") == Match(["p1/v.nii.gz"], 3)
+    assert names.find("p1/v_s003.png") == Match(["p1/v.nii.gz"], 3, folders="p1")
     names = ImageNames({"p1/v.nii": 20, "p2/v.nii": 20})
     assert names.find("v_s003") == Match(["p1/v.nii", "p2/v.nii"], 3)
 
@@ -170,7 +185,9 @@ def test_an_image_is_not_found_in_the_folder_of_another_patient_or_split(name, p
 def test_folders_of_tools_are_no_patients(folder):
     assert ImageNames({"patient1/s.png": 1}).find(f"{folder}/s.png").paths == ["patient1/s.png"]
     names = ImageNames({f"{folder}/s.png": 1})
-    assert names.find("patient1/s.png") == Match([f"{folder}/s.png"], None, "leaving out folders")
+    assert names.find("patient1/s.png") == Match(
+        [f"{folder}/s.png"], None, "leaving out folders", "patient1"
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import pytest
 
 from automedsam.datasets.annotations.drawn import Annotations, DrawnBox
 from automedsam.datasets.annotations.matching import Matcher
-from automedsam.runtime.errors import ErrorCollector
+from automedsam.datasets.annotations.shapes import LazyShapes
+from automedsam.runtime.errors import ErrorCollector, InputError
+from fake_scans import FakeScan
 
 BOX = (1, 2, 30, 40)
 SIZES = {
@@ -25,10 +27,10 @@ def listing(*names, boxed=(), **fields):
     return Annotations(boxes, locations, **fields)
 
 
-def match(annotations, sizes=SIZES, unreadable=None):
+def match(annotations, sizes=SIZES):
     """The places by name, the lines about changed names, and the errors."""
     errors = ErrorCollector()
-    matcher = Matcher(annotations, sizes, unreadable or {}, errors)
+    matcher = Matcher(annotations, sizes, errors)
     places = {name: place for (name, _), place in matcher.places.items()}
     return places, matcher.describe_changes(), errors.found
 
@@ -137,10 +139,13 @@ def test_boxes_drawn_on_an_image_of_another_size_are_rejected():
 
 
 def test_an_unreadable_image_keeps_its_name_and_has_no_place():
-    sizes, unreadable = {"p2/b.png": (1, 48, 64)}, {"p1/b.png": "p1/b.png: broken"}
-    places, _, errors = match(listing("p2/b.png"), sizes, unreadable)
+    def fail():
+        raise InputError("p1/b.png: broken")
+
+    sizes = LazyShapes({"p2/b.png": lambda: FakeScan((1, 48, 64)), "p1/b.png": fail})
+    places, _, errors = match(listing("p2/b.png"), sizes)
     assert (places, errors) == ({"p2/b.png": ("p2/b.png", 0)}, [])
-    assert match(listing("p1/b.png"), sizes, unreadable)[2] == ["x, 1: p1/b.png: broken"]
-    assert match(listing("b.png"), sizes, unreadable)[2] == [
+    assert match(listing("p1/b.png"), sizes)[2] == ["x, 1: p1/b.png: broken"]
+    assert match(listing("b.png"), sizes)[2] == [
         "x, 1: the name 'b.png' matches several images: p1/b.png, p2/b.png"
     ]

@@ -3,6 +3,7 @@
 import pytest
 
 from automedsam.datasets.annotations.name_forms import name_forms, normal, without_suffix
+from automedsam.scans.scan import SUFFIXES
 
 
 def test_paths_are_normalised():
@@ -14,6 +15,10 @@ def test_paths_are_normalised():
 def test_only_suffixes_of_images_are_removed():
     assert without_suffix("p.1/v.2.NII.GZ") == "p.1/v.2"
     assert without_suffix("p.1/v.2") == "p.1/v.2"
+
+
+def test_suffixes_of_all_formats_are_removed():
+    assert {without_suffix(f"a{suffix}") for suffix in SUFFIXES} == {"a"}
 
 
 def test_an_ordinary_name_has_one_form():

@@ -56,11 +56,11 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
     return folder
 
 
-def place_object(annotations, sizes, class_ids, unreadable=None):
+def place_object(annotations, sizes, class_ids):
     """Place the boxes of one class, by image and slice."""
     classes = parse_classes(class_ids and [class_ids], None, is_annotated=True)
     (object_class,) = classes
-    placed = place_boxes(annotations, sizes, classes, unreadable or {}).boxes
+    placed = place_boxes(annotations, sizes, classes).boxes
     return {
         image: {number: boxes[object_class.value] for number, boxes in slices.items()}
         for image, slices in placed.items()
@@ -145,6 +145,34 @@ def test_a_box_is_used_if_its_id_or_its_name_is(class_ids, boxes):
 def test_only_listed_images_are_returned():
     assert place_object(drawn("a.png", None), SIZES, None) == {"a.png": {0: ()}}
     assert place_object(Annotations([], {}), SIZES, None) == {}
+
+
+IMAGES = Path("/data/patient1/images")
+
+
+def test_names_in_other_folders_than_those_of_the_images_are_doubtful():
+    for name in ("patient1/a.png", "images/a.png", "data/patient1/images/a.png", "a.png"):
+        assert not place_boxes(drawn(name), SIZES, OBJECT, images_folder=IMAGES).doubts
+    (doubt,) = place_boxes(drawn("study/a.png"), SIZES, OBJECT, images_folder=IMAGES).doubts
+    assert doubt == (
+        "1 name with folders that are not those of the image in /data/patient1/images, for example "
+        "study/a.png -> a.png; if it is another image, for example of another patient, remove it "
+        "from the annotations"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [("patient2/a.png", []), ("patient2/images/a.png", []), ("x/a.png", ["patient1/p1/b.png"])],
+)
+def test_names_in_the_folder_of_another_patient_are_rejected(name, others):
+    annotations = merge(drawn(name), *map(drawn, others))
+    with pytest.raises(InputError) as caught:
+        place_boxes(annotations, SIZES, OBJECT, images_folder=IMAGES)
+    assert str(caught.value) == (
+        f"x.csv, line 2: no image matches the name {name!r}; /data/patient1/images/a.png is in "
+        "another folder"
+    )
 
 
 def test_two_names_of_an_image_may_differ_in_leading_folders():

@@ -81,6 +81,39 @@ def test_invalid_yaml_is_rejected(tmp_path, text):
         read(tmp_path, {"data.yaml": text})
 
 
+@pytest.mark.parametrize("labels", ["train/labels", "labels/train", "labels/train/p1"])
+@pytest.mark.parametrize("is_limited", [True, False])
+def test_lists_are_found_above_the_folders_of_tools(tmp_path, labels, is_limited):
+    folder = tmp_path / "lesions" / labels
+    folder.mkdir(parents=True)
+    (tmp_path / "obj.names").write_text("far above")
+    (tmp_path / "lesions/data.yaml").write_text("names: [liver]\nkpt_shape: [2, 2]")
+    data_dir = tmp_path / "lesions" if is_limited else None
+    found = read_class_list(folder, data_dir, [])
+    assert (found.names, found.has_key_points) == ({0: "liver"}, True)
+    (tmp_path / "lesions/data.yaml").unlink()
+    assert read_class_list(folder, data_dir, []) == ClassList()
+
+
+def test_the_data_set_states_key_points_although_a_nearer_file_lists_the_names(tmp_path):
+    files = {"labels/classes.txt": "liver", "data.yaml": "names: [a]\nkpt_shape: [2, 2]"}
+    found = read(tmp_path, files)
+    assert (found.names, found.file.name, found.has_key_points) == (
+        {0: "liver"},
+        "classes.txt",
+        True,
+    )
+    files |= {"labels/data.yaml": "names: [b]"}
+    assert not read(tmp_path, files).has_key_points
+
+
+@pytest.mark.parametrize("name", ["Classification_notes.txt", "labels/Classification_notes.txt"])
+def test_an_unreadable_text_of_an_unusual_name_is_no_list(tmp_path, name):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / name).write_bytes("Läsionen".encode("cp1252"))
+    assert read(tmp_path, {}) == ClassList()
+
+
 def test_key_points_are_recognised(tmp_path):
     assert read(tmp_path, {"data.yaml": "kpt_shape: [17, 3]"}).has_key_points
 

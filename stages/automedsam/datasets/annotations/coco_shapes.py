@@ -17,6 +17,7 @@ from automedsam.datasets.annotations.text import number
 from automedsam.runtime.errors import InputError
 
 SAME_PX = 1  # a polygon whose bounds are this close to the bbox may be the unrotated rectangle
+MIN_FILLED_SHARE = 0.95  # of its bounds, by the mask of an upright rectangle
 NO_BBOX: tuple[object, ...] = (None, [], [0, 0, 0, 0])
 # Compressed run lengths: six bits per character, the lowest five of which are data.
 FIRST_CHARACTER, DATA_BITS, MORE, SIGN = 48, 5, 0x20, 0x10
@@ -52,8 +53,9 @@ def read_edges(location: str, entry: dict[str, Any]) -> tuple[Edges, str]:
         return edges, ""
     if outline:
         bounds = _bounds_of_outline(location, outline)
-        if any(abs(a - b) > SAME_PX for a, b in zip(bounds, edges, strict=True)):
-            return bounds, ROTATED
+        is_same = all(abs(a - b) <= SAME_PX for a, b in zip(bounds, edges, strict=True))
+        if not is_same or not _fills(location, outline, bounds):
+            return bounds, ROTATED  # the outline is that of the rotated object
     return bounds_of_rotated(edges, degrees), ROTATED
 
 
@@ -80,18 +82,24 @@ def _bounds_of_outline(location: str, outline: object) -> Edges:
     return bounds_of_points([float(value) for polygon in polygons for value in polygon])
 
 
-def _bounds_of_runs(location: str, outline: dict[str, Any]) -> Edges:
-    """Return the bounds of a mask whose columns are stored as alternating run lengths.
+def _fills(location: str, outline: object, bounds: Edges) -> bool:
+    """Return whether an outline is the upright rectangle of its bounds."""
+    x0, y0, x1, y1 = bounds
+    if isinstance(outline, dict):
+        lengths, _ = _read_runs(location, outline)
+        return sum(lengths[1::2]) >= MIN_FILLED_SHARE * (x1 - x0) * (y1 - y0)
+    coordinates = [value for polygon in outline for value in polygon]  # type: ignore[attr-defined]
+    is_at_edges = (
+        min(abs(value - low), abs(value - high)) <= SAME_PX
+        for values, low, high in ((coordinates[0::2], x0, x1), (coordinates[1::2], y0, y1))
+        for value in values
+    )
+    return all(is_at_edges)
 
-    The first run is background. The lengths are a list, or compressed to a string.
-    """
-    counts, size = outline.get("counts"), outline.get("size")
-    lengths = list(_decompress(counts)) if isinstance(counts, str) else counts
-    if not _are_counts(size) or not _are_counts(lengths) or len(size) != 2:
-        raise InputError(f"{location}: expected counts and size of a mask as segmentation")
-    height, width = size
-    if sum(lengths) > height * width:
-        raise InputError(f"{location}: the counts of the segmentation exceed its size")
+
+def _bounds_of_runs(location: str, outline: dict[str, Any]) -> Edges:
+    """Return the bounds of a mask whose columns are stored as alternating run lengths."""
+    lengths, height = _read_runs(location, outline)
     ends = list(accumulate(lengths))
     # First and last pixel of each run of the object, counted down the columns.
     runs = [(ends[i - 1], ends[i] - 1) for i in range(1, len(ends), 2) if lengths[i]]
@@ -102,6 +110,21 @@ def _bounds_of_runs(location: str, outline: dict[str, Any]) -> Edges:
     if any(first // height != last // height for first, last in runs):
         rows = [0, height - 1]  # a run that continues in the next column touches both ends
     return min(columns), min(rows), max(columns) + 1, max(rows) + 1
+
+
+def _read_runs(location: str, outline: dict[str, Any]) -> tuple[list[int], int]:
+    """Return alternating run lengths, the first of background, and the height of the mask.
+
+    The lengths are a list, or compressed to a string.
+    """
+    counts, size = outline.get("counts"), outline.get("size")
+    lengths = list(_decompress(counts)) if isinstance(counts, str) else counts
+    if not _are_counts(size) or not _are_counts(lengths) or len(size) != 2:
+        raise InputError(f"{location}: expected counts and size of a mask as segmentation")
+    height, width = size
+    if sum(lengths) > height * width:
+        raise InputError(f"{location}: the counts of the segmentation exceed its size")
+    return lengths, height
 
 
 def _decompress(text: str) -> Iterator[int]:

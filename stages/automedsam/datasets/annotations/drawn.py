@@ -41,6 +41,7 @@ class Annotations:
     # The name of a record to the image name inside of it, where both exist.
     inner_names: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # lines for the user about how the file was read
+    doubts: tuple[str, ...] = ()  # warnings about what was not read
 
     @property
     def classes(self) -> list[int | str]:

@@ -1,11 +1,12 @@
 """Annotation files of four formats, found in the data folder and read by suffix or content."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from automedsam.datasets.annotations.coco import read_coco
 from automedsam.datasets.annotations.csv_table import read_csv
 from automedsam.datasets.annotations.drawn import Annotations, apply_empty_labels
-from automedsam.datasets.annotations.text import files_below
+from automedsam.datasets.annotations.text import describe_links, files_below
 from automedsam.datasets.annotations.voc import read_voc
 from automedsam.datasets.annotations.yolo import label_files, read_yolo
 from automedsam.runtime.errors import InputError
@@ -35,7 +36,8 @@ def read_annotations(path: Path, data_dir: Path | None = None) -> Annotations:
 
     Args:
       path: the file or folder; its suffix or content determines the format.
-      data_dir: YOLO's class names are read inside of this folder only; None: no limit.
+      data_dir: YOLO's class names are read inside of this folder only; None: beside the label files
+        and above them.
 
     Raises:
       InputError: another kind of file or folder, or a malformed one.
@@ -55,7 +57,7 @@ def _read_folder(folder: Path, data_dir: Path | None) -> Annotations:
         found = f"both, {xml_files[0].name} and {txt_files[0].name}"
         raise InputError(f"{folder}: expected {FORMATS}, found a folder with {found}")
     if xml_files:
-        return read_voc(folder)
+        return replace(read_voc(folder), doubts=tuple(describe_links(folder, ".xml")))
     if txt_files:
-        return read_yolo(folder, data_dir)
+        return replace(read_yolo(folder, data_dir), doubts=tuple(describe_links(folder, ".txt")))
     raise InputError(f"{folder}: expected {FORMATS}, found a folder with neither")

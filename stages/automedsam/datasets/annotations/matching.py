@@ -2,15 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from automedsam.cases.boxes import Size
 from automedsam.datasets.annotations.drawn import Annotations, SliceKey
+from automedsam.datasets.annotations.folder_names import (
+    differ_in_number,
+    may_be_in_folder,
+    own_folders,
+)
 from automedsam.datasets.annotations.image_names import ImageNames, Match
 from automedsam.datasets.annotations.name_forms import normal, without_suffix
+from automedsam.datasets.annotations.shapes import Shape, SliceCounts
 from automedsam.runtime.errors import ErrorCollector, InputError, count_phrase, name_some
 
 Place = tuple[str, int]  # image path below the images folder, and slice
-Shape = tuple[int, int, int]  # slices, height, width
 RECORD_NAME = "using the name of the XML file, because no image has the name inside"
 
 
@@ -19,8 +25,8 @@ class Matcher:
 
     Args:
       annotations: the boxes and the listed images.
-      sizes: image path below the images folder to slices, height and width.
-      unreadable: image path to the reason why it cannot be read.
+      sizes: image path below the images folder to slices, height and width; raises InputError for
+        an image that cannot be read.
       errors: collects all names without exactly one place.
 
     Attributes:
@@ -31,16 +37,15 @@ class Matcher:
         self,
         annotations: Annotations,
         sizes: Mapping[str, Shape],
-        unreadable: Mapping[str, str],
         errors: ErrorCollector,
     ) -> None:
         self.places: dict[SliceKey, Place | None] = {}
         self._annotations = annotations
         self._sizes = sizes
-        self._unreadable = unreadable
-        slices = {image: shape[0] for image, shape in sizes.items()}
-        self._names = ImageNames(dict.fromkeys(unreadable, 0) | slices)
+        self._names = ImageNames(SliceCounts(sizes))
         self._examples: dict[str, dict[str, str]] = {}  # change to names and their images
+        self._folders: dict[str, tuple[str, str, str]] = {}  # name to location, folders, image
+        self._near: dict[str, str] = {}  # file name to a note on the images of this name
         self._boxed = annotations.boxed
         # Place to the key that is listed first for it, and its location.
         self._first_listed: dict[Place, tuple[SliceKey, str]] = {}
@@ -58,6 +63,52 @@ class Matcher:
             lines.append(f"{count} matched after {change}, for example {name} -> {image}")
         return lines
 
+    def check_folders(self, images_folder: Path, errors: ErrorCollector) -> list[str]:
+        """Compare the folders of matched names with those above the images.
+
+        A different folder is an error if its name differs in a number only, as in `patient2` and
+        `patient1`, or if other names have the folders of the images. It is doubtful otherwise: the
+        images may have been copied.
+
+        Args:
+          images_folder: absolute path of the folder of all images.
+          errors: collects the names that are surely those of other images.
+
+        Returns:
+          A line about the doubtful names.
+        """
+        doubtful = []
+        strange = self._strange_names(images_folder)
+        # Names with more folders than those below the images folder.
+        are_listed = any(
+            name not in strange and len(own_folders(folders)) > len(own_folders(_folder(image)))
+            for name, (_, folders, image) in self._folders.items()
+        )
+        for name in sorted(strange):
+            location, folders, image = self._folders[name]
+            path = images_folder / image
+            if are_listed or differ_in_number(folders, path.parent.as_posix()):
+                errors.add(
+                    f"{location}: no image matches the name {name!r}; {path} is in another folder"
+                )
+            else:
+                doubtful.append(f"{name} -> {image}")
+        if not doubtful:
+            return []
+        return [
+            f"{count_phrase(len(doubtful), 'name')} with folders that are not those of the image "
+            f"in {images_folder}, for example {doubtful[0]}; if it is another image, for example "
+            "of another patient, remove it from the annotations"
+        ]
+
+    def _strange_names(self, images_folder: Path) -> set[str]:
+        """The matched names whose folders are not those of their images."""
+        return {
+            name
+            for name, (_, folders, image) in self._folders.items()
+            if not may_be_in_folder(folders, normal((images_folder / image).parent.as_posix()))
+        }
+
     def _place(self, location: str, key: SliceKey) -> Place:
         name, index = key
         match = self._match(location, name)
@@ -67,6 +118,8 @@ class Matcher:
         self._check_first(location, key, place)
         if match.change:
             self._examples.setdefault(match.change, {})[name] = place[0]
+        if match.folders:
+            self._folders[name] = location, match.folders, place[0]
         return place
 
     def _match(self, location: str, name: str) -> Match:
@@ -93,7 +146,8 @@ class Matcher:
     def _unique(self, location: str, name: str, match: Match) -> Match:
         """Return the match, and raise InputError if it is not exactly one image."""
         if not match.paths:
-            raise InputError(f"{location}: no image matches the name {name!r}{self._near(name)}")
+            near = self._describe_near(name)
+            raise InputError(f"{location}: no image matches the name {name!r}{near}")
         if len(match.paths) > 1:
             after = f" after {match.change}" if match.change else ""
             raise InputError(
@@ -102,16 +156,20 @@ class Matcher:
             )
         return match
 
-    def _near(self, name: str) -> str:
+    def _describe_near(self, name: str) -> str:
         """Name images with this name in other folders; they are not the same image."""
-        others = self._names.find(normal(name).split("/")[-1]).paths
-        return f"; {name_some(others)} is in another folder" if others else ""
+        file_name = normal(name).split("/")[-1]
+        if file_name not in self._near:
+            others = self._names.find(file_name).paths
+            self._near[file_name] = f"; {name_some(others)} is in another folder" if others else ""
+        return self._near[file_name]
 
     def _find_slice(self, location: str, name: str, index: int | None, match: Match) -> Place:
         image = match.paths[0]
-        if image in self._unreadable:
-            raise InputError(f"{location}: {self._unreadable[image]}")
-        slices = self._sizes[image][0]
+        try:
+            slices = self._sizes[image][0]
+        except InputError as error:
+            raise InputError(f"{location}: {error}") from error
         # Slice 0 is accepted, because a file that holds one slice of a volume has no other.
         if match.slice is not None and index not in (None, 0, match.slice):
             raise InputError(
@@ -149,6 +207,10 @@ class Matcher:
                 f"{location}: {other_location} has boxes of the same image, {place[0]}; remove one "
                 "of the two"
             )
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _check_size(location: str, image: str, size: Size, annotated_size: Size | None) -> None:

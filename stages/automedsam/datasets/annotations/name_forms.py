@@ -8,7 +8,7 @@ from urllib.parse import unquote
 # Suffixes of images and volumes, and of the formats that tools export them as. No other suffix is
 # removed, because names may contain dots (1.2.840).
 SUFFIX = re.compile(
-    r"\.(png|jpe?g|tiff?|bmp|gif|webp|dcm|nii(\.gz)?|mha|mhd|nrrd)\Z", re.IGNORECASE
+    r"\.(png|jpe?g|tiff?|bmp|gif|webp|dcm|dicom|ima|nii(\.gz)?|mha|mhd|nrrd)\Z", re.IGNORECASE
 )
 # Label Studio: a prefix of uploads, and the folder of the project's uploads before it.
 UPLOAD_PREFIX = re.compile(r"(?:(?:.*/)?upload/[0-9]+/|(?<![^/]))[0-9a-f]{8}-(?=[^/]+\Z)")

@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from types import MappingProxyType
+from pathlib import Path
 
 from automedsam.cases.boxes import Box, BoxesByClass, Size
 from automedsam.cases.classes import ObjectClass
 from automedsam.datasets.annotations.drawn import Annotations, DrawnBox
-from automedsam.datasets.annotations.matching import Matcher, Place, Shape
+from automedsam.datasets.annotations.matching import Matcher, Place
+from automedsam.datasets.annotations.shapes import Shape
 from automedsam.runtime.errors import ErrorCollector, InputError, count_phrase
 
 MAX_OVERHANG_PX = 2  # boxes that reach further past the edge of their image are rejected
@@ -27,19 +28,21 @@ class Placement:
       marked_empty: Slices that are marked as not showing the object, without any box.
       unboxed: The other listed slices without a box.
       notes: Lines for the user about how names and boxes were read.
+      doubts: Warnings about files that were not read, and names that may be those of other images.
     """
 
     boxes: dict[str, dict[int, BoxesByClass]]
     marked_empty: set[Place] = field(default_factory=set)
     unboxed: set[Place] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
 
 def place_boxes(
     annotations: Annotations,
     sizes: Mapping[str, Shape],
     classes: Sequence[ObjectClass],
-    unreadable: Mapping[str, str] = MappingProxyType({}),
+    images_folder: Path | None = None,
 ) -> Placement:
     """Place boxes on the images and round them to whole pixels.
 
@@ -48,16 +51,18 @@ def place_boxes(
     Args:
       annotations: the boxes and the listed images.
       sizes: image path below the images folder to slices, height and width. An image has one
-        slice, number 0.
+        slice, number 0. Raises InputError for an image that cannot be read, which is an error if
+        the image is listed.
       classes: the classes to segment. Boxes of other classes are checked and left out.
-      unreadable: image path to the reason why the image cannot be read, an error if it is listed.
+      images_folder: absolute path of the folder of the images, to find doubtful names; None: they
+        were checked.
 
     Raises:
       InputError: all names that match no image or several, missing slices, and boxes that are
         reversed, empty or not inside their image.
     """
     errors = ErrorCollector()
-    matcher = Matcher(annotations, sizes, unreadable, errors)
+    matcher = Matcher(annotations, sizes, errors)
     listed = [place for place in matcher.places.values() if place]
     placed: dict[Place, dict[int, set[Box]]] = {
         place: {object_class.value: set() for object_class in classes} for place in listed
@@ -73,6 +78,7 @@ def place_boxes(
                 for object_class in classes:
                     if object_class.takes(drawn.classes):
                         placed[place][object_class.value].add(box_xyxy)
+    doubts = matcher.check_folders(images_folder, errors) if images_folder else []
     errors.raise_if_any()
     boxed = {matcher.places[key] for key in annotations.boxed}
     marked_empty = {place for key in annotations.marked_empty if (place := matcher.places[key])}
@@ -86,6 +92,7 @@ def place_boxes(
             *_describe_sources(annotations.boxes),
             *_describe_clipped(clipped),
         ],
+        doubts=[*annotations.doubts, *doubts],
     )
 
 

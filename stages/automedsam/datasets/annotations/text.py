@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from automedsam.runtime.errors import InputError
+from automedsam.scans.finding import Walk, describe_broken_link, is_broken_link
 
 # Accepts 2.0 as well: table software turns whole numbers into that in columns with gaps.
 WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,15})(\.0*)?\s*")
@@ -14,18 +15,17 @@ WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,15})(\.0*)?\s*")
 def files_below(folder: Path, suffix: str) -> list[Path]:
     """Return the files with a suffix below a folder, at any depth, sorted.
 
-    Hidden files and folders are skipped.
+    Hidden files and folders are skipped. Linked folders are searched like those of images.
     """
-    files = {
-        path.relative_to(folder): path
-        for path in folder.rglob("*")
-        if path.name.lower().endswith(suffix) and path.is_file()
-    }
-    return [
-        files[path]
-        for path in sorted(files)
-        if not any(part.startswith(".") for part in path.parts)
-    ]
+    files = [path for path in Walk(folder).files if path.name.lower().endswith(suffix)]
+    return sorted(path for path in files if path.is_file())
+
+
+def describe_links(folder: Path, suffix: str) -> list[str]:
+    """Return a line about each folder and file that `files_below` leaves out."""
+    walk = Walk(folder)
+    files = [path for path in walk.files if path.name.lower().endswith(suffix)]
+    return [*walk.notes, *(describe_broken_link(path) for path in files if is_broken_link(path))]
 
 
 def read_text(path: Path) -> str:

@@ -31,8 +31,8 @@ def read_yolo(folder: Path, data_dir: Path | None = None) -> Annotations:
     """Read a folder of label files, including its subfolders.
 
     Args:
-      folder: its class names are read from a class list in the folder or in its parent.
-      data_dir: a class list outside of this folder is ignored; None: no limit.
+      folder: its class names are read from a class list in the folder or above it.
+      data_dir: the highest folder with a class list; None: see `read_class_list`.
 
     Raises:
       InputError: all malformed lines and files.

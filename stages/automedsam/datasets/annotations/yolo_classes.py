@@ -1,14 +1,15 @@
-"""Class names beside YOLO's label files, from a list of names or from the data set's YAML."""
+"""Class names beside or above YOLO's label files, from a list or from the YAML of the data set."""
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from reprlib import repr as shorten
 from typing import Any
 
 import yaml
 
+from automedsam.datasets.annotations.folder_names import are_of_tools
 from automedsam.datasets.annotations.name_forms import SUFFIX
 from automedsam.datasets.annotations.text import number, read_text, whole_number
 from automedsam.runtime.errors import InputError
@@ -31,24 +32,49 @@ class ClassList:
 
 
 def read_class_list(folder: Path, data_dir: Path | None, words: list[Path]) -> ClassList:
-    """Read the first list of class names in a folder or beside it; empty if there is none.
+    """Read the nearest list of class names in a folder or above it; empty if there is none.
+
+    Whether there are key points is read from the nearest YAML of a data set, although a nearer file
+    may list the names.
 
     Args:
       folder: the folder of the label files.
-      data_dir: a list outside of this folder is ignored; None: no limit.
+      data_dir: the highest folder that is searched. None: the search ends at the first folder
+        above that is not one of tools, such as `train` or `labels`.
       words: text files of the folder that contain words only.
 
     Raises:
-      InputError: a YAML file of a usual name that is malformed.
+      InputError: a YAML file of a usual name that is malformed, if no nearer file lists the names.
     """
-    parent = folder.resolve().parent
-    may_read_parent = data_dir is None or parent.is_relative_to(data_dir.resolve())
-    for place in (folder, parent) if may_read_parent else (folder,):
+    nearest = ClassList()
+    for place in _places(folder, data_dir):
         for path in _candidates(place, words if place == folder else []):
-            class_list = _read_yaml(path) if path.suffix in YAML_SUFFIXES else _read_lines(path)
-            if class_list.names or class_list.has_key_points:
-                return class_list
-    return ClassList()
+            is_yaml = path.suffix in YAML_SUFFIXES
+            try:
+                found = _read_yaml(path) if is_yaml else _read_lines(path)
+            except InputError:
+                if nearest.names:
+                    continue
+                raise
+            if is_yaml and (found.names or found.has_key_points):
+                nearest = nearest if nearest.names else found
+                return replace(nearest, has_key_points=found.has_key_points)
+            nearest = nearest if nearest.names else found
+    return nearest
+
+
+def _places(folder: Path, data_dir: Path | None) -> Iterator[Path]:
+    """Yield the folder of the label files, and those above it that may belong to the data set."""
+    yield folder
+    parents = folder.resolve().parents
+    if data_dir is not None:
+        top = data_dir.resolve()
+        yield from (parent for parent in parents if parent.is_relative_to(top))
+        return
+    for parent in parents:
+        yield parent
+        if not are_of_tools(parent.name):
+            return
 
 
 def has_words_only(text: str) -> bool:
@@ -71,7 +97,12 @@ def _candidates(place: Path, words: list[Path]) -> Iterator[Path]:
 
 
 def _is_list(path: Path) -> bool:
-    return bool(LIST_NAME.search(path.stem)) and has_words_only(read_text(path))
+    if not LIST_NAME.search(path.stem):
+        return False
+    try:
+        return has_words_only(read_text(path))
+    except InputError:  # a text of another kind
+        return False
 
 
 def _read_lines(path: Path) -> ClassList:

@@ -43,7 +43,7 @@ class DicomScan:
             self._affine = axial_affine(first)
         self._is_cine = first.frames > 1
         if self._is_cine:
-            warn_once(f"{path}: the {first.frames} frames of this file are read as slices")
+            warn_once(path, f"the {first.frames} frames of this file are read as slices")
         rows, columns = first.size
         self._array_shape = columns, rows, len(self._headers) * first.frames
         try:

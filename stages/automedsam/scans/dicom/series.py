@@ -134,7 +134,8 @@ def _report_left_out(folder: Path, left_out: Mapping[Path, str]) -> None:
     names = [f"{path.name} ({kind})" if kind else path.name for path, kind in left_out.items()]
     if names:
         count = count_phrase(len(names), "DICOM file")
-        warn_once(f"{folder}: left out {count} without an image to segment: {name_some(names)}")
+        fault = f"left out {count} without an image to segment"
+        warn_once(folder, fault, f": {name_some(names)}")
 
 
 def _check_consistent(path: Path, headers: list[DicomHeader]) -> None:

@@ -49,9 +49,9 @@ def _check_channels_of_page(path: Path, page: TiffPage) -> None:
         count = channels - inks - (len(further) - len(unknown))
         if count > 0:
             left_out = count_phrase(count, "channel")
-            warn_once(f"{path}: {left_out} beside the colours left out")
+            warn_once(path, f"{left_out} beside the colours left out")
     elif channels == COLOURS and len(unknown) == len(further):
-        warn_once(f"{path}: 3 channels without colour information are read as red, green and blue")
+        warn_once(path, "3 channels without colour information are read as red, green and blue")
     elif channels > 2 or (channels == 2 and (unknown or not further)):
         raise InputError(
             f"{path}: each pixel has {channels} channels that are no colours, for example stains "

@@ -97,7 +97,7 @@ def _leave_out_copies(path: Path, pages: list[TiffPage]) -> list[TiffPage]:
         full = full[:1]
     if len(full) < len(pages):
         count = count_phrase(len(pages) - len(full), "page")
-        warn_once(f"{path}: left out {count}: reduced copies or transparency masks of the image")
+        warn_once(path, f"left out {count}: reduced copies or transparency masks of the image")
     return full
 
 
