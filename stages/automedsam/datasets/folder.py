@@ -8,12 +8,12 @@ from functools import partial
 from automedsam.cases.classes import ObjectClass
 from automedsam.datasets.annotations.drawn import Annotations
 from automedsam.datasets.annotations.placing import Placement, place_boxes
-from automedsam.datasets.annotations.shapes import LazyShapes
 from automedsam.datasets.folder_files import FolderFiles
 from automedsam.datasets.raw_scan import RawScan
 from automedsam.runtime.errors import InputError, name_some
 from automedsam.runtime.options import SliceAxis, Unboxed
 from automedsam.scans.scan import open_scan, read_mask
+from automedsam.scans.shapes import LazyShapes
 
 
 def folder_scans(

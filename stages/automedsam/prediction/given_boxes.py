@@ -14,10 +14,10 @@ from automedsam.datasets.annotations.formats import read_annotations
 from automedsam.datasets.annotations.image_names import ImageNames, Match
 from automedsam.datasets.annotations.name_forms import normal
 from automedsam.datasets.annotations.placing import place_boxes
-from automedsam.datasets.annotations.shapes import LazyShapes, SliceCounts
 from automedsam.runtime.errors import InputError, count_phrase, name_some
 from automedsam.runtime.options import SliceAxis
 from automedsam.scans.scan import open_scan
+from automedsam.scans.shapes import LazyShapes, SliceCounts
 
 logger = logging.getLogger(__name__)
 

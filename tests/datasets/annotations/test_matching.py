@@ -6,8 +6,8 @@ import pytest
 
 from automedsam.datasets.annotations.drawn import Annotations, DrawnBox
 from automedsam.datasets.annotations.matching import Matcher
-from automedsam.datasets.annotations.shapes import LazyShapes
 from automedsam.runtime.errors import ErrorCollector, InputError
+from automedsam.scans.shapes import LazyShapes
 from fake_scans import FakeScan
 
 BOX = (1, 2, 30, 40)

@@ -13,8 +13,8 @@ from automedsam.datasets.annotations.folder_names import (
 )
 from automedsam.datasets.annotations.image_names import ImageNames, Match
 from automedsam.datasets.annotations.name_forms import normal, without_suffix
-from automedsam.datasets.annotations.shapes import Shape, SliceCounts
 from automedsam.runtime.errors import ErrorCollector, InputError, count_phrase, name_some
+from automedsam.scans.shapes import Shape, SliceCounts
 
 Place = tuple[str, int]  # image path below the images folder, and slice
 RECORD_NAME = "using the name of the XML file, because no image has the name inside"

@@ -11,8 +11,8 @@ from automedsam.cases.boxes import Box, BoxesByClass, Size
 from automedsam.cases.classes import ObjectClass
 from automedsam.datasets.annotations.drawn import Annotations, DrawnBox
 from automedsam.datasets.annotations.matching import Matcher, Place
-from automedsam.datasets.annotations.shapes import Shape
 from automedsam.runtime.errors import ErrorCollector, InputError, count_phrase
+from automedsam.scans.shapes import Shape
 
 MAX_OVERHANG_PX = 2  # boxes that reach further past the edge of their image are rejected
 ROUNDING_PX = 0.5  # boxes that reach this far past the edge are rounded

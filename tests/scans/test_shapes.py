@@ -4,8 +4,8 @@ import pytest
 
 from automedsam.datasets.annotations.drawn import Annotations
 from automedsam.datasets.annotations.placing import place_boxes
-from automedsam.datasets.annotations.shapes import LazyShapes, SliceCounts
 from automedsam.runtime.errors import InputError
+from automedsam.scans.shapes import LazyShapes, SliceCounts
 from fake_scans import OBJECT, FakeScan
 
 
