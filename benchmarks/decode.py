@@ -7,7 +7,7 @@ image in one batch. The error is that of the logits, relative to SAM.
 """
 
 import torch
-from measure import Way, parse_arguments, report, time_alternating
+from measure import Way, compare, parse_arguments, report
 
 from automedsam.backbone.decoder import PromptableDecoder
 from automedsam.backbone.weights import Weights
@@ -37,18 +37,7 @@ def measure(
         STOCK: lambda: decode_stock(decoder, embedding, boxes_xyxy),
         OURS: lambda: decoder(embedding.expand(count, -1, -1, -1), boxes_xyxy=boxes_xyxy),
     }
-    expected = ways[STOCK]()
-    seconds = time_alternating(ways, ROUNDS)
-    return [
-        {
-            "boxes": count,
-            "way": name,
-            "seconds": seconds[name],
-            "times faster": seconds[STOCK] / seconds[name],
-            "relative error": ((way() - expected).norm() / expected.norm()).item(),
-        }
-        for name, way in ways.items()
-    ]
+    return [{"boxes": count, **row} for row in compare(ways, ROUNDS)]
 
 
 def decode_stock(

@@ -5,18 +5,17 @@
 sam_vit_b has the architecture of MedSAM. Its weights are random, with position biases of a
 realistic size, and stock is segment-anything's `SamPredictor.set_image`. lite_medsam has its own
 weights, and stock is the plain network. The error is that of the embedding, relative to stock in
-fp32. bf16 is measured only on processors that support it; others emulate it slowly.
+fp32. bf16 is measured only on processors that support it.
 """
 
 import numpy as np
 import torch
-from measure import Way, parse_arguments, peak_gib, report, time_alternating
+from measure import Way, compare, has_bf16, parse_arguments, peak_gib, report
 from torch import nn
 
 from automedsam.backbone.backbones import BACKBONES
 from automedsam.backbone.weights import Weights
 from automedsam.datasets.phantoms import draw_phantom
-from automedsam.runtime.compute import choose_compute
 
 ROUNDS = 3
 VIT_B, LITE = "sam_vit_b", "lite_medsam"
@@ -34,21 +33,11 @@ def main() -> None:
 
 def measure(backbone: str) -> list[dict[str, object]]:
     """The rows of a backbone."""
-    has_bf16 = choose_compute("cpu", use_amp=True).dtype == torch.bfloat16
-    names = (STOCK, STOCK_AMP, OURS, OURS_AMP) if has_bf16 else (STOCK, OURS)
+    names = (STOCK, STOCK_AMP, OURS, OURS_AMP) if has_bf16() else (STOCK, OURS)
     ways = {name: make_way((backbone, name)) for name in names}
-    expected = ways[STOCK]()
-    seconds = time_alternating(ways, ROUNDS)
     return [
-        {
-            "backbone": backbone,
-            "way": name,
-            "seconds": seconds[name],
-            "times faster than stock fp32": seconds[STOCK] / seconds[name],
-            "relative error": ((way() - expected).norm() / expected.norm()).item(),
-            "peak GiB": peak_gib(make_way, (backbone, name)),
-        }
-        for name, way in ways.items()
+        {"backbone": backbone, **row, "peak GiB": peak_gib(make_way, (backbone, row["way"]))}
+        for row in compare(ways, ROUNDS)
     ]
 
 

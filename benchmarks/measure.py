@@ -16,7 +16,14 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "stages"))
 
+from automedsam.runtime.compute import choose_compute
+
 Way = Callable[[], Any]  # one way to do the measured work
+
+
+def has_bf16() -> bool:
+    """Whether the processor computes in bf16; others emulate it slowly."""
+    return choose_compute("cpu", use_amp=True).dtype == torch.bfloat16
 
 
 def parse_arguments(description: str | None) -> argparse.Namespace:
@@ -41,6 +48,22 @@ def time_alternating(ways: dict[str, Way], rounds: int) -> dict[str, float]:
             way()
             seconds[name].append(time.perf_counter() - started)
     return {name: median(times) for name, times in seconds.items()}
+
+
+def compare(ways: dict[str, Way], rounds: int) -> list[dict[str, Any]]:
+    """Time and result of each way, a tensor, in relation to those of the first; a row per way."""
+    first = next(iter(ways))
+    expected = ways[first]()
+    seconds = time_alternating(ways, rounds)
+    return [
+        {
+            "way": name,
+            "seconds": seconds[name],
+            "times faster": seconds[first] / seconds[name],
+            "relative error": ((way() - expected).norm() / expected.norm()).item(),
+        }
+        for name, way in ways.items()
+    ]
 
 
 def peak_gib(make_way: Callable[[str], Way], name: str) -> float:

@@ -2,11 +2,12 @@
 
     python benchmarks/step.py
 
-The stock decoder processes one image after another, ours all at once.
+The stock decoder processes one image after another, ours all at once. bf16 is
+measured only on processors that support it.
 """
 
 import torch
-from measure import Way, parse_arguments, peak_gib, report, time_alternating
+from measure import Way, has_bf16, parse_arguments, peak_gib, report, time_alternating
 
 from automedsam.backbone.backbones import BACKBONES
 from automedsam.backbone.decoder import PromptableDecoder
@@ -22,7 +23,7 @@ OURS, OURS_AMP = "ours, fp32", "ours, bf16"
 
 def main() -> None:
     parse_arguments(__doc__)
-    names = (STOCK, STOCK_AMP, OURS, OURS_AMP)
+    names = (STOCK, STOCK_AMP, OURS, OURS_AMP) if has_bf16() else (STOCK, OURS)
     seconds = time_alternating({name: make_way(name) for name in names}, ROUNDS)
     rows = [
         {"way": name, "seconds": seconds[name], "peak GiB": peak_gib(make_way, name)}
