@@ -92,7 +92,7 @@ def test_a_good_model_needs_nothing():
 def test_without_a_test_one_is_suggested():
     (cls,) = NO_TEST.classes
     good = replace(cls, scores={"box_iou": 0.75})
-    assert next_steps(replace(NO_TEST, classes=[good])) == [module.TEST]
+    assert next_steps(replace(NO_TEST, classes=[good])) == [module.PREDICT, module.TEST]
     more_boxes, test = next_steps(NO_TEST)
     assert more_boxes.startswith("Train on more boxes (10 training images show the object;")
     assert test == module.TEST

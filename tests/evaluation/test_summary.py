@@ -227,8 +227,11 @@ def test_incomplete_volumes_are_reported(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("figures", "meaning"),
     [
-        ({"folds": 3, "cv_box_iou": 0.75}, "The overlaps of boxes are from a cross-validation"),
-        ({}, "The overlap of boxes is that with the validation boxes"),
+        (
+            {"folds": 3, "cv_box_iou": 0.75},
+            "The overlaps of boxes (0 to 1) are from a cross-validation",
+        ),
+        ({}, "The overlap of boxes (0 to 1) is that with the validation boxes"),
     ],
 )
 def test_without_test_images_the_verdict_rests_on_held_out_boxes(

@@ -29,8 +29,7 @@ def test_a_backbone_that_is_worse_than_the_filled_box_does_not_understand_the_im
         "(Dice 0.639; filled boxes: 0.785).",
         "Finding the objects does not limit the masks: they are as good as those in true boxes "
         "(0.698; in true boxes: 0.639).",
-        "The model is clearly better than a mean box, which needs no learning (0.698; mean box: "
-        "0.536).",
+        "The model is better than a mean box, which needs no learning (0.698; mean box: 0.536).",
         "It misses no object altogether (0 of 27).",
         KNOWN_PRESENT,
     ]
@@ -43,8 +42,7 @@ def test_a_fair_backbone_and_one_missed_object():
         "best, or about as good as the filled boxes (Dice 0.819; filled boxes: 0.785).",
         "The model finds the objects less exactly than true boxes do (0.743; in true boxes: "
         "0.819).",
-        "The model is clearly better than a mean box, which needs no learning (0.743; mean box: "
-        "0.525).",
+        "The model is better than a mean box, which needs no learning (0.743; mean box: 0.525).",
         "It misses the object altogether in 1 of 27 images.",
         KNOWN_PRESENT,
     ]
@@ -93,7 +91,7 @@ def test_a_good_model_is_called_good():
         "The automatic masks are close to the true masks",
         "The backbone understands these images: in true boxes it draws good masks",
         "The model finds the objects: its masks are as good as those in true boxes",
-        "The model is clearly better than a mean box, which needs no learning",
+        "The model is better than a mean box, which needs no learning",
         "It misses no object altogether",
         KNOWN_PRESENT,
     ]
@@ -107,8 +105,7 @@ def test_without_masks_boxes_are_judged():
     assert judge_class(BOXES_ONLY.classes[0]) == [
         "The model often does not find the object: its boxes are not the given boxes (overlap "
         "0.410).",
-        "The model is clearly better than a mean box, which needs no learning (0.410; mean box: "
-        "0.200).",
+        "The model is better than a mean box, which needs no learning (0.410; mean box: 0.200).",
         "It misses the object altogether in 3 of 20 images.",
         "It invents the object in 3 of 4 images without one (a, b, c).",
     ]
@@ -137,15 +134,16 @@ def test_a_lower_score_than_the_mean_box_of_the_same_quality_is_no_progress():
 
 def test_without_a_test_held_out_boxes_are_judged():
     assert judge_test(NO_TEST) == [
+        "The model learned from 10 boxed images, with masks of the backbone lite_medsam.",
         "There is no test image, so no mask was compared with a true one.",
-        "The overlaps of boxes are from a cross-validation: each training box is compared with the "
-        "mask of a model that has not learned from it. The same boxes chose the best epoch.",
+        "The overlaps of boxes (0 to 1) are from a cross-validation: each training box is compared "
+        "with the mask of a model that has not learned from it. The same boxes chose the best "
+        "epoch.",
     ]
     assert judge_class(NO_TEST.classes[0]) == [
         "The model finds the objects, but its boxes fit the given boxes only roughly (overlap "
         "0.610).",
-        "The model is clearly better than a mean box, which needs no learning (0.610; mean box: "
-        "0.300).",
+        "The model is better than a mean box, which needs no learning (0.610; mean box: 0.300).",
         "It leaves the mask empty in 1 of 10 images that show it.",
         "It invents the object in 1 of 3 images without one.",
     ]
@@ -155,9 +153,9 @@ def test_without_a_test_held_out_boxes_are_judged():
 def test_without_a_test_validation_boxes_are_no_independent_measurement():
     cls = ClassFindings("object", {"box_iou": 0.8}, train_present=24, has_poor_labels=True)
     findings = Findings([cls], "sam_tiny", measured_on="validation")
-    assert judge_test(findings)[1:] == [
-        "The overlap of boxes is that with the validation boxes. They also chose the best epoch, "
-        "so this is no independent measurement."
+    assert judge_test(findings)[2:] == [
+        "The overlap of boxes (0 to 1) is that with the validation boxes. They also chose the best "
+        "epoch, so this is no independent measurement."
     ]
     assert judge_class(cls) == [
         "The backbone may not understand these images: its masks fit the training boxes poorly "

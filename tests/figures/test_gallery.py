@@ -115,7 +115,7 @@ def test_snapshots_without_test_cases_are_a_line_of_text(figures):
     write_results([])
     draw_snapshots([], SINGLE_CLASS, make_scores([], []))
     assert [path.name for path in SNAPSHOTS.iterdir()] == ["fixed_1.png"]
-    assert figures[0].texts[0].get_text() == "no test images: test_fraction 0"
+    assert figures[0].texts[0].get_text() == "no test images: see metrics/verdict.md"
 
 
 def test_progress_strip_shows_the_cases_that_have_masks(figures):

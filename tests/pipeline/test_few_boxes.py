@@ -41,7 +41,7 @@ def test_fifteen_boxes_train_the_model_and_measure_it(project: Workspace) -> Non
     assert len(stages_run(printed)) == 6
     assert "train: 16 cases of 16 groups, 15 with an object" in printed
     assert "cross-validation in 3 folds of 5, 5 and 5 boxed images from 15 groups" in printed
-    assert "- The overlaps of boxes are from a cross-validation" in printed
+    assert "- The overlaps of boxes (0 to 1) are from a cross-validation" in printed
     assert "warning" not in printed
 
     summary = json.loads(project.read("metrics/summary.json"))

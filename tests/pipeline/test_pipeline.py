@@ -192,7 +192,7 @@ def test_ctrl_c_leaves_no_model_and_a_later_run_resumes_to_the_same_bytes(
         workspace, [sys.executable, "-m", "dvc", "repro", "train"], after_epoch=3
     )
     assert status != 0
-    assert "train: stopped by hand" in printed
+    assert "train: interrupted" in printed
     assert not (workspace.root / "data/model").exists()
     assert workspace.read("dvc.lock") == lock
     assert "resuming" not in train_with_changed_code(workspace)

@@ -81,9 +81,9 @@ def test_reasons_name_the_parameter_and_what_is_missing():
         0,
         None,
         {
-            "val": "val_fraction: auto, 15 boxed images of 30 needed for a split",
+            "val": "val_fraction: auto, 15 boxed images; a split needs 30",
             "test": "test_fraction: 0",
         },
     )
     reasons = choose_amounts(drawn(40, "p"), "auto", "auto", "auto").reasons
-    assert reasons["test"] == "test_fraction: auto, 1 group of 10 needed for a split"
+    assert reasons["test"] == "test_fraction: auto, 1 group; a split needs 10"

@@ -220,10 +220,9 @@ def test_objects_are_described_in_one_line():
     two[0, 0] = two[3, 3] = 1
     empty = np.zeros((4, 5), int)
     assert describe_masks(look(half, two, empty)) == (
-        "masks: 2 of 3 slices with an object, which covers 10 % to 50 % of the slice in 1 to 2 "
-        "parts"
+        "masks: 2 of 3 show an object, which covers 10 % to 50 % of the image in 1 to 2 parts"
     )
     assert describe_masks(look(half)) == (
-        "masks: 1 of 1 slice with an object, which covers 50 % of the slice in 1 part"
+        "masks: 1 of 1 show an object, which covers 50 % of the image in 1 part"
     )
-    assert describe_masks(look(empty)) == "masks: 0 of 1 slice with an object"
+    assert describe_masks(look(empty)) == "masks: 0 of 1 show an object"

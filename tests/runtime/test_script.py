@@ -94,7 +94,7 @@ def test_the_cause_of_invalid_input_is_not_printed(run_script):
 def test_ctrl_c_is_one_line_and_exit_code_130(run_script):
     ended = run_script("raise KeyboardInterrupt")
     assert (ended.returncode, ended.stdout) == (130, "")
-    assert ended.stderr == "measure: stopped by hand\n"
+    assert ended.stderr == "measure: interrupted\n"
 
 
 @pytest.mark.parametrize("error", ["ValueError('a bug')", "OSError('a bug')", "KeyError('a bug')"])

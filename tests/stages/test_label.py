@@ -109,7 +109,7 @@ def test_metrics_and_summary_state_the_agreement_with_the_boxes(
     assert set(metrics) == {"accepted", "rejected", "box_agreement"}
     assert 0.5 < metrics["box_agreement"] < 0.9
     printed = capsys.readouterr()
-    agreement = f"agree with the drawn boxes by {metrics['box_agreement']:.2f} (mean IoU)"
+    agreement = f"with the drawn boxes: {metrics['box_agreement']:.2f} (mean IoU)"
     assert agreement in printed.out
 
 

@@ -27,7 +27,7 @@ def test_prepare_prints_what_it_found_and_what_it_uses(raw_project, call_prepare
         "size (rows x columns, px): 2 kinds, 8 x 8 to 12 x 16",
         "spacing (slices, rows, columns, mm): unknown",
         "mask values: 0, 1, 3",
-        "masks: 11 of 11 slices with an object, which covers 1.6 % to 6.2 % of the slice in 1 part",
+        "masks: 11 of 11 show an object, which covers 1.6 % to 6.2 % of the image in 1 part",
         "train: 4 cases of 4 groups, 4 with an object",
         "val: 2 cases of 2 groups, 2 with an object",
         "test: 3 cases of 3 groups, 3 with an object, 3 with a mask",

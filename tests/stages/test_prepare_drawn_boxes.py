@@ -193,7 +193,7 @@ def test_disputed_boxes_and_unused_images_are_reported(raw_project, call_prepare
         "size (rows x columns, px): 12 x 16",
         "spacing (slices, rows, columns, mm): unknown",
         "mask values: 0, 1",
-        "masks: 3 of 4 slices with an object, which covers 6.2 % of the slice in 1 part",
+        "masks: 3 of 4 show an object, which covers 6.2 % of the image in 1 part",
         "annotated classes: 1",
         "train: 6 cases of 6 groups, 6 with an object",
         "val: 2 cases of 2 groups, 2 with an object",

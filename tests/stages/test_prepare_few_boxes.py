@@ -40,10 +40,10 @@ def test_fifteen_boxes_without_masks_are_all_for_training(raw_project, call_prep
         "annotated classes: 1",
         "train: 15 cases of 15 groups, 15 with an object",
         "left out: 0 of the training split, 0 of the others",
-        "val: none (val_fraction: auto, 15 boxed images of 30 needed for a split); train chooses "
+        "val: none (val_fraction: auto, 15 boxed images; a split needs 30); train chooses "
         "the epoch by cross-validation in 3 folds of 5, 5 and 5 boxed images from 15 groups, and "
         "the final model learns from all of them",
-        "test: none (test_fraction: auto, 15 boxed images of 30 needed for a split); evaluate "
+        "test: none (test_fraction: auto, 15 boxed images; a split needs 30); evaluate "
         "reports the overlap of boxes from cross-validation",
         "read 15, skipped 0",
     ]

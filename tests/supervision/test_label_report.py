@@ -65,7 +65,7 @@ def test_summary_states_counts_and_agreement() -> None:
     report = report_of(ONE, (LIVER, 0.95, None), (LIVER, 0.91, None), (LIVER, 0.84, WRONG))
     expected = (
         "2 pseudo-labels accepted, 1 rejected; "
-        "their masks agree with the drawn boxes by 0.90 (mean IoU)"
+        "agreement of their masks with the drawn boxes: 0.90 (mean IoU)"
     )
     assert report.summary() == report.title() == expected
     assert report.warnings("lite_medsam") == []

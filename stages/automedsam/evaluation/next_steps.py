@@ -19,6 +19,7 @@ NOTHING = (
     "Nothing stands out. Look at the worst images in plots/snapshots, then segment new images with "
     "`python stages/predict.py`."
 )
+PREDICT = "Segment new images with `python stages/predict.py`, and look at their masks."
 TEST = (
     "Keep some boxed images for a test (`-S test_fraction=0.3`), or draw masks of some images that "
     "have no box."
@@ -37,7 +38,7 @@ def next_steps(findings: Findings) -> list[str]:
             of_classes = f"{names}: " if len(findings.classes) > 1 else ""
             steps.append(f"{of_classes}{advise(concerned, findings)}")
     if findings.measured_on != "test":
-        steps.append(TEST)
+        steps += [TEST] if steps else [PREDICT, TEST]
     elif not findings.has_dice:
         steps.append(MASKS)
     return steps or [NOTHING]

@@ -47,7 +47,7 @@ FINDING_IS_NO_LIMIT = (
     "Finding the objects does not limit the masks: they are as good as those in true boxes"
 )
 LEARNING = {
-    Grade.GOOD: "The model is clearly better than a mean box, which needs no learning",
+    Grade.GOOD: "The model is better than a mean box, which needs no learning",
     Grade.FAIR: "The model is about as good as a mean box, which needs no learning",
     Grade.BAD: "The model is worse than a mean box, which needs no learning",
 }
@@ -60,12 +60,13 @@ MAY_BE_CHANCE = "Differences below about 0.1 may be chance."
 NO_TEST = "There is no test image, so no mask was compared with a true one."
 HELD_OUT = {  # by what was measured
     "cross-validation": (
-        "The overlaps of boxes are from a cross-validation: each training box is compared with the "
-        "mask of a model that has not learned from it. The same boxes chose the best epoch."
+        "The overlaps of boxes (0 to 1) are from a cross-validation: each training box is compared "
+        "with the mask of a model that has not learned from it. The same boxes chose the best "
+        "epoch."
     ),
     "validation": (
-        "The overlap of boxes is that with the validation boxes. They also chose the best epoch, "
-        "so this is no independent measurement."
+        "The overlap of boxes (0 to 1) is that with the validation boxes. They also chose the best "
+        "epoch, so this is no independent measurement."
     ),
 }
 
@@ -97,6 +98,11 @@ def name_worst(findings: Findings) -> str:
 
 def _judge_measurement(findings: Findings) -> Iterator[str]:
     if findings.measured_on != "test":
+        boxed = max(cls.train_present for cls in findings.classes)
+        yield (
+            f"The model learned from {count_phrase(boxed, 'boxed image')}, with masks of the "
+            f"backbone {findings.backbone}."
+        )
         yield NO_TEST
         yield HELD_OUT[findings.measured_on]
     elif not findings.has_dice:

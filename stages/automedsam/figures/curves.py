@@ -41,11 +41,11 @@ def draw_loss_curves(path: Path, history: pd.DataFrame, best_epoch: int) -> None
     """
     figure = Figure(figsize=(13, 3.8), layout="constrained")
     total, parts, choice = figure.subplots(1, 3)
-    _draw_curves(total, history, TOTAL_STYLES, "training loss; box losses on validation cases")
+    _draw_curves(total, history, TOTAL_STYLES, "training loss; box losses on held-out cases")
     _draw_curves(parts, history, PART_STYLES, "parts, unweighted (training)")
     if "loss_tightbox" in history:  # far greater than the others, and also negative
         parts.set_yscale("symlog")
-    _draw_curves(choice, history, CHOICE_STYLES, "overlap with the validation boxes")
+    _draw_curves(choice, history, CHOICE_STYLES, "overlap with held-out boxes")
     best = history.loc[history["epoch"] == best_epoch, "val_box_iou"]
     choice.plot([best_epoch], best, "o", color=RED, label=f"best: epoch {best_epoch}")
     choice.set_ylim(0, 1)

@@ -40,7 +40,7 @@ SHOWN_SCORES = {
 def draw_progress_strip(
     masks: Mapping[str, dict[int, np.ndarray]], cases: Sequence[Case], classes: Classes
 ) -> None:
-    """Draw the progress of the training on some validation cases.
+    """Draw the progress of the training on some held-out cases.
 
     Args:
       masks: case name -> epoch -> soft mask (H, W), uint8.

@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from automedsam.cases.colours import BLACK
 
 DOTS_PER_INCH = 80
-NO_TEST_CASES = "no test images: test_fraction 0"
+NO_TEST_CASES = "no test images: see metrics/verdict.md"
 BoxEdges = Sequence[float]  # x0, y0, x1, y1 in px, half open
 
 

@@ -1,4 +1,4 @@
-"""The probability on a few validation cases over the epochs."""
+"""The probability on a few held-out cases over the epochs."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -45,11 +45,9 @@ def draw_progress(
             draw_boxes(panel, case_boxes[cls.value], cls.name, colours[cls.value], "-")
     figure.colorbar(heat, ax=axes, ticks=[0, 0.5, 1], shrink=0.4)
     if classes.is_single:
-        figure.suptitle("Predicted probability on validation cases, and the given box")
+        figure.suptitle("Predicted probability on held-out cases, and the given box")
     else:
-        figure.suptitle(
-            "Probability of the likeliest class on validation cases, and the given boxes"
-        )
+        figure.suptitle("Probability of the likeliest class on held-out cases, and the given boxes")
         lines = legend_lines({cls.name: colours[cls.value] for cls in classes})
         figure.legend(handles=lines, loc="outside lower center", ncols=columns, frameon=False)
     save_figure(figure, path)

@@ -83,4 +83,4 @@ def _reason_to_use_all(boxed: Sequence[RawScan]) -> str | None:
         found, needed = count_phrase(groups, "group"), GROUPS_TO_SPLIT
     else:
         return None
-    return f"{found} of {needed} needed for a split"
+    return f"{found}; a split needs {needed}"

@@ -86,7 +86,7 @@ def describe_masks(looks: Sequence[MaskLook]) -> str:
     """One line on the objects in all masks; at least one mask."""
     shares = [look.shares for look in looks if look.objects]
     slices, objects = sum(look.slices for look in looks), sum(look.objects for look in looks)
-    line = f"masks: {objects} of {count_phrase(slices, 'slice')} with an object"
+    line = f"masks: {objects} of {slices} show an object"
     if not shares:
         return line
     smallest = _percent(min(low for low, _ in shares))
@@ -95,7 +95,7 @@ def describe_masks(looks: Sequence[MaskLook]) -> str:
     fewest = min(look.parts[0] for look in looks if look.objects)
     most = max(look.parts[1] for look in looks)
     parts = count_phrase(most, "part") if fewest == most else f"{fewest} to {most} parts"
-    return f"{line}, which covers {covered} of the slice in {parts}"
+    return f"{line}, which covers {covered} of the image in {parts}"
 
 
 def _sum_counts(looks: Sequence[MaskLook]) -> tuple[Counter[int], Counter[int]]:

@@ -33,7 +33,7 @@ def run(main: Callable[[], None]) -> None:
         print(f"{name}: {_shorten_lines(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print(f"{name}: stopped by hand", file=sys.stderr)
+        print(f"{name}: interrupted", file=sys.stderr)
         sys.exit(130)
 
 

@@ -118,7 +118,9 @@ class LabelReport:
         agreement = self._all.box_agreement
         if agreement is None:
             return counts
-        return f"{counts}; their masks agree with the drawn boxes by {agreement:.2f} (mean IoU)"
+        return (
+            f"{counts}; agreement of their masks with the drawn boxes: {agreement:.2f} (mean IoU)"
+        )
 
     def title(self) -> str:
         """The summary, followed by one line per class whose masks fit the boxes poorly."""
