@@ -110,4 +110,4 @@ def test_score_histogram_without_masks_shows_the_box_overlap(tmp_path, figures):
 def test_score_histogram_without_test_cases_is_a_line_of_text(tmp_path, figures):
     check_reproducible(tmp_path, lambda path: draw_score_histogram(path, PER_CASE[:0]))
     (text,) = figures[0].texts
-    assert text.get_text() == "no test images: test_fraction 0"
+    assert text.get_text() == "no test images: see metrics/verdict.md"
