@@ -1,6 +1,8 @@
 """The rooms of the package, and what each may import."""
 
 import ast
+import subprocess
+import sys
 
 import pytest
 
@@ -120,6 +122,12 @@ def test_one_module_alone_imports_a_library_with_many_traps(library, module):
         if f"from {library}" in path.read_text(encoding="utf-8")
     }
     assert importers == {module}
+
+
+def test_prepare_starts_without_torch():
+    """The import of torch takes seconds, and a check of the data should not wait for it."""
+    code = "import sys, automedsam.preparation.command; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=STAGES, check=False).returncode == 0
 
 
 def test_files_and_folders_stay_small():

@@ -112,6 +112,12 @@ def test_images_in_a_folder_that_is_given_as_dots(
     assert set(list_jobs([Path(given)], tmp_path / "out").folders.values()) == {folder.resolve()}
 
 
+def test_a_link_to_itself_is_listed_like_other_unreadable_images(tmp_path: Path):
+    folder = touch(tmp_path / "in", "a.png")
+    (folder / "self.png").symlink_to("self.png")
+    assert [*list_jobs([folder], tmp_path / "out").scans] == [Path("a.png"), Path("self.png")]
+
+
 @pytest.mark.parametrize("out", ["file", "file/inside", "file/far/inside"])
 def test_an_output_folder_must_not_be_a_file(tmp_path: Path, out: str):
     folder = touch(tmp_path / "in", "a.png")

@@ -113,4 +113,5 @@ def _check_folder(out: Path) -> None:
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
-    return folder.resolve() in path.resolve().parents
+    # Unlike `Path.resolve`, `realpath` accepts a link to itself, which is a fault of one scan.
+    return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents

@@ -2,15 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional as F
 
 from automedsam.cases.boxes import Box, Size
 from automedsam.runtime.errors import InputError
+
+if TYPE_CHECKING:  # `prepare` starts seconds earlier without torch, which only predictions need
+    from torch import Tensor
 
 NO_OBJECT = -20.0  # logit of pixels that were cropped away
 
@@ -84,8 +85,8 @@ class Framing:
         return framed if framed[0] < framed[2] and framed[1] < framed[3] else None
 
     def unframe(
-        self, logits: Tensor, size: Size, pixel_spacing_mm: tuple[float, float] | None
-    ) -> Tensor:
+        self, logits: "Tensor", size: Size, pixel_spacing_mm: tuple[float, float] | None
+    ) -> "Tensor":
         """Map mask logits from the frame back to the original slice.
 
         Args:
@@ -96,12 +97,15 @@ class Framing:
         Returns:
           (1, K, height, width). Pixels that were cropped away are NO_OBJECT before the resampling.
         """
+        from torch import float32
+        from torch.nn import functional as F
+
         resampled = self.resampled_size(size, pixel_spacing_mm)
         if self.canvas_px is not None:
             top, left = self._offsets(resampled)
             framed = logits[0].permute(1, 2, 0).float().cpu().numpy()  # (h, w, K)
-            placed = torch.from_numpy(_place(framed, resampled, (-top, -left), NO_OBJECT))
-            logits = placed.permute(2, 0, 1)[None].to(logits.device)
+            placed = _place(framed, resampled, (-top, -left), NO_OBJECT).transpose(2, 0, 1)
+            logits = logits.new_tensor(placed[None], dtype=float32)
         if resampled != size:
             logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)
         return logits

@@ -3,10 +3,9 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from automedsam.cases.boxes import Box, Size, Spacing
 from automedsam.runtime.errors import InputError
@@ -15,6 +14,9 @@ from automedsam.scans.framing import Framing
 from automedsam.scans.intensity import Intensity, to_8_bits
 from automedsam.scans.padding import measured_values
 from automedsam.scans.scan import Scan
+
+if TYPE_CHECKING:  # see `framing`
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class PreparedScan:
         framed = [self._framing.frame_box(box, self._size, self._pixel_mm) for box in boxes_xyxy]
         return [box for box in framed if box is not None]
 
-    def unframe(self, logits: Tensor) -> Tensor:
+    def unframe(self, logits: "Tensor") -> "Tensor":
         """Map mask logits (1, K, h, w) from the frame of a slice to (1, K, H, W) of the scan."""
         return self._framing.unframe(logits, self._size, self._pixel_mm)
 
