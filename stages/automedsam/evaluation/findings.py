@@ -1,7 +1,7 @@
 """The numbers of an evaluation that the verdict rests on."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from automedsam.cases.case import Case
@@ -78,12 +78,17 @@ def collect_findings(
       backbone: name of the backbone.
       poor_labels: names of the classes whose pseudo-labels fit the drawn boxes poorly.
     """
-    found = [
-        _collect_class(cls, means[cls.name], _of_class(results, number), train_cases)
-        for number, cls in enumerate(classes)
-    ]
     return Findings(
-        classes=[replace(one, has_poor_labels=one.name in poor_labels) for one in found],
+        classes=[
+            _collect_class(
+                cls,
+                means[cls.name],
+                _of_class(results, number),
+                train_cases,
+                has_poor_labels=cls.name in poor_labels,
+            )
+            for number, cls in enumerate(classes)
+        ],
         backbone=backbone,
         summary=summary,
         objects=_sort_objects(results, classes),
@@ -102,6 +107,8 @@ def _collect_class(
     scores: Mapping[str, float],
     results: Sequence[tuple[str, ClassResult]],
     train_cases: Sequence[Case],
+    *,
+    has_poor_labels: bool,
 ) -> ClassFindings:
     present = [one for _, one in results if one.is_present]
     absent = [(name, one) for name, one in results if not one.is_present]
@@ -118,6 +125,7 @@ def _collect_class(
         invented_names=invented,
         train_present=train_present,
         train_absent=len(train_cases) - train_present,
+        has_poor_labels=has_poor_labels,
     )
 
 

@@ -40,7 +40,7 @@ def choose_amounts(
     """
     drawn = [scan for scan in scans if scan.boxes is not None]
     fixed = {scan.group for scan in scans if scan.split is not None}
-    boxed = [scan for scan in drawn if scan.group not in fixed and _count_boxed(scan)]
+    boxed = [scan for scan in drawn if scan.group not in fixed and scan.is_boxed]
     why_all = _reason_to_use_all(boxed) if drawn else None
     reasons: dict[Split, str] = {
         "val": _reason("val_fraction", val_fraction, why_all),
