@@ -95,7 +95,7 @@ def test_a_label_that_does_not_fit_its_box_is_rejected_and_reported(
     assert {path.name for path in PSEUDO_LABELS.iterdir()} == {"a.png", "b.png"}
     printed = capsys.readouterr()
     assert "warning: pseudo-label of c rejected: it " in printed.err
-    assert "2 pseudo-labels accepted, 1 rejected; their masks agree with the drawn" in printed.out
+    assert "2 pseudo-labels accepted, 1 rejected; agreement of their masks with" in printed.out
     assert "% of its box" in printed.err or "short of a side" in printed.err
 
 
