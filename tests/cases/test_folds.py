@@ -144,6 +144,7 @@ def test_fewer_than_two_boxed_images_are_rejected(boxed: int):
 
 def test_each_class_needs_two_boxed_images():
     cases = [make_case("a"), make_case("b"), make_case("c", None, (2,))]
-    with pytest.raises(InputError, match="images of class spleen, found 1; draw more boxes, or "):
+    message = r"images of class spleen, found 1; draw more boxes, or raise train_cases$"
+    with pytest.raises(InputError, match=message):
         check_folds(cases, TWO)
     check_folds([*cases, make_case("d", None, (2,))], TWO)

@@ -95,7 +95,8 @@ def test_a_label_that_does_not_fit_its_box_is_rejected_and_reported(
     assert {path.name for path in PSEUDO_LABELS.iterdir()} == {"a.png", "b.png"}
     printed = capsys.readouterr()
     assert "warning: pseudo-label of c rejected: it " in printed.err
-    assert "2 pseudo-labels accepted, 1 rejected; agreement of their masks with" in printed.out
+    summary = "2 pseudo-labels accepted, 1 rejected; agreement of their masks with the drawn boxes"
+    assert summary in printed.out
     assert "% of its box" in printed.err or "short of a side" in printed.err
 
 

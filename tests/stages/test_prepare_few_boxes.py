@@ -102,7 +102,8 @@ def test_boxed_images_with_masks_are_still_tested_on(raw_project, call_prepare):
     draw([path.stem for path in sorted(IMAGES.iterdir())])
     lines = call_prepare()
     assert "test: 4 cases of 4 groups, 4 with an object, 4 with a mask" in lines
-    assert lines[-2].startswith("val: none (val_fraction: auto, 12 boxed images; a split")
+    reason = "val_fraction: auto, 12 boxed images; a split needs 30"
+    assert lines[-2].startswith(f"val: none ({reason});")
 
 
 def test_boxes_on_one_volume_are_divided_with_a_warning(raw_project, capsys):
