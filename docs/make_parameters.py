@@ -23,10 +23,11 @@ from automedsam.runtime.parameters.stages import (  # noqa: E402
     PrepareParams,
     TrainParams,
 )
+from automedsam.runtime.parameters.unlabelled import UnlabelledParams  # noqa: E402
 
 PAGE = ROOT / "docs/parameters.md"
 SECTIONS: dict[str, list[type[Params]]] = {
-    "Data": [DataParams],
+    "Data": [DataParams, UnlabelledParams],
     "Backbone": [BackboneParams],
     "Augmentation": [AugmentationParams],
     "Prompter and optimization": [PrompterParams, SeedParams],

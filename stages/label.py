@@ -49,7 +49,7 @@ def main() -> None:
     embeddings.check(cases)
     labeler = PseudoLabeler(weights, compute)
 
-    report, sheet = LabelReport(classes), LabelSheet()
+    report, sheet = LabelReport(classes), LabelSheet("pseudo-label", "given box")
     with atomic_folder(PSEUDO_LABELS) as folder:
         for case in progress_bar(cases, "label", "case"):
             image = read_image(image_path(IMAGES, case.name))
@@ -57,12 +57,9 @@ def main() -> None:
             for label in labeler.label(embedding, case, classes):
                 cls, rejection = label.object_class, label.rejection
                 name, boxes_xyxy = classes.label_of(case.name, cls), case.boxes[cls.value]
+                score = f"agreement {label.box_agreement:.2f}"
                 report.add(label)
-                sheet.add(
-                    ShownLabel(
-                        name, boxes_xyxy, image, label.probability, label.box_agreement, rejection
-                    )
-                )
+                sheet.add(ShownLabel(name, boxes_xyxy, image, label.probability, score, rejection))
                 if rejection is not None:
                     logger.warning("pseudo-label of %s rejected: it %s", name, rejection)
                     continue

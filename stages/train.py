@@ -47,10 +47,11 @@ def main() -> None:
     classes = read_classes(CLASSES)
     train_cases = read_index(INDEX, classes, "train")
     val_cases = read_index(INDEX, classes, "val")
+    unlabelled = read_index(INDEX, classes, "unlabelled") if params.trains_itself else []
     weights = Weights(params.backbone_name, params.medsam_checkpoint)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
     views = embedded_view_count(params.views, params.augmentations)
-    embeddings.check(val_cases)
+    embeddings.check([*val_cases, *unlabelled])
     embeddings.check(train_cases, views)
 
     # The model, and how it is trained.
@@ -58,7 +59,7 @@ def main() -> None:
     model = AutoMedSAM(weights, *kind, classes=len(classes)).to(compute.device)
     inputs = CaseInputs(model, embeddings, IMAGES, compute.device)
     folds = [] if val_cases else assign_folds(train_cases)
-    trainer = create_trainer(params, inputs, classes, PSEUDO_LABELS, compute, folds)
+    trainer = create_trainer(params, inputs, classes, PSEUDO_LABELS, compute, folds, unlabelled)
     trainable = f"{sum(parameter.numel() for parameter in model.prompter.parameters()):,}"
     logger.info("%s on %s: %s trainable parameters", params.backbone_name, compute, trainable)
     if folds:
@@ -66,11 +67,12 @@ def main() -> None:
 
     # Train, or continue a training that was stopped.
     header = describe_training(params, weights, compute, classes, PREPARATION).model_dump()
-    files = input_files([*train_cases, *val_cases], classes, embeddings, views)
+    files = input_files([*train_cases, *val_cases, *unlabelled], classes, embeddings, views)
     identity = fingerprint(header, embeddings.encoder, files)
     folder = TrainingFolder(cache_folder() / "train", identity)
     held_out = train_cases if folds else val_cases
-    fit(trainer, train_cases, held_out, folder, header, params.epochs, params.save_every)
+    epochs = params.epochs * (1 + params.self_training_rounds if unlabelled else 1)
+    fit(trainer, train_cases, held_out, folder, header, epochs, params.save_every)
     keep_best(trainer, held_out, folder, header)
 
 

@@ -44,8 +44,8 @@ def missing(store: EmbeddingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_list_jobs_has_all_images_and_views_of_training_images() -> None:
-    splits = {"a": "train", "b": "train", "c": "train", "d": "val", "e": "test"}
-    images = [(name, 0) for name in "abcde"]
+    splits = dict.fromkeys("abc", "train") | {"d": "val", "e": "test", "f": "unlabelled"}
+    images = [(name, 0) for name in "abcdef"]
     views = [(name, number) for name in "abc" for number in (1, 2)]
 
     def listed(count: int, augmentations: list[Augmentation]) -> list[tuple[str, int]]:

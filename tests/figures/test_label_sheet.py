@@ -28,13 +28,13 @@ def make_label(
         boxes_xyxy=((15, 10, 45, 30),),
         image=image,
         probability=probability,
-        box_agreement=agreement,
+        score=f"agreement {agreement:.2f}",
         rejection=rejection,
     )
 
 
 def draw_sheet(path: Path, labels: list[ShownLabel], title: str = "title") -> None:
-    sheet = LabelSheet()
+    sheet = LabelSheet("pseudo-label", "given box")
     for label in labels:
         sheet.add(label)
     sheet.draw(path, title)

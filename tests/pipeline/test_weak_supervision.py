@@ -1,4 +1,7 @@
-"""Weak supervision: with all masks deleted, labels and training give the same bytes."""
+"""Weak supervision: with all masks deleted, labels and training give the same bytes.
+
+The training includes self-training on unlabelled images.
+"""
 
 import shutil
 from pathlib import Path
@@ -21,12 +24,13 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A clone with twelve phantoms as a user's folder, prepared, embedded and labelled."""
     root = tmp_path_factory.mktemp("weak") / "project"
     root.mkdir()
-    workspace = copy_project(root, dataset="folder", **SMALL)
+    workspace = copy_project(root, dataset="folder", unlabelled="use", **SMALL)
     for number in range(12):
         add_phantom(root / "data/raw", number)
     printed = workspace.stages("prepare", "embed", "label")
-    # The ten images that are used, and one view of each of the four training images.
-    assert "14 images to embed, 0 in the store" in printed
+    # The ten images that are used, one view of each of the four training images, and the two
+    # unlabelled images, whose masks are not used.
+    assert "16 images to embed, 0 in the store" in printed
     return workspace
 
 

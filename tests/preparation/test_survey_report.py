@@ -38,7 +38,8 @@ def test_report_lists_what_was_found_and_what_is_used():
     survey = Survey(slices, mask_values={0, 2, 10})
     chosen = [s for s in slices if s.name not in ("c", "d", "f")]
     annotations = annotate("liver", 3)
-    assert describe_survey(survey, chosen, OBJECT, annotations, unused_images=4) == [
+    unboxed = [make_scan(f"unboxed {n}") for n in range(4)]
+    assert describe_survey(survey, chosen, OBJECT, annotations, unboxed) == [
         "found: 7 images, 1 volume with 2 slices, 8 groups",
         "size (rows x columns, px): 2 kinds, 12 x 16 to 512 x 512",
         "spacing (slices, rows, columns, mm): 2 kinds, 1 x 1 x 1 to 5 x 0.7031 x 1.25",
@@ -58,17 +59,17 @@ def test_report_lists_what_was_found_and_what_is_used():
 
 def test_report_starts_with_the_drawn_boxes_of_other_classes():
     slices = [make_slice("a", boxes={1: (BOX,), 3: ()})]
-    lines = describe_survey(Survey(slices), slices, TWO, annotate(3, "RV", 8, 1, 8), 0)
+    lines = describe_survey(Survey(slices), slices, TWO, annotate(3, "RV", 8, 1, 8), [])
     assert lines[0] == "not used: 3 drawn boxes of other classes, 8, RV"
     assert lines[4] == "annotated classes: 1, 3, 8, RV"
-    lines = describe_survey(Survey(slices), slices, TWO, annotate(3, 1), 0)
+    lines = describe_survey(Survey(slices), slices, TWO, annotate(3, 1), [])
     assert lines[0].startswith("found: ")
 
 
 def test_report_names_the_first_three_disputed_slices():
     slices = [make_slice(name, "test", overlaps=(0.0,)) for name in "abcd"]
     slices += [make_slice(f"e{n}", "test", overlaps=(1.0,)) for n in range(12)]
-    lines = describe_survey(Survey(slices), slices, OBJECT, None, 0)
+    lines = describe_survey(Survey(slices), slices, OBJECT, None, [])
     assert lines[-2:] == [
         "drawn boxes of test slices overlap the boxes of their masks by 0.75 (IoU)",
         "check 4 test slices whose drawn boxes do not meet the mask: a, b, c and 1 more",
@@ -81,13 +82,13 @@ def test_report_counts_volumes_by_their_slice_plane():
         for name, plane in (("u", "axial"), ("v", "coronal"), ("w", "axial"), ("x", None))
         for n in range(3)
     ]
-    lines = describe_survey(Survey(slices), slices, OBJECT, None, 0)
+    lines = describe_survey(Survey(slices), slices, OBJECT, None, [])
     assert lines[0] == "found: 0 images, 4 volumes with 12 slices, 4 groups"
     assert lines[3] == "slice planes: 2 axial, 1 coronal"
 
 
 def test_report_on_plain_images_omits_what_does_not_apply():
-    assert describe_survey(Survey([make_slice("a")]), [], OBJECT, None, 0) == [
+    assert describe_survey(Survey([make_slice("a")]), [], OBJECT, None, []) == [
         "found: 1 image, 0 volumes with 0 slices, 1 group",
         "size (rows x columns, px): 12 x 16",
         "spacing (slices, rows, columns, mm): unknown",
@@ -98,7 +99,7 @@ def test_report_on_plain_images_omits_what_does_not_apply():
 
 def test_report_names_the_splits_that_have_images():
     slices = [make_slice("a"), make_slice("b", "test")]
-    lines = describe_survey(Survey(slices), slices[:1], OBJECT, None, 0)
+    lines = describe_survey(Survey(slices), slices[:1], OBJECT, None, [])
     assert lines[3:5] == [
         "train: 1 case of 1 group, 1 with an object",
         "test: 0 cases of 0 groups, 0 with an object, 0 with a mask",
@@ -110,5 +111,19 @@ def test_report_counts_the_boxes_of_each_class():
         make_slice("a", boxes={1: (BOX, BOX), 3: ()}),
         make_slice("b", boxes={1: (BOX,), 3: (BOX,)}),
     ]
-    lines = describe_survey(Survey(slices), slices, TWO, None, 0)
+    lines = describe_survey(Survey(slices), slices, TWO, None, [])
     assert lines[3] == "train: 2 cases of 2 groups, 2 with an object in 4 boxes (1: 3, 3: 1)"
+
+
+def test_unlabelled_slices_are_counted_and_not_listed_as_unused():
+    scan = make_scan("u")
+    slices = [make_slice("a"), make_slice("b")]
+    chosen = [
+        slices[0],
+        make_slice("b", "unlabelled", ()),
+        make_slice("u", "unlabelled", (), scan=scan),
+    ]
+    lines = describe_survey(Survey(slices), chosen, OBJECT, None, [scan, make_scan("v")])
+    assert "unlabelled: 2 cases of 2 groups, for self-training" in lines
+    assert "left out: 0 of the training split, 0 of the others" in lines
+    assert lines[-1] == "not used: 1 image with neither boxes nor a mask"

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from automedsam.cases.case import Case
-from automedsam.cases.classes import read_classes, write_classes
+from automedsam.cases.classes import SINGLE_CLASS_VALUE, read_classes, write_classes
 from automedsam.cases.index import write_index
 from automedsam.model.trained import load_model, read_header
 from automedsam.runtime.errors import InputError
@@ -30,9 +30,11 @@ from automedsam.runtime.paths import (
     PROGRESS,
     PROMPT_MODULE,
     PSEUDO_LABELS,
+    SELF_LABELS,
     TRAIN_METRICS,
 )
 from automedsam.training.progress import load_progress
+from automedsam.training.self_label_file import load_self_labels
 from automedsam.training.trainer import Trainer
 from repository import ROOT
 from train import main
@@ -108,6 +110,21 @@ def test_train_writes_the_model_and_its_reports(
     printed = capsys.readouterr().out
     assert "trainable parameters" in printed
     assert "best epoch " in printed
+
+
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_unlabelled_cases_add_rounds(project: Path, cases: list[Case], rounds: int) -> None:
+    unlabelled = replace(cases[4], split="unlabelled", boxes={SINGLE_CLASS_VALUE: ()})
+    write_index(INDEX, [*cases[:4], unlabelled])
+    values = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    values |= {"self_training_rounds": rounds}
+    Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    main()
+    history = HISTORY.read_text(encoding="utf-8").splitlines()
+    assert len(history) == 1 + (1 + rounds) * SMALL["epochs"]
+    labels = load_self_labels(SELF_LABELS)
+    assert [label.case for label, _ in labels] == ["e"] * rounds
+    assert ("self_labels" in json.loads(TRAIN_METRICS.read_text(encoding="utf-8"))) == bool(rounds)
 
 
 def test_a_complete_training_leaves_no_folder_to_resume_from(project: Path) -> None:

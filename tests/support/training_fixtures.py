@@ -1,6 +1,7 @@
 """Trainings of both kinds on the shared fixtures, and helpers to compare them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,14 @@ class TrainingFixtures:
         seed: int = 0,
         source: Any = "both",
         classes: Classes = OBJECT,
+        unlabelled: Sequence[Case] = (),
         **changes: Any,
     ) -> Trainer:
         """A training with locating prompting, of one class or several."""
         torch.manual_seed(start)
         model = AutoMedSAM(self.weights, "locate", source, classes=len(classes))
         context = self.context(model, compute, batch_size, seed, classes)
+        context = replace(context, unlabelled=unlabelled)
         return Trainer(context, LocatingRecipe(context, **RECIPE | LOCATING | changes))
 
     def context(

@@ -292,3 +292,20 @@ def test_a_class_that_the_other_folds_lack_is_not_an_error(
     run(trainer, cases, cases, 1).finish(cases)
     assert trainer.trainers[0].context.model.prompter.max_parts.tolist() == [1, 1]
     assert 0 <= trainer.figures()["cv_box_iou"] <= 1
+
+
+def test_the_model_of_a_fold_sees_no_unlabelled_case_of_its_groups(
+    material: TrainingFixtures, boxed: list[Case]
+) -> None:
+    unlabelled = [
+        replace(boxed[0], name="u", split="unlabelled", group=boxed[0].group),
+        replace(boxed[0], name="v", split="unlabelled", group="another"),
+    ]
+    model = AutoMedSAM(material.weights, "locate")
+    context = replace(material.context(model), unlabelled=unlabelled)
+    trainer = CrossValidation(
+        context, partial(LocatingRecipe, **SETTINGS["locate"]), fold_cases(boxed)
+    )
+    names = [[case.name for case in one.context.unlabelled] for one in trainer.trainers]
+    assert names == [["v"], ["u", "v"]]
+    assert [case.name for case in trainer.context.unlabelled] == ["u", "v"]

@@ -26,8 +26,9 @@ from automedsam.supervision.targets import (
     read_targets,
     stack_targets,
 )
-from automedsam.training.locating import VIEWS_PER_CASE, LocatingRecipe
+from automedsam.training.locating import LocatingRecipe
 from automedsam.training.trainer import Trainer
+from automedsam.training.views import VIEWS_PER_CASE
 from tiny_sam import TINY, TINY_LITE
 from training_fixtures import (
     CPU,
@@ -64,15 +65,15 @@ def record_training_views(
 ) -> list[tuple[str, int]]:
     """A list that receives case and view of each embedding that a step trains on, cached or not."""
     used: list[tuple[str, int]] = []
-    recipe = recipe_of(trainer)
-    features = recipe._features
+    views = recipe_of(trainer).views
+    features = views.features
 
     def record(case: Case, view: int) -> Tensor:
         if case.split == "train":
             used.append((case.name, view))
         return features(case, view)
 
-    monkeypatch.setattr(recipe, "_features", record)
+    monkeypatch.setattr(views, "features", record)
     return used
 
 
@@ -235,7 +236,7 @@ def test_the_label_of_an_embedded_view_is_warped_like_the_view(
     assert set(names) == {"a"}
     targets = read_targets(material.pseudo_labels, cases[0], OBJECT)
     warped = [
-        targets.warp(embedded_view("a", view, recipe.augmentations).apply_to_map)
+        targets.warp(embedded_view("a", view, recipe.views.augmentations).apply_to_map)
         if view
         else targets
         for view in views
@@ -395,7 +396,7 @@ def test_padding_of_the_input_frame_is_known_background(
     )
     model = trainer.context.model
     model.preprocessing = replace(model.preprocessing, kind="sam")
-    targets = recipe_of(trainer)._make_targets(wide, 0, 32)
+    targets = recipe_of(trainer).views._make_targets(wide, 0, 32)
     assert targets.probability.shape == targets.weight.shape == (1, 32, 32)
     assert (targets.probability == 0).all()
     assert (targets.weight[0, :15] < 0.01).all()  # inside the box nothing is known

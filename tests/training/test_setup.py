@@ -48,7 +48,7 @@ def test_locate_creates_a_locating_recipe(material: TrainingFixtures) -> None:
     changes = {"steps_per_epoch": 7, "views": 2, "augmentations": ["flip"], "batch_size": 3}
     trainer = create(material, material.pseudo_labels, "locate", **changes)
     assert type(trainer.recipe) is LocatingRecipe
-    assert (trainer.recipe.steps_per_epoch, trainer.recipe.views) == (7, 2)
+    assert (trainer.recipe.steps_per_epoch, trainer.recipe.views.count) == (7, 2)
     assert trainer.recipe.augmentations == ["flip"]
     assert trainer.context.batch_size == 3
     assert trainer.context.pseudo_labels == material.pseudo_labels

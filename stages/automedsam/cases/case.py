@@ -5,8 +5,9 @@ from typing import Literal
 
 from automedsam.cases.boxes import Box, BoxesByClass, Spacing, boxes_of_all_classes
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
+# Of unlabelled cases it is not known where an object is, or whether there is one.
+Split = Literal["train", "val", "test", "unlabelled"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")  # those of which something is known
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Dataset:
     preparation: Preparation
     annotations: Annotations | None = None
     placement: Placement | None = None  # of the boxes of `annotations` on the scans
-    left_out: int = 0  # number of images that are not annotated and have no mask
+    unboxed: list[RawScan] = field(default_factory=list)  # neither annotated nor with a mask
     beside_boxes: int = 0  # number of unused images with a mask, in groups with boxed images
     unread: list[Path] = field(default_factory=list)  # files in formats that are not read
     notes: list[str] = field(default_factory=list)  # a line about everything else that is left out
@@ -74,7 +74,7 @@ def open_dataset(
             preparation=Preparation(slice_axis, intensity, Framing()),
             annotations=drawn,
             placement=placement,
-            left_out=len(usable) - len(scans),
+            unboxed=[scan for scan in usable if scan.boxes is None and not scan.read_labels],
             beside_boxes=len(unused),
             unread=files.unread,
             notes=[*files.notes, *_describe_beside_boxes(unused)],

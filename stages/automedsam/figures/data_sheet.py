@@ -9,13 +9,13 @@ from matplotlib.ticker import MaxNLocator
 
 from automedsam.cases.case import SPLITS, Case, Split
 from automedsam.cases.classes import Classes
-from automedsam.cases.colours import BLACK, BLUE, GREEN, ORANGE
+from automedsam.cases.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE
 from automedsam.figures.panels import draw_boxes, legend_lines, save_figure, show_image
 from automedsam.runtime.image_files import read_image
 from automedsam.runtime.paths import image_path
 
-MAX_SHOWN = {"train": 12, "val": 6, "test": 6}
-SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": BLACK}
+MAX_SHOWN = {"train": 12, "val": 6, "test": 6, "unlabelled": 6}
+SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": BLACK, "unlabelled": PURPLE}
 COLUMNS = 6
 MAX_NAME_LENGTH = 23  # characters; longer names would overlap
 HEAT_MAP_CELLS = 64  # per side
@@ -62,7 +62,7 @@ def draw_data_sheet(path: Path, cases: list[Case], images: Path, classes: Classe
 def _choose_rows(cases: list[Case]) -> list[list[Case]]:
     """The cases to show, in rows; each split starts a new row."""
     rows = []
-    for split in SPLITS:
+    for split in _used_splits(cases):
         shown = _choose_cases(_cases_in(split, cases), MAX_SHOWN[split])
         rows += [shown[start : start + COLUMNS] for start in range(0, len(shown), COLUMNS)]
     return rows
@@ -80,6 +80,11 @@ def _choose_cases(cases: list[Case], count: int) -> list[Case]:
     return [candidates[index] for index in positions.round().astype(int)]
 
 
+def _used_splits(cases: list[Case]) -> list[Split]:
+    """The splits; `unlabelled` is among them if it has cases."""
+    return [*SPLITS, "unlabelled"] if _cases_in("unlabelled", cases) else [*SPLITS]
+
+
 def _cases_in(split: Split, cases: list[Case]) -> list[Case]:
     return [case for case in cases if case.split == split]
 
@@ -93,7 +98,7 @@ def _shorten(name: str) -> str:
 
 def _draw_sizes(axes: Axes, cases: list[Case]) -> None:
     """Draw the width and height of each box as a point."""
-    for split in SPLITS:
+    for split in _used_splits(cases):
         boxes_xyxy = [box for case in _cases_in(split, cases) for box in case.all_boxes_xyxy]
         corners = np.array(boxes_xyxy).reshape(-1, 4)  # also if there are none
         widths, heights = (corners[:, 2:] - corners[:, :2]).T
@@ -125,8 +130,8 @@ def _draw_positions(axes: Axes, cases: list[Case]) -> None:
 
 def _draw_counts(axes: Axes, cases: list[Case]) -> None:
     """Draw the number of cases with and without an object in each split."""
-    totals = []
-    for position, split in enumerate(SPLITS):
+    totals, splits = [], _used_splits(cases)
+    for position, split in enumerate(splits):
         split_cases = _cases_in(split, cases)
         total = len(split_cases)
         boxed = sum(case.has_object for case in split_cases)
@@ -134,9 +139,10 @@ def _draw_counts(axes: Axes, cases: list[Case]) -> None:
         colour = SPLIT_COLOURS[split]
         axes.bar(position, boxed, color=colour)
         axes.bar(position, empty, bottom=boxed, color="white", edgecolor=colour, hatch="//")
-        axes.text(position, total, f"{boxed} + {empty}", ha="center", va="bottom")
+        text = "unknown" if split == "unlabelled" else f"{boxed} + {empty}"
+        axes.text(position, total, text, ha="center", va="bottom")
         totals.append(total)
-    axes.set(title="cases with + without an object", xticks=range(len(SPLITS)), xticklabels=SPLITS)
+    axes.set(title="cases with + without an object", xticks=range(len(splits)), xticklabels=splits)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(top=1.1 * max(totals))
 
@@ -144,7 +150,7 @@ def _draw_counts(axes: Axes, cases: list[Case]) -> None:
 def _draw_value_ranges(axes: Axes, cases: list[Case]) -> None:
     """Draw the raw values that became 0 and 255, one line per case."""
     first = 0
-    for split in SPLITS:
+    for split in _used_splits(cases):
         ranged = [case for case in _cases_in(split, cases) if case.value_range is not None]
         ranged.sort(key=lambda case: case.name)
         numbers = range(first, first + len(ranged))

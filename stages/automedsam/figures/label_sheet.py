@@ -1,4 +1,4 @@
-"""A contact sheet of the pseudo-labels: each training image with its boxes and its pseudo-label."""
+"""A contact sheet of pseudo-labels or self-labels: each image with its boxes and its label."""
 
 import math
 from dataclasses import dataclass
@@ -18,20 +18,27 @@ MAX_SHOWN = 40
 
 @dataclass(frozen=True)
 class ShownLabel:
-    """A pseudo-label, and the image that it was made for."""
+    """A label, and the image that it was made for."""
 
     name: str  # of the case, and of the class if there are several
     boxes_xyxy: tuple[Box, ...]  # px
     image: np.ndarray  # (H, W) or (H, W, 3) uint8
     probability: np.ndarray  # (H, W), 0 to 1
-    box_agreement: float  # mean IoU of the boxes with those of the masks, 0 to 1
+    score: str  # in words, for example "agreement 0.88"
     rejection: str | None  # the reason for rejecting it
 
 
 class LabelSheet:
-    """Keeps as many pseudo-labels, accepted and rejected ones, as fit on the sheet."""
+    """Keeps as many labels, accepted and rejected ones, as fit on the sheet."""
 
-    def __init__(self) -> None:
+    def __init__(self, label_name: str, box_name: str) -> None:
+        """Start without labels.
+
+        Args:
+          label_name: what the labels are called in the legend.
+          box_name: what their boxes are called.
+        """
+        self._label_name, self._box_name = label_name, box_name
         self._accepted: list[ShownLabel] = []
         self._rejected: list[ShownLabel] = []
 
@@ -57,8 +64,8 @@ class LabelSheet:
         for panel in panels.flat:
             panel.set_axis_off()
         for panel, label in zip(panels.flat, shown, strict=False):
-            _draw_label(panel, label)
-        lines = {"given box": GREEN, "pseudo-label": ORANGE}
+            _draw_label(panel, label, self._box_name)
+        lines = {self._box_name: GREEN, self._label_name: ORANGE}
         if self._rejected:
             lines["rejected"] = RED
         handles = legend_lines(lines)
@@ -66,10 +73,10 @@ class LabelSheet:
         save_figure(figure, path)
 
 
-def _draw_label(panel: Axes, label: ShownLabel) -> None:
+def _draw_label(panel: Axes, label: ShownLabel, box_name: str) -> None:
     is_rejected = label.rejection is not None
     show_image(panel, _caption(label), label.image, vmax=255)
-    draw_boxes(panel, label.boxes_xyxy, "given box", GREEN, "-")
+    draw_boxes(panel, label.boxes_xyxy, box_name, GREEN, "-")
     if (label.probability > 0.5).any():
         colour = RED if is_rejected else ORANGE
         panel.contour(label.probability, [0.5], colors=[colour], linewidths=1.5)
@@ -77,5 +84,5 @@ def _draw_label(panel: Axes, label: ShownLabel) -> None:
 
 def _caption(label: ShownLabel) -> str:
     """Short lines, so that the captions of neighbours do not overlap."""
-    caption = f"{label.name}\nagreement {label.box_agreement:.2f}"
+    caption = f"{label.name}\n{label.score}"
     return caption if label.rejection is None else f"{caption}, rejected:\nit {label.rejection}"

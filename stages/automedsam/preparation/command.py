@@ -27,6 +27,7 @@ from automedsam.preparation.simulated_boxes import BoxSimulation
 from automedsam.preparation.splits import assign_splits
 from automedsam.preparation.survey import SurveyedSlice, Surveyor
 from automedsam.preparation.survey_report import describe_survey
+from automedsam.preparation.unlabelled import choose_unlabelled
 from automedsam.preparation.unsplit import describe_missing_splits, warn_about_folds
 from automedsam.preparation.writing import write_cases
 from automedsam.runtime.files import atomic_folder
@@ -70,7 +71,11 @@ def main() -> bool:
     surveyor = Surveyor(splits, data.preparation.framing, simulation, classes)
     survey = surveyor.survey(progress_bar(data.scans, "survey", "scan"))
     chosen = choose_slices(survey.slices, amounts.train_cases, params.keep_empty, params.seed)
-    lines = describe_survey(survey, chosen, classes, data.annotations, data.left_out)
+    if params.unlabelled == "use":
+        chosen += choose_unlabelled(
+            survey.slices, chosen, data.unboxed, classes, params.max_unlabelled, params.seed
+        )
+    lines = describe_survey(survey, chosen, classes, data.annotations, data.unboxed)
     if data.placement:
         lines += describe_annotations(data.placement, survey, params.unboxed, params.keep_empty)
     for line in lines:
@@ -86,7 +91,7 @@ def main() -> bool:
     available, used = annotated or sorted(survey.mask_values), set(splits.values())
     check_splits(survey.slices, chosen, classes, available, used)
     _report_missing_splits(chosen, used, amounts, classes)
-    _report_read(len(data.scans) + data.left_out + data.beside_boxes, data.unread)
+    _report_read(len(data.scans) + len(data.unboxed) + data.beside_boxes, data.unread)
     if arguments.check:
         report_notices()
         return False

@@ -7,6 +7,7 @@ from typing import Any
 from automedsam.cases.case import SPLITS, Split
 from automedsam.cases.classes import Classes
 from automedsam.datasets.annotations.drawn import Annotations
+from automedsam.datasets.raw_scan import RawScan
 from automedsam.preparation.mask_survey import describe_masks, list_values
 from automedsam.preparation.survey import Survey, SurveyedSlice
 from automedsam.runtime.errors import count_phrase, name_some
@@ -19,7 +20,7 @@ def describe_survey(
     chosen: Sequence[SurveyedSlice],
     classes: Classes,
     annotations: Annotations | None,
-    unused_images: int,
+    unboxed: Sequence[RawScan],
 ) -> list[str]:
     """The report, in lines.
 
@@ -28,7 +29,7 @@ def describe_survey(
       chosen: the slices that are used.
       classes: the classes.
       annotations: the drawn boxes; `None` if there are none.
-      unused_images: number of images with neither boxes nor a mask.
+      unboxed: images with neither boxes nor a mask.
     """
     lines = _describe_scans(survey.slices)
     if survey.mask_values:
@@ -42,12 +43,13 @@ def describe_survey(
     for split in SPLITS:
         if split == "train" or any(s.split == split for s in survey.slices):
             lines.append(_describe_split(split, [s for s in chosen if s.split == split], classes))
+    if unlabelled := [s for s in chosen if s.split == "unlabelled"]:
+        lines.append(f"{_count_cases('unlabelled', unlabelled)}, for self-training")
     lines.append(_describe_rest(survey.slices, chosen))
     lines += _describe_disputes(survey.slices)
-    if unused_images:
-        lines.append(
-            f"not used: {count_phrase(unused_images, 'image')} with neither boxes nor a mask"
-        )
+    used = {s.scan.name for s in chosen}
+    if unused := sum(scan.name not in used for scan in unboxed):
+        lines.append(f"not used: {count_phrase(unused, 'image')} with neither boxes nor a mask")
     return lines
 
 
@@ -88,9 +90,7 @@ def _describe_other_classes(annotations: Annotations, classes: Classes) -> list[
 def _describe_split(split: Split, slices: Sequence[SurveyedSlice], classes: Classes) -> str:
     boxed = [s for s in slices if s.all_boxes_xyxy]
     boxes = sum(len(s.all_boxes_xyxy) for s in boxed)
-    groups = len({s.scan.group for s in slices})
-    line = f"{split}: {count_phrase(len(slices), 'case')} of {count_phrase(groups, 'group')}"
-    line += f", {len(boxed)} with an object"
+    line = f"{_count_cases(split, slices)}, {len(boxed)} with an object"
     if boxes > len(boxed):
         line += f" in {boxes} boxes"
     if not classes.is_single:
@@ -101,10 +101,15 @@ def _describe_split(split: Split, slices: Sequence[SurveyedSlice], classes: Clas
     return line
 
 
+def _count_cases(split: Split, slices: Sequence[SurveyedSlice]) -> str:
+    groups = len({s.scan.group for s in slices})
+    return f"{split}: {count_phrase(len(slices), 'case')} of {count_phrase(groups, 'group')}"
+
+
 def _describe_rest(slices: Sequence[SurveyedSlice], chosen: Sequence[SurveyedSlice]) -> str:
     used = {s.name for s in chosen}
     train = sum(s.split == "train" and s.name not in used for s in slices)
-    others = len(slices) - len(used) - train
+    others = sum(s.split != "train" and s.name not in used for s in slices)
     line = f"left out: {train} of the training split, {others} of the others"
     too_small = sum(s.is_too_small for s in slices)
     if too_small:

@@ -1,16 +1,19 @@
 """The prepared data set on disk: images, test masks and the cases of the index."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from automedsam.cases.case import Case
 from automedsam.cases.classes import Classes, label_mask
 from automedsam.preparation.survey import SurveyedSlice
-from automedsam.runtime.errors import ErrorCollector
+from automedsam.runtime.errors import ErrorCollector, InputError
 from automedsam.runtime.image_files import write_image
 from automedsam.runtime.paths import IMAGES, TEST_MASKS, image_path
 from automedsam.runtime.script import progress_bar
 from automedsam.scans.prepared_scan import Preparation, PreparedScan, pixel_spacing_mm
+
+logger = logging.getLogger(__name__)
 
 
 def write_cases(
@@ -19,10 +22,10 @@ def write_cases(
     """Write images and test masks into the folder; each scan is read once.
 
     Returns:
-      The cases.
+      The cases, without unlabelled ones whose scan has a fault, which are reported.
 
     Raises:
-      InputError: every file with a fault.
+      InputError: every other file with a fault.
     """
     slices_by_scan: dict[str, list[SurveyedSlice]] = {}
     for surveyed in chosen:
@@ -30,8 +33,13 @@ def write_cases(
     (folder / TEST_MASKS.name).mkdir()  # an output of the stage, even if there are no masks
     cases, errors = [], ErrorCollector()
     for slices in progress_bar(slices_by_scan.values(), "prepare", "scan"):
-        with errors.catch():
+        try:
             cases += _write_scan(slices, preparation, classes, folder)
+        except InputError as error:
+            if all(s.split == "unlabelled" for s in slices):
+                logger.warning("not used: %s", error)
+            else:
+                errors.add(str(error))
     errors.raise_if_any()
     return cases
 

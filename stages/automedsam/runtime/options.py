@@ -12,6 +12,7 @@ BackboneName = Literal[
 ]
 BoxesPerObject = Literal["union", "component"]
 Unboxed = Literal["unknown", "empty"]
+Unlabelled = Literal["use", "ignore"]
 SliceAxis = Literal["auto", "axial", "coronal", "sagittal"]
 Augmentation = Literal["flip", "turn", "rotate", "scale", "shift", "intensity"]
 Prompting = Literal["locate", "direct"]

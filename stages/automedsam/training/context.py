@@ -28,6 +28,7 @@ class TrainingContext:
     pseudo_labels: Path  # folder
     batch_size: int
     seed: int
+    unlabelled: Sequence[Case] = ()  # cases of which nothing is known; not all recipes use them
 
     def batches(self, cases: Sequence[Case]) -> list[list[Case]]:
         """The cases in batches, the last of which may be smaller."""

@@ -40,12 +40,13 @@ class CrossValidation(Trainer):
         """Create a trainer for all cases, and one per fold with a copy of the model.
 
         Args:
-          context: the model, its inputs and common settings.
+          context: the model, its inputs and common settings; unlabelled cases in the groups of a
+            fold are not used for the model of the fold.
           create_recipe: creates the recipe of each model.
           folds: the training cases, divided into folds.
         """
         super().__init__(context, create_recipe(context))
-        contexts = [replace(context, model=copy.deepcopy(context.model)) for _ in folds]
+        contexts = [_without_groups_of(fold, context) for fold in folds]
         self.trainers = [Trainer(of_fold, create_recipe(of_fold)) for of_fold in contexts]
         self.folds = folds
         self._fold_of = {case.name: number for number, fold in enumerate(folds) for case in fold}
@@ -53,9 +54,11 @@ class CrossValidation(Trainer):
 
     def run_epoch(self, train_cases: list[Case], val_cases: list[Case]) -> None:
         """Train the models of the folds for one epoch, too."""
+        epoch = len(self.history) + 1
         for number, trainer in enumerate(self.trainers):
             _, others = self._divide(train_cases, number)
-            trainer.train_epoch(others, epoch=len(self.history) + 1)
+            trainer.recipe.begin_epoch(others, epoch)
+            trainer.train_epoch(others, epoch)
         super().run_epoch(train_cases, val_cases)
 
     def validate(self, cases: list[Case]) -> Validation:
@@ -102,7 +105,7 @@ class CrossValidation(Trainer):
 
     def figures(self) -> dict[str, float]:
         """The number of folds and, after `finish`, the scores of the final masks."""
-        return {"folds": len(self.folds), **self._measured}
+        return {"folds": len(self.folds), **super().figures(), **self._measured}
 
     def describe_best(self) -> str:
         """The best epoch, and the scores of the final masks."""
@@ -184,3 +187,10 @@ class CrossValidation(Trainer):
 def _pool(of_folds: Sequence[list[list[PresenceScore]]]) -> list[list[PresenceScore]]:
     """The scores of each class in all given folds."""
     return [list(chain.from_iterable(of_class)) for of_class in zip(*of_folds, strict=True)]
+
+
+def _without_groups_of(fold: Sequence[Case], context: TrainingContext) -> TrainingContext:
+    """The context of the model of a fold, with a copy of the model."""
+    held_out = {case.group for case in fold}
+    others = [case for case in context.unlabelled if case.group not in held_out]
+    return replace(context, model=copy.deepcopy(context.model), unlabelled=others)

@@ -8,11 +8,13 @@ from tqdm import tqdm
 
 from automedsam.cases.case import Case
 from automedsam.runtime.files import write_metrics, write_table
-from automedsam.runtime.paths import HISTORY, PROGRESS, PROMPT_MODULE, TRAIN_METRICS
+from automedsam.runtime.paths import HISTORY, PROGRESS, PROMPT_MODULE, SELF_LABELS, TRAIN_METRICS
 from automedsam.runtime.script import progress_bar
 from automedsam.runtime.tensors import save_tensors
 from automedsam.training.progress import add_progress, shown_cases, shown_epochs
 from automedsam.training.resume import TrainingFolder
+from automedsam.training.self_label_file import save_self_labels
+from automedsam.training.self_labels import to_stored
 from automedsam.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -71,6 +73,8 @@ def keep_best(
     trainer.finish(val_cases)
     report(trainer)
     save_tensors(folder.results / PROMPT_MODULE.name, trainer.best, header)
+    labels = to_stored(trainer.recipe.self_labels, trainer.context.model.preprocessing)
+    save_self_labels(folder.results / SELF_LABELS.name, labels)
     folder.finish(PROMPT_MODULE.parent)
     logger.info("%s", trainer.describe_best())
 

@@ -1,41 +1,43 @@
-"""Training of the locators on pseudo-labels of augmented views."""
+"""Training of the locators on pseudo-labels of augmented views, and on self-labels."""
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from automedsam.cases.augmentation import embedded_view, sample_view
 from automedsam.cases.boxes import Box, box_iou, enclosing_box, largest_box, mask_box_iou
 from automedsam.cases.case import Case
 from automedsam.cases.masks import to_mask
-from automedsam.model.image_locator import THUMBNAIL_SIDE
 from automedsam.model.locating import LocatingPrompter
 from automedsam.runtime.options import Augmentation
-from automedsam.supervision.targets import Targets, pseudo_label_loss, read_targets, stack_targets
+from automedsam.supervision.targets import pseudo_label_loss
 from automedsam.training.context import TrainingContext
-from automedsam.training.inputs import CACHE_SIZE
 from automedsam.training.presence import PresenceScore, choose_presence_threshold
 from automedsam.training.recipe import LossTerms, Recipe
+from automedsam.training.self_labels import (
+    SelfLabel,
+    choose_self_labels,
+    predict_self_labels,
+    self_label_targets,
+)
+from automedsam.training.views import TrainingViews
 
-WARM_UP = 0.15  # share of all steps
+WARM_UP = 0.15  # share of the steps of a round
 EMA_DECAY = 0.99
 MAX_CALIBRATION_CASES = 100
-VIEWS_PER_CASE = 2  # embedded views of a case in one step: they are small
-VIEW_CACHE_SIZE = 1000  # embedded views in memory, 0.25 MB each; a cross-validation has 4 caches
 
 
 class LocatingRecipe(Recipe):
     """AdamW with a one-cycle schedule and clipped gradients, on a copy of the prompter.
 
-    The prompter itself is the exponential moving average of that copy, the learner. The image
-    locator sees a new view of each image at every step. The frozen encoder is too slow for that, so
-    the embedding locator draws from views that were embedded in advance.
+    The prompter itself is the exponential moving average of that copy, the learner.
+
+    With unlabelled cases, the training has several rounds. Each of them but the first starts anew
+    from the initial weights, and also learns from the self-labels of the round before.
     """
 
     max_gradient_norm = 1.0
@@ -51,47 +53,71 @@ class LocatingRecipe(Recipe):
         views: int,
         augmentations: list[Augmentation],
     ) -> None:
+        """Prepare the first round.
+
+        The keyword arguments are the parameters of the same names; `epochs` are those of a round.
+        """
         if not isinstance(context.model.prompter, LocatingPrompter):
             raise TypeError(
                 "a LocatingRecipe requires a model that was created with prompting: locate"
             )
         self.context = context
+        self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
-        self.views = views
-        self.augmentations = augmentations
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.self_labels: list[SelfLabel] = []  # of the last round
         self.average = context.model.prompter
-        self.learner = copy.deepcopy(self.average).train()
+        self._initial = [parameter.detach().clone() for parameter in self.average.parameters()]
         context.model.eval()  # only the learner drops channels
+        self.views = TrainingViews(context, self.average.reduction, views, augmentations)
+        self._start_round()
+
+    def _start_round(self) -> None:
+        """Set learner and average to the initial weights, and create optimizer and schedule."""
+        with torch.no_grad():
+            for parameter, initial in zip(self.average.parameters(), self._initial, strict=True):
+                parameter.copy_(initial)
+        self.learner = copy.deepcopy(self.average).train()
         self.optimizer = torch.optim.AdamW(
-            self.learner.parameters(), learning_rate, weight_decay=weight_decay
+            self.learner.parameters(), self.learning_rate, weight_decay=self.weight_decay
         )
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer,
-            learning_rate,
-            total_steps=epochs * steps_per_epoch + 1,
+            self.learning_rate,
+            total_steps=self.epochs * self.steps_per_epoch + 1,
             pct_start=WARM_UP,
         )
-        self._image_targets = lru_cache(CACHE_SIZE)(self._make_targets)
-        # Smaller than those of images, and several per case.
-        self._embedding_targets = lru_cache(VIEW_CACHE_SIZE)(self._make_targets)
-        self._features = lru_cache(VIEW_CACHE_SIZE)(self._reduce_embedding)
 
-    def losses(self, train_cases: list[Case], epoch: int) -> Iterator[tuple[list[Case], LossTerms]]:
-        """`steps_per_epoch` batches, in which all cases occur equally often."""
+    def begin_epoch(self, train_cases: list[Case], epoch: int) -> None:
+        """Start the next round after the last epoch of the one before."""
         if epoch == 1 and "embedding" in self.average.locators:
-            self._fit_reduction(train_cases)
+            self.average.reduction.fit(self.views.load_embeddings(train_cases))
         # At least 1: the cases of a cross-validation may lack a class.
         max_parts = [
             max(1, *(len(case.boxes[cls.value]) for case in train_cases))
             for cls in self.context.classes
         ]
         self.average.max_parts.copy_(torch.tensor(max_parts))
+        if epoch > 1 and (epoch - 1) % self.epochs == 0:
+            answers = predict_self_labels(self.context, self.context.unlabelled, max_parts)
+            self._learn_from(choose_self_labels(answers, train_cases))
+            self._start_round()
+
+    def losses(self, train_cases: list[Case], epoch: int) -> Iterator[tuple[list[Case], LossTerms]]:
+        """`steps_per_epoch` batches, in which all cases occur equally often.
+
+        If there are self-labelled cases, every second case is one of them.
+        """
         rng = np.random.default_rng([self.context.seed, epoch])
         torch.manual_seed(int(rng.integers(2**31)))  # for the dropout
         count = self.steps_per_epoch * self.context.batch_size
-        rounds = math.ceil(count / len(train_cases))
-        order = [i for _ in range(rounds) for i in rng.permutation(len(train_cases))]
-        for batch in self.context.batches([train_cases[i] for i in order[:count]]):
+        labelled = [case for case in self.context.unlabelled if case.name in self.views.self_labels]
+        half = count // 2 if labelled else 0
+        order = _sample(train_cases, count - half, rng)
+        for place, case in enumerate(_sample(labelled, half, rng) if half else []):
+            order.insert(2 * place + 1, case)
+        for batch in self.context.batches(order):
             yield batch, self._loss_terms(batch, rng)
             self.schedule.step()
             self._update_average()
@@ -100,7 +126,7 @@ class LocatingRecipe(Recipe):
         """Masks from the maps only, which decide the prompts: the decoder would take long."""
         inputs = {}
         if "embedding" in self.average.locators:
-            inputs["embedding"] = torch.stack([self._features(case, 0) for case in cases])
+            inputs["embedding"] = torch.stack([self.views.features(case, 0) for case in cases])
         if "image" in self.average.locators:
             inputs["image"] = torch.stack([self.context.inputs.thumbnail(case) for case in cases])
         inputs = {name: tensor.to(self.context.compute.device) for name, tensor in inputs.items()}
@@ -135,19 +161,29 @@ class LocatingRecipe(Recipe):
         self.average.presence_threshold.copy_(torch.tensor(thresholds))
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the learner."""
-        return {"learner": self.learner.state_dict()}
+        """The state of the learner, and the self-labels that it learns from."""
+        labels = [label.state_dict() for label in self.self_labels]
+        return {"learner": self.learner.state_dict(), "self_labels": labels}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the learner."""
+        """Restore the learner and its self-labels."""
         self.learner.load_state_dict(state["learner"])
+        cases = {case.name: case for case in self.context.unlabelled}
+        classes = {cls.value: cls for cls in self.context.classes}
+        self._learn_from(
+            SelfLabel.from_state(label, cases, classes) for label in state["self_labels"]
+        )
+
+    def _learn_from(self, labels: Iterable[SelfLabel]) -> None:
+        self.self_labels = [*labels]
+        self.views.learn_from(self_label_targets(self.self_labels, self.context.classes))
 
     def _loss_terms(self, cases: list[Case], rng: np.random.Generator) -> LossTerms:
         terms = {}
         device = self.context.compute.device
         with self.context.compute.autocast():
             for name, locator in self.learner.locators.items():
-                make_batch = self._embedded_views if name == "embedding" else self._new_views
+                make_batch = self.views.embedded if name == "embedding" else self.views.new
                 inputs, targets = make_batch(cases, rng)
                 logits = locator(inputs.to(device))  # (N, K, side, side)
                 terms[f"loss_{name}"] = pseudo_label_loss(logits, targets.to(device))
@@ -162,55 +198,12 @@ class LocatingRecipe(Recipe):
             for average, value in pairs:
                 average.lerp_(value, 1 - decay)
 
-    def _embedded_views(
-        self, cases: list[Case], rng: np.random.Generator
-    ) -> tuple[Tensor, Targets]:
-        """Reduced embeddings (N, R, side, side) of several views per case, and their targets."""
-        cases = cases * VIEWS_PER_CASE
-        views = rng.integers(self.views + 1, size=len(cases)).tolist()
-        pairs = list(zip(cases, views, strict=True))
-        features = torch.stack([self._features(case, view) for case, view in pairs])
-        side = features.shape[-1]
-        return features, stack_targets(
-            [self._embedding_targets(case, view, side) for case, view in pairs]
-        )
 
-    def _fit_reduction(self, train_cases: list[Case]) -> None:
-        """Fit the reduction of the embeddings to the training images and their views."""
-        views = range(self.views + 1)
-        self.average.reduction.fit(
-            self._load_embedding(case, view) for case in train_cases for view in views
-        )
-
-    @torch.inference_mode()
-    def _reduce_embedding(self, case: Case, view: int) -> Tensor:
-        """The reduced embedding (R, side, side), fp32, of a view of a case."""
-        return self.average.reduction(self._load_embedding(case, view))[0]
-
-    def _load_embedding(self, case: Case, view: int) -> Tensor:
-        """The embedding (1, C, grid, grid), fp32, of a view of a case."""
-        return self.context.inputs.embeddings.load([case], self.context.compute.device, [view])
-
-    def _new_views(self, cases: list[Case], rng: np.random.Generator) -> tuple[Tensor, Targets]:
-        """Thumbnails (B, 3, side, side) of one new view per case, and their targets."""
-        thumbnails, targets = [], []
-        for view, case in zip(
-            [sample_view(rng, self.augmentations) for _ in cases], cases, strict=True
-        ):
-            thumbnails.append(view.apply_to_image(self.context.inputs.thumbnail(case)))
-            of_image = self._image_targets(case, 0, THUMBNAIL_SIDE)
-            targets.append(of_image.warp(view.apply_to_map))
-        return torch.stack(thumbnails), stack_targets(targets)
-
-    def _make_targets(self, case: Case, view: int, side: int) -> Targets:
-        """Targets (K, side, side) of a view of a case in the input frame; view 0 is the image."""
-        targets = read_targets(self.context.pseudo_labels, case, self.context.classes)
-        if view:
-            targets = targets.warp(embedded_view(case.name, view, self.augmentations).apply_to_map)
-        to_input = self.context.model.preprocessing.map_to_input
-        targets = targets.warp(lambda values: to_input(values, side))
-        padding = 1 - to_input(torch.ones(1, *case.image_size), side)  # surely shows no object
-        return Targets(targets.probability, targets.weight + padding)
+def _sample(cases: Sequence[Case], count: int, rng: np.random.Generator) -> list[Case]:
+    """`count` of at least one case, in random order, in which all occur equally often."""
+    rounds = math.ceil(count / len(cases))
+    order = [i for _ in range(rounds) for i in rng.permutation(len(cases))]
+    return [cases[i] for i in order[:count]]
 
 
 def _map_box_iou(mask: np.ndarray, boxes_xyxy: Sequence[Box]) -> float:

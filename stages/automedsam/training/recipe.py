@@ -1,7 +1,7 @@
 """The part of a training that depends on how the model prompts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from automedsam.cases.case import Case
 from automedsam.training.context import TrainingContext
 from automedsam.training.presence import PresenceScore
+from automedsam.training.self_labels import SelfLabel
 
 LossTerms = dict[str, Tensor]  # `loss`, which is minimized, and its parts; each a scalar
 
@@ -21,6 +22,15 @@ class Recipe(ABC):
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
     max_gradient_norm: float | None = None
+    self_labels: Sequence[SelfLabel] = ()  # labels of unlabelled cases that it learns from
+
+    def begin_epoch(self, train_cases: list[Case], epoch: int) -> None:
+        """Prepare for an epoch, before its schedule is read; does nothing by default.
+
+        Args:
+          train_cases: the boxed cases.
+          epoch: number of the epoch, from 1.
+        """
 
     @abstractmethod
     def losses(self, train_cases: list[Case], epoch: int) -> Iterator[tuple[list[Case], LossTerms]]:

@@ -32,8 +32,11 @@ def create_trainer(
     pseudo_labels: Path,
     compute: Compute,
     folds: Sequence[Sequence[Case]] = (),
+    unlabelled: Sequence[Case] = (),
 ) -> Trainer:
     """Create the trainer that `prompting` selects; with folds, it cross-validates.
+
+    Unlabelled cases are used by `locate` only.
 
     Raises:
       InputError: a class has no pseudo-label, but `prompting: locate` requires some.
@@ -49,6 +52,7 @@ def create_trainer(
         pseudo_labels=pseudo_labels,
         batch_size=params.batch_size,
         seed=params.seed,
+        unlabelled=unlabelled,
     )
     if folds:
         return CrossValidation(context, partial(create_recipe, params), folds)

@@ -70,6 +70,7 @@ class Trainer:
           InputError: the loss is not finite.
         """
         epoch = len(self.history) + 1
+        self.recipe.begin_epoch(train_cases, epoch)
         learning_rate = float(self.recipe.schedule.get_last_lr()[0])
         losses = self.train_epoch(train_cases, epoch)
         validation = self.validate(val_cases).scores()
@@ -100,8 +101,11 @@ class Trainer:
         return [logits for batch in batches for logits in self.context.predict(batch)[0]]
 
     def figures(self) -> dict[str, float]:
-        """Figures of the report beside the history; none by default."""
-        return {}
+        """Figures of the report beside the history."""
+        labels = self.recipe.self_labels
+        if not labels:
+            return {}
+        return {"self_labels": sum(label.rejection is None for label in labels)}
 
     def describe_best(self) -> str:
         """The best epoch in words."""

@@ -49,6 +49,15 @@ class PrompterParams(Params):
             "effect."
         ),
     )
+    self_training_rounds: int = Field(
+        1,
+        ge=0,
+        description=(
+            "Number of further trainings of `epochs` epochs with `prompting: locate`, if there "
+            "are unlabelled images. Each starts anew, and also learns from the masks that the "
+            "training before predicts for them. 0 trains on the boxed images only."
+        ),
+    )
     batch_size: int = Field(
         8,
         ge=1,
@@ -98,3 +107,8 @@ class PrompterParams(Params):
             "IoU. Requires `prompting: direct` with `sparse_prompt: box`."
         ),
     )
+
+    @property
+    def trains_itself(self) -> bool:
+        """Whether unlabelled images are used."""
+        return self.prompting == "locate" and self.self_training_rounds > 0

@@ -8,9 +8,10 @@ from automedsam.runtime.parameters.backbone import AugmentationParams, BackboneP
 from automedsam.runtime.parameters.data import DataParams, SeedParams
 from automedsam.runtime.parameters.losses import BoxLossParams
 from automedsam.runtime.parameters.prompter import PrompterParams
+from automedsam.runtime.parameters.unlabelled import UnlabelledParams
 
 
-class PrepareParams(DataParams, SeedParams):
+class PrepareParams(DataParams, UnlabelledParams, SeedParams):
     """Parameters of the prepare stage."""
 
 
