@@ -51,17 +51,18 @@ def main() -> None:
 def draw_self_labels(labels: list[tuple[StoredLabel, np.ndarray | None]], classes: Classes) -> None:
     """Draw the masks that the model learned from, and some that it did not learn from."""
     if not labels:
-        save_note(SELF_LABEL_REPORT, "no self-training: there are no unlabelled images")
+        save_note(SELF_LABEL_REPORT, "no self-training")
         return
-    names = {cls.value: cls for cls in classes}
+    class_of = {cls.value: cls for cls in classes}
     sheet = LabelSheet("self-label", "box of the self-label")
     for label, mask in labels:
         if mask is not None:
+            image = read_image(image_path(IMAGES, label.case))
             sheet.add(
                 ShownLabel(
-                    name=classes.label_of(label.case, names[label.class_value]),
+                    name=classes.label_of(label.case, class_of[label.class_value]),
                     boxes_xyxy=label.boxes_xyxy,
-                    image=read_image(image_path(IMAGES, label.case)),
+                    image=image[:: label.scale, :: label.scale],
                     probability=mask / np.float32(255),
                     score=f"presence {label.presence:.2f}",
                     rejection=label.rejection,

@@ -13,7 +13,7 @@ from automedsam.backbone.embeddings import EmbeddingFolder
 from automedsam.backbone.weights import Weights
 from automedsam.cases.augmentation import embedded_view_count
 from automedsam.cases.classes import read_classes
-from automedsam.cases.folds import assign_folds, describe_folds
+from automedsam.cases.folds import assign_folds
 from automedsam.cases.index import read_index
 from automedsam.model.automedsam import AutoMedSAM
 from automedsam.runtime.compute import be_deterministic, choose_compute
@@ -32,7 +32,7 @@ from automedsam.runtime.script import argument_parser, parse, run
 from automedsam.training.fit import fit, keep_best
 from automedsam.training.inputs import CaseInputs
 from automedsam.training.resume import TrainingFolder, fingerprint, input_files
-from automedsam.training.setup import create_trainer, describe_training
+from automedsam.training.setup import create_trainer, describe_training, usable_unlabelled
 
 logger = logging.getLogger("automedsam.train")
 
@@ -47,7 +47,9 @@ def main() -> None:
     classes = read_classes(CLASSES)
     train_cases = read_index(INDEX, classes, "train")
     val_cases = read_index(INDEX, classes, "val")
-    unlabelled = read_index(INDEX, classes, "unlabelled") if params.trains_itself else []
+    folds = [] if val_cases else assign_folds(train_cases)
+    pool = read_index(INDEX, classes, "unlabelled") if params.trains_itself else []
+    unlabelled = usable_unlabelled(pool, folds)
     weights = Weights(params.backbone_name, params.medsam_checkpoint)
     embeddings = EmbeddingFolder(EMBEDDINGS, weights, params.embedding_dtype)
     views = embedded_view_count(params.views, params.augmentations)
@@ -58,12 +60,9 @@ def main() -> None:
     kind = (params.prompting, params.prompt_source, params.sparse_prompt)
     model = AutoMedSAM(weights, *kind, classes=len(classes)).to(compute.device)
     inputs = CaseInputs(model, embeddings, IMAGES, compute.device)
-    folds = [] if val_cases else assign_folds(train_cases)
     trainer = create_trainer(params, inputs, classes, PSEUDO_LABELS, compute, folds, unlabelled)
     trainable = f"{sum(parameter.numel() for parameter in model.prompter.parameters()):,}"
     logger.info("%s on %s: %s trainable parameters", params.backbone_name, compute, trainable)
-    if folds:
-        logger.info("no validation images: cross-validation in %s", describe_folds(folds))
 
     # Train, or continue a training that was stopped.
     header = describe_training(params, weights, compute, classes, PREPARATION).model_dump()

@@ -44,6 +44,12 @@ def check_folds(cases: Sequence[Boxed], classes: Classes) -> None:
     errors.raise_if_any()
 
 
+def outside_groups(fold: Sequence[Boxed], cases: Sequence[T]) -> list[T]:
+    """The cases whose group has no case in the fold."""
+    groups = {case.group for case in fold}
+    return [case for case in cases if case.group not in groups]
+
+
 def assign_folds(cases: Sequence[T]) -> list[list[T]]:
     """Divide cases into up to `MAX_FOLDS` folds, each with at least one boxed case.
 

@@ -98,7 +98,7 @@ def _shorten(name: str) -> str:
 
 def _draw_sizes(axes: Axes, cases: list[Case]) -> None:
     """Draw the width and height of each box as a point."""
-    for split in _used_splits(cases):
+    for split in SPLITS:
         boxes_xyxy = [box for case in _cases_in(split, cases) for box in case.all_boxes_xyxy]
         corners = np.array(boxes_xyxy).reshape(-1, 4)  # also if there are none
         widths, heights = (corners[:, 2:] - corners[:, :2]).T
@@ -139,7 +139,7 @@ def _draw_counts(axes: Axes, cases: list[Case]) -> None:
         colour = SPLIT_COLOURS[split]
         axes.bar(position, boxed, color=colour)
         axes.bar(position, empty, bottom=boxed, color="white", edgecolor=colour, hatch="//")
-        text = "unknown" if split == "unlabelled" else f"{boxed} + {empty}"
+        text = f"{total} unknown" if split == "unlabelled" else f"{boxed} + {empty}"
         axes.text(position, total, text, ha="center", va="bottom")
         totals.append(total)
     axes.set(title="cases with + without an object", xticks=range(len(splits)), xticklabels=splits)

@@ -1,6 +1,7 @@
 """A contact sheet of pseudo-labels or self-labels: each image with its boxes and its label."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from automedsam.cases.boxes import Box
 from automedsam.cases.colours import GREEN, ORANGE, RED
-from automedsam.figures.panels import draw_boxes, legend_lines, save_figure, show_image
+from automedsam.figures.panels import BoxEdges, draw_boxes, legend_lines, save_figure, show_image
 
 COLUMNS = 5
 MAX_SHOWN = 40
@@ -21,7 +21,7 @@ class ShownLabel:
     """A label, and the image that it was made for."""
 
     name: str  # of the case, and of the class if there are several
-    boxes_xyxy: tuple[Box, ...]  # px
+    boxes_xyxy: Sequence[BoxEdges]  # px
     image: np.ndarray  # (H, W) or (H, W, 3) uint8
     probability: np.ndarray  # (H, W), 0 to 1
     score: str  # in words, for example "agreement 0.88"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from automedsam.cases.boxes import box_iou, enclosing_box, mask_box_iou
 from automedsam.cases.case import Case
-from automedsam.cases.folds import describe_folds
+from automedsam.cases.folds import describe_folds, outside_groups
 from automedsam.cases.masks import to_labels
 from automedsam.cases.mean_box import box_in_px, mean_relative_box
 from automedsam.training.context import TrainingContext
@@ -191,6 +191,5 @@ def _pool(of_folds: Sequence[list[list[PresenceScore]]]) -> list[list[PresenceSc
 
 def _without_groups_of(fold: Sequence[Case], context: TrainingContext) -> TrainingContext:
     """The context of the model of a fold, with a copy of the model."""
-    held_out = {case.group for case in fold}
-    others = [case for case in context.unlabelled if case.group not in held_out]
+    others = outside_groups(fold, context.unlabelled)
     return replace(context, model=copy.deepcopy(context.model), unlabelled=others)

@@ -7,19 +7,21 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from automedsam.cases.boxes import Box
 from automedsam.runtime.tensors import load_header, load_tensors, save_tensors
+
+BoxEdges = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class StoredLabel:
-    """A self-label without its mask."""
+    """What is drawn of a self-label, beside its mask."""
 
     case: str
     class_value: int
-    boxes_xyxy: tuple[Box, ...]  # px
+    boxes_xyxy: tuple[BoxEdges, ...]  # px of the mask
     presence: float  # 0 to 1
     rejection: str | None
+    scale: int = 1  # px of the image for each px of the mask, in either direction
 
     @property
     def key(self) -> str:
@@ -28,7 +30,7 @@ class StoredLabel:
 
 
 def save_self_labels(path: Path, labels: Iterable[tuple[StoredLabel, Tensor | None]]) -> None:
-    """Write labels, and masks (H, W), uint8, of some of them: probabilities of 0 to 255."""
+    """Write labels, and masks (h, w), uint8, of some of them: probabilities of 0 to 255."""
     pairs = list(labels)
     masks = {label.key: mask for label, mask in pairs if mask is not None}
     save_tensors(path, masks, {"labels": [asdict(label) for label, _ in pairs]})

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from automedsam.backbone.preprocessing import Preprocessing
 from automedsam.cases.boxes import Box, box_area, fill_boxes, largest_parts, tight_box
@@ -22,12 +23,14 @@ from automedsam.cases.case import Case
 from automedsam.cases.classes import ObjectClass
 from automedsam.cases.masks import to_mask
 from automedsam.model.image_locator import THUMBNAIL_SIDE
+from automedsam.runtime.script import progress_bar
 from automedsam.supervision.targets import Targets, stack_targets
 from automedsam.training.context import TrainingContext
-from automedsam.training.self_label_file import StoredLabel
+from automedsam.training.self_label_file import BoxEdges, StoredLabel
 
 KEPT_SHARE = 0.6  # of the images in which a class is found, those with the highest presence
-MAX_STORED_MASKS = 20  # of used labels, and of rejected ones
+MAX_STORED_MASKS = 20  # of used labels of a class, and of rejected ones
+MAX_STORED_SIDE = 512  # px
 MAX_SIZE_RATIO = 1.3  # of an object to the largest, or of the smallest boxed object to it
 
 
@@ -82,9 +85,10 @@ def predict_self_labels(
       max_parts: of each class, the largest number of parts that an object has.
     """
     labels, to_input = [], context.model.preprocessing.map_to_input
-    for case in cases:
+    for case in progress_bar(cases, "self-label", "case"):
         (masks,), prompts = context.predict([case])  # (1, K, H, W)
-        presences = [0.0] if prompts.presence is None else prompts.presence[0].tolist()
+        assert prompts.presence is not None  # every locating prompter predicts it
+        presences = prompts.presence[0].tolist()
         for cls, logits, count, presence in zip(
             context.classes, masks.split(1, dim=1), max_parts, presences, strict=True
         ):
@@ -134,22 +138,30 @@ def self_label_targets(
 def to_stored(
     labels: Sequence[SelfLabel], preprocessing: Preprocessing
 ) -> Iterator[tuple[StoredLabel, Tensor | None]]:
-    """The labels for the disk, and the masks (H, W), uint8, of the first ones of each kind."""
-    counts = Counter[bool]()
+    """The labels for the disk, and masks (h, w), uint8, of the first ones of each class and kind.
+
+    Masks of large images are smaller than the image: one pixel for `scale` x `scale` px.
+    """
+    counts = Counter[tuple[ObjectClass, bool]]()
     for label in labels:
+        height, width = label.case.image_size
+        scale = -(-max(height, width) // MAX_STORED_SIDE)
         stored = StoredLabel(
             case=label.case.name,
             class_value=label.object_class.value,
-            boxes_xyxy=label.boxes_xyxy,
+            boxes_xyxy=tuple(_divide(box, scale) for box in label.boxes_xyxy),
             presence=label.presence,
             rejection=label.rejection,
+            scale=scale,
         )
-        counts[label.rejection is None] += 1
-        if counts[label.rejection is None] > MAX_STORED_MASKS:
+        kind = label.object_class, label.rejection is None
+        counts[kind] += bool(label.boxes_xyxy)
+        if not label.boxes_xyxy or counts[kind] > MAX_STORED_MASKS:
             yield stored, None
             continue
+        size = -(-height // scale), -(-width // scale)
         mask = preprocessing.mask_to_image(label.mask[None, None], label.case.image_size)
-        yield stored, mask[0, 0].round().byte()
+        yield stored, F.interpolate(mask, size)[0, 0].round().byte()
 
 
 def _check(labels: Sequence[SelfLabel], boxed_sizes: Sequence[float]) -> list[SelfLabel]:
@@ -165,6 +177,8 @@ def _check(labels: Sequence[SelfLabel], boxed_sizes: Sequence[float]) -> list[Se
     def reason(label: SelfLabel) -> str | None:
         if not label.boxes_xyxy:
             return "was not found"
+        if not sizes:
+            return "belongs to a class without boxes"
         if label.presence < min_presence:
             return f"has a presence below {min_presence:.2f}"
         if not smallest <= label.size <= largest:
@@ -181,6 +195,11 @@ def _targets(mask: Tensor | None) -> Targets:
         return Targets(unknown, unknown)
     probability = mask / 255
     return Targets(probability, (2 * probability - 1).abs())
+
+
+def _divide(box_xyxy: Box, scale: int) -> BoxEdges:
+    x0, y0, x1, y1 = box_xyxy
+    return x0 / scale, y0 / scale, x1 / scale, y1 / scale
 
 
 def _relative_size(case: Case, boxes_xyxy: Sequence[Box]) -> float:

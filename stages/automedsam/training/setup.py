@@ -1,6 +1,7 @@
 """A trainer from the parameters of the train stage."""
 
 import json
+import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from automedsam.backbone.weights import Weights
 from automedsam.cases.augmentation import embedded_view_count
 from automedsam.cases.case import Case
 from automedsam.cases.classes import Classes
+from automedsam.cases.folds import describe_folds, outside_groups
 from automedsam.model.trained import ModelHeader
 from automedsam.runtime.compute import Compute
 from automedsam.runtime.errors import InputError
@@ -23,6 +25,8 @@ from automedsam.training.inputs import CaseInputs
 from automedsam.training.locating import LocatingRecipe
 from automedsam.training.recipe import Recipe
 from automedsam.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
 
 
 def create_trainer(
@@ -55,8 +59,26 @@ def create_trainer(
         unlabelled=unlabelled,
     )
     if folds:
+        logger.info("no validation images: cross-validation in %s", describe_folds(folds))
         return CrossValidation(context, partial(create_recipe, params), folds)
     return Trainer(context, create_recipe(params, context))
+
+
+def usable_unlabelled(
+    unlabelled: Sequence[Case], folds: Sequence[Sequence[Case]]
+) -> Sequence[Case]:
+    """The unlabelled cases, or none if a model of the cross-validation could not use any.
+
+    Otherwise the models of the folds would be trained differently from the one that they measure.
+    """
+    if all(outside_groups(fold, unlabelled) for fold in folds):
+        return unlabelled
+    if unlabelled:
+        logger.warning(
+            "no self-training: all unlabelled images are in the groups of a fold of the "
+            "cross-validation (see group_by)"
+        )
+    return []
 
 
 def create_recipe(params: TrainParams, context: TrainingContext) -> Recipe:

@@ -35,7 +35,7 @@ class PrompterParams(Params):
         20,
         ge=1,
         description=(
-            "Number of training epochs. The module is validated after each one and the best "
+            "Number of training epochs, in each round of self-training. The module is validated after each one and the best "
             "epoch is kept. With `prompting: direct`, the learning rate drops to a tenth "
             "after half of them."
         ),

@@ -12,9 +12,10 @@ class UnlabelledParams(Params):
     unlabelled: Unlabelled = Field(
         "ignore",
         description=(
-            "Whether to `use` images of the training split that nobody boxed for "
-            "self-training, or to `ignore` them. Images that are known to show no object, and "
-            "images in the groups of validation and test, are never among them."
+            "Whether to `use` for self-training the images of the training split that nobody "
+            "boxed, or to `ignore` them. Images that somebody marked as empty, and images in the "
+            "groups of validation and test, are never among them. Has no effect with "
+            "`prompting: direct`."
         ),
     )
     max_unlabelled: int = Field(
