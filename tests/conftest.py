@@ -26,7 +26,7 @@ from http_server import Server, serve
 from tiny_sam import TINY, write_weights
 from training_fixtures import TrainingFixtures
 
-pytest_plugins = ["small_data"]
+pytest_plugins = ["saved_figures", "small_data"]
 
 # Settings of this machine for the package index; pip runs in a process of its own.
 INDEX_SETTINGS = ("NO_PROXY", "PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_CONFIG_FILE")

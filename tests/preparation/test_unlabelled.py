@@ -41,7 +41,7 @@ def test_scans_without_boxes_are_chosen_slice_by_slice():
 def test_slices_of_an_annotated_volume_are_chosen_if_nothing_is_drawn_on_them():
     scan = make_scan("v", slices=4, boxes=single_class({1: (BOX,), 2: ()}))
     drawn = [make_slice(f"v_s00{n}", scan=scan, number=n, is_volume=True) for n in (1, 2)]
-    assert names_of(choose(drawn, used=drawn[:1])) == ["v_s000", "v_s003"]
+    assert names_of(choose(drawn, used=drawn)) == ["v_s000", "v_s003"]
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
@@ -74,3 +74,51 @@ def test_a_scan_that_cannot_be_read_is_reported_and_left_out(caplog):
     with caplog.at_level(logging.WARNING):
         assert names_of(choose([], others=[make_scan("u", open=fail), make_scan("v")])) == ["v"]
     assert caplog.messages == ["not used: u.png: damaged"]
+
+
+def test_boxed_images_take_no_place_of_unboxed_ones():
+    boxed = [
+        make_slice(f"b{n}", scan=make_scan(f"b{n}", boxes=single_class({0: (BOX,)})))
+        for n in range(20)
+    ]
+    others = [make_scan(f"u{n}") for n in range(10)]
+    assert len(choose(boxed, used=boxed, others=others, maximum=8)) == 8
+
+
+def test_scans_that_cannot_be_read_take_no_place():
+    def fail():
+        raise InputError("damaged")
+
+    others = [make_scan(f"{n}", **{"open": fail} if n % 2 else {}) for n in range(10)]
+    assert len(choose([], others=others, maximum=5)) == 5
+
+
+def test_few_of_many_scans_are_opened():
+    opened = []
+
+    def scan(name):
+        made = make_scan(name)
+        return make_scan(name, open=lambda: opened.append(name) or made.open())
+
+    assert len(choose([], others=[scan(str(n)) for n in range(50)], maximum=5)) == 5
+    assert len(opened) == 5
+
+
+def test_slices_with_the_name_of_another_image_are_reported_and_left_out(caplog):
+    """Pictures of slices beside their volume; the second picture has no box."""
+    slices = [make_slice("v_s000", "test")]
+    others = [make_scan("v", slices=3), make_scan("v_s001")]
+    with caplog.at_level(logging.WARNING):
+        chosen = names_of(choose(slices, others=others))
+    assert chosen == ["v_s001", "v_s002"]
+    (message,) = caplog.messages
+    assert message == (
+        "not used: 2 unlabelled images with the name of another image: v_s000, v_s001"
+    )
+
+
+def test_training_slices_that_keep_empty_leaves_out_are_unknown():
+    """Their masks may only serve to derive boxes."""
+    slices = [make_slice("a"), make_slice("b", boxes_xyxy=(), is_too_small=True)]
+    (chosen,) = choose(slices, used=slices[:1])
+    assert (chosen.name, chosen.is_too_small) == ("b", False)

@@ -7,7 +7,7 @@ import torch
 
 from automedsam.training.self_label_file import StoredLabel, load_self_labels, save_self_labels
 
-USED = StoredLabel("a", 255, ((1, 2, 3, 4), (5, 6, 7, 8)), 0.75, None)
+USED = StoredLabel("a", 255, ((1, 2, 3, 4), (5.5, 6, 7, 8)), 0.75, None, 2)
 REJECTED = StoredLabel("b", 255, (), 0.0, "was not found")
 
 

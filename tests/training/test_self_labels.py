@@ -128,17 +128,55 @@ def test_a_case_without_a_label_to_use_has_no_targets() -> None:
     assert self_label_targets([replace(make_label("a"), rejection="is odd")], OBJECT) == {}
 
 
-def test_masks_of_the_first_labels_of_each_kind_are_stored(material: TrainingFixtures) -> None:
+def test_masks_of_the_first_labels_of_each_class_and_kind_are_stored(
+    material: TrainingFixtures,
+) -> None:
     preprocessing = material.locating().context.model.preprocessing
-    used = [make_label(f"used {n}") for n in range(MAX_STORED_MASKS + 2)]
-    rejected = [replace(make_label(f"rejected {n}"), rejection="is odd") for n in range(3)]
-    stored = list(to_stored([*used, *rejected], preprocessing))
-    assert len(stored) == MAX_STORED_MASKS + 5
+    used = [make_label(f"used {n}", cls=LEFT) for n in range(MAX_STORED_MASKS + 2)]
+    lost = [replace(make_label("lost", box=None, cls=LEFT), rejection="was not found")]
+    rejected = [replace(make_label(f"rejected {n}", cls=LEFT), rejection="odd") for n in range(3)]
+    others = [make_label("other", cls=RIGHT)]
+    stored = list(to_stored([*used, *lost, *rejected, *others], preprocessing))
+    assert len(stored) == MAX_STORED_MASKS + 7
     with_mask = [label.case for label, mask in stored if mask is not None]
-    assert len(with_mask) == MAX_STORED_MASKS + 3
-    assert "rejected 2" in with_mask
+    assert with_mask == [
+        *(f"used {n}" for n in range(MAX_STORED_MASKS)),
+        *(f"rejected {n}" for n in range(3)),
+        "other",
+    ]
     label, mask = stored[0]
     assert (label.boxes_xyxy, label.presence, label.rejection) == ((BOX,), 0.9, None)
     assert mask is not None
     assert mask.shape == (50, 50)
     assert mask.max() == 255
+
+
+def test_masks_of_large_images_are_stored_smaller(material: TrainingFixtures) -> None:
+    preprocessing = material.locating().context.model.preprocessing
+    large = Case("a", "a", "unlabelled", 700, 1100, {SINGLE_CLASS_VALUE: ()})
+    label = replace(make_label("a", box=(30, 60, 90, 150)), case=large)
+    ((stored, mask),) = to_stored([label], preprocessing)
+    assert mask is not None
+    assert (stored.scale, tuple(mask.shape)) == (3, (234, 367))
+    assert stored.boxes_xyxy == ((10, 20, 30, 50),)
+    full = preprocessing.mask_to_image(label.mask[None, None], large.image_size)[0, 0]
+    assert abs(float(mask.float().mean()) - float(full.mean())) < 1
+
+
+def test_a_class_without_boxes_has_its_own_reason() -> None:
+    assert rejections([make_label("a")], make_case("empty")) == {
+        "a": "belongs to a class without boxes"
+    }
+
+
+def test_each_class_has_a_label(
+    material: TrainingFixtures, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = material.locating(classes=Classes([LEFT, RIGHT])).context
+    logits = torch.full((1, 2, *cases[0].image_size), -3.0)
+    logits[0, 0, 5:15, 5:15] = 3
+    prompts = Prompts(boxes_xyxy=torch.zeros(1, 2, 4), presence=torch.tensor([[0.75, 0.25]]))
+    monkeypatch.setattr(type(context), "predict", lambda self, cases: ([logits], prompts))
+    left, right = predict_self_labels(context, cases[:1], [1, 1])
+    assert (left.object_class, left.boxes_xyxy, left.presence) == (LEFT, ((5, 5, 15, 15),), 0.75)
+    assert (right.object_class, right.boxes_xyxy, right.presence) == (RIGHT, (), 0.25)

@@ -1,17 +1,27 @@
 """Self-training: rounds that start anew, and learn from self-labels."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
 from automedsam.cases.case import Case
 from automedsam.cases.classes import SINGLE_CLASS_VALUE
+from automedsam.model.automedsam import AutoMedSAM
 from automedsam.training import locating
+from automedsam.training.cross_validation import CrossValidation
 from automedsam.training.locating import LocatingRecipe
 from automedsam.training.self_labels import SelfLabel
 from automedsam.training.trainer import Trainer
-from training_fixtures import TrainingFixtures, equal, prompter_state, run
+from training_fixtures import (
+    LOCATING,
+    RECIPE,
+    TrainingFixtures,
+    equal,
+    prompter_state,
+    run,
+)
 
 ROUND = {"epochs": 2, "steps_per_epoch": 3}
 
@@ -142,3 +152,43 @@ def test_the_state_can_be_stored_without_pickled_objects(
     torch.save(trainer.state_dict(), tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     assert len(state["recipe"]["self_labels"]) == 2
+
+
+def test_the_models_of_a_cross_validation_have_rounds_of_their_own(
+    material: TrainingFixtures, cases: list[Case], unlabelled: list[Case]
+) -> None:
+    """Interrupted in the second round, it ends like an uninterrupted one."""
+    folds = [cases[:1], cases[1:2]]
+
+    def create() -> CrossValidation:
+        torch.manual_seed(0)
+        context = material.context(AutoMedSAM(material.weights, "locate"))
+        context = replace(context, unlabelled=unlabelled)
+        return CrossValidation(context, partial(LocatingRecipe, **RECIPE | LOCATING | ROUND), folds)
+
+    def train(trainer: CrossValidation, epochs: int) -> CrossValidation:
+        for _ in range(epochs):
+            trainer.run_epoch(cases[:2], cases[:2])
+        return trainer
+
+    whole = train(create(), 4)
+    counts = [len(one.recipe.self_labels) for one in (whole, *whole.trainers)]
+    assert counts == [2, 2, 2]
+    first, second = (one.recipe.self_labels for one in whole.trainers)
+    assert not torch.equal(first[0].mask, second[0].mask)
+    resumed = create()
+    resumed.load_state_dict(train(create(), 3).state_dict())
+    assert train(resumed, 1).history == whole.history
+
+
+def test_a_batch_of_one_case_takes_turns(
+    material: TrainingFixtures, cases: list[Case], unlabelled: list[Case]
+) -> None:
+    trainer = run(material.locating(unlabelled=unlabelled, batch_size=1, **ROUND), cases, 2)
+    trainer.recipe.begin_epoch(cases[:3], 3)
+    splits = []
+    for batch, terms in trainer.recipe.losses(cases[:3], 3):
+        splits += [case.split for case in batch]
+        terms["loss"].backward()
+        trainer.recipe.optimizer.step()
+    assert splits == ["train", "unlabelled", "train"]

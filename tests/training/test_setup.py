@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automedsam.cases.classes import Classes, ObjectClass
+from automedsam.cases.case import Case
+from automedsam.cases.classes import SINGLE_CLASS_VALUE, Classes, ObjectClass
 from automedsam.model.automedsam import AutoMedSAM
 from automedsam.model.trained import ModelHeader
 from automedsam.runtime.compute import choose_compute
@@ -18,7 +19,12 @@ from automedsam.runtime.parameters.loading import load_params
 from automedsam.runtime.parameters.stages import TrainParams
 from automedsam.training.direct import DirectRecipe
 from automedsam.training.locating import LocatingRecipe
-from automedsam.training.setup import check_pseudo_labels, create_trainer, describe_training
+from automedsam.training.setup import (
+    check_pseudo_labels,
+    create_trainer,
+    describe_training,
+    usable_unlabelled,
+)
 from automedsam.training.trainer import Trainer
 from repository import ROOT
 from training_fixtures import OBJECT, TrainingFixtures
@@ -49,7 +55,7 @@ def test_locate_creates_a_locating_recipe(material: TrainingFixtures) -> None:
     trainer = create(material, material.pseudo_labels, "locate", **changes)
     assert type(trainer.recipe) is LocatingRecipe
     assert (trainer.recipe.steps_per_epoch, trainer.recipe.views.count) == (7, 2)
-    assert trainer.recipe.augmentations == ["flip"]
+    assert trainer.recipe.views.augmentations == ["flip"]
     assert trainer.context.batch_size == 3
     assert trainer.context.pseudo_labels == material.pseudo_labels
 
@@ -57,7 +63,7 @@ def test_locate_creates_a_locating_recipe(material: TrainingFixtures) -> None:
 def test_without_augmentations_no_embedded_view_is_used(material: TrainingFixtures) -> None:
     trainer = create(material, material.pseudo_labels, "locate", views=2, augmentations=[])
     assert isinstance(trainer.recipe, LocatingRecipe)
-    assert trainer.recipe.views == 0
+    assert trainer.recipe.views.count == 0
 
 
 def test_the_box_losses_have_the_parameters(material: TrainingFixtures) -> None:
@@ -132,3 +138,27 @@ def test_the_header_names_the_backbone_that_was_used(
     header = describe_training(params, material.weights, compute, OBJECT, preparation)
     assert header.backbone == name
     assert header.params["backbone"] == changes.get("backbone", "auto")
+
+
+def fold_case(name: str, group: str) -> Case:
+    return Case(name, group, "train", 8, 8, {SINGLE_CLASS_VALUE: ()})
+
+
+def test_unlabelled_cases_are_used_if_every_fold_leaves_some(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folds = [[fold_case("a", "p")], [fold_case("b", "q")]]
+    mixed = [fold_case("u", "p"), fold_case("v", "q")]
+    assert usable_unlabelled(mixed, folds) == mixed
+    assert usable_unlabelled(mixed[:1], []) == mixed[:1]
+    assert usable_unlabelled([], folds) == []
+    assert caplog.messages == []
+
+
+def test_without_unlabelled_cases_for_a_fold_there_is_no_self_training(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folds = [[fold_case("a", "p")], [fold_case("b", "q")]]
+    assert usable_unlabelled([fold_case("u", "p")], folds) == []
+    (message,) = caplog.messages
+    assert message.startswith("no self-training: all unlabelled images are in the groups of a fold")

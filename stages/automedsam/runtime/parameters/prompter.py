@@ -35,9 +35,9 @@ class PrompterParams(Params):
         20,
         ge=1,
         description=(
-            "Number of training epochs, in each round of self-training. The module is validated after each one and the best "
-            "epoch is kept. With `prompting: direct`, the learning rate drops to a tenth "
-            "after half of them."
+            "Number of training epochs, in each round of self-training. The module is validated "
+            "after each one and the best epoch is kept. With `prompting: direct`, the learning "
+            "rate drops to a tenth after half of them."
         ),
     )
     steps_per_epoch: int = Field(
