@@ -42,8 +42,8 @@ class ObjectClass:
 class Classes(tuple[ObjectClass, ...]):
     """All classes of a data set, in order.
 
-    A single class is not marked in file names, titles and colours, because there is no other. The
-    methods `folder_of`, `key_of`, `label_of` and `colour_of` hide this from all callers.
+    A single class is not marked in the names of files and scores, in titles and in colours, because
+    there is no other. The methods that end with `_of` hide this from all callers.
     """
 
     __slots__ = ()
@@ -74,6 +74,10 @@ class Classes(tuple[ObjectClass, ...]):
     def label_of(self, name: str, cls: ObjectClass, separator: str = ", ") -> str:
         """The name of one class in one image: `name`, followed by the class's name."""
         return name if self.is_single else f"{name}{separator}{cls.name}"
+
+    def suffix_of(self, cls: ObjectClass) -> str:
+        """The end of the names of one class's scores: none, or `_of_NAME`."""
+        return "" if self.is_single else f"_of_{cls.name}"
 
     def colour_of(self, cls: ObjectClass, single: str) -> str:
         """The class's own colour, or `single` for a single class; colours repeat after seven."""

@@ -60,8 +60,7 @@ def _collect_class(
     poor_labels: Collection[str],
 ) -> ClassFindings:
     """The scores and counts of one class, which each training case has given once."""
-    suffix = "" if classes.is_single else f"_of_{cls.name}"
-    keys = {score: f"cv_{score}{suffix}" for score in SCORES}
+    keys = {score: f"cv_{score}{classes.suffix_of(cls)}" for score in SCORES}
     scores = {score: metrics[key] for score, key in keys.items() if key in metrics}
     present = sum(bool(case.boxes[cls.value]) for case in train_cases)
     absent = len(train_cases) - present

@@ -23,7 +23,7 @@ def read_poor_classes(classes: Classes, path: Path = LABEL_METRICS) -> set[str]:
     """The names of the classes whose masks fit the drawn boxes poorly, from metrics/labels.json."""
     metrics = json.loads(path.read_text(encoding="utf-8"))
     qualities = {
-        cls.name: LabelQuality.from_metrics(metrics, _suffix(cls, classes)) for cls in classes
+        cls.name: LabelQuality.from_metrics(metrics, classes.suffix_of(cls)) for cls in classes
     }
     return {name for name, quality in qualities.items() if quality.is_poor}
 
@@ -109,7 +109,7 @@ class LabelReport:
         metrics = self._all.metrics("")
         if not self._classes.is_single:
             for cls, quality in self._of_class.items():
-                metrics |= quality.metrics(_suffix(cls, self._classes))
+                metrics |= quality.metrics(self._classes.suffix_of(cls))
         return metrics
 
     def summary(self) -> str:
@@ -152,8 +152,3 @@ class LabelReport:
 
     def _subject(self, cls: ObjectClass) -> str:
         return "" if self._classes.is_single else f"class {cls.name}: "
-
-
-def _suffix(cls: ObjectClass, classes: Classes) -> str:
-    """The end of the keys of one class."""
-    return "" if classes.is_single else f"_of_{cls.name}"
