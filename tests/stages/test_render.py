@@ -43,7 +43,8 @@ def test_labels_are_drawn_with_presence_and_reason(figures: list[Figure]) -> Non
         (20, 31),
         (40, 61),
     ]
-    assert {"box of the self-label", "self-label", "rejected"} <= set(legend_labels(*figure.legends))
+    legend = legend_labels(*figure.legends)
+    assert {"box of the self-label", "self-label", "rejected"} <= set(legend)
 
 
 def test_without_self_labels_the_figure_is_a_line_of_text(figures: list[Figure]) -> None:
