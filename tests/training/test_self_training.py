@@ -1,4 +1,4 @@
-"""Self-training: rounds that start anew, and learn from self-labels."""
+"""Self-training: rounds that start again, and learn from self-labels."""
 
 from dataclasses import replace
 from functools import partial

@@ -36,7 +36,7 @@ class LocatingRecipe(Recipe):
 
     The prompter itself is the exponential moving average of that copy, the learner.
 
-    With unlabelled cases, the training has several rounds. Each of them but the first starts anew
+    With unlabelled cases, the training has several rounds. Each of them but the first starts again
     from the initial weights, and also learns from the self-labels of the round before.
     """
 

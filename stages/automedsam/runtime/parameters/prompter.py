@@ -54,7 +54,7 @@ class PrompterParams(Params):
         ge=0,
         description=(
             "Number of further trainings of `epochs` epochs with `prompting: locate`, if there "
-            "are unlabelled images. Each starts anew, and also learns from the masks that the "
+            "are unlabelled images. Each starts again, and also learns from the masks that the "
             "training before predicts for them. 0 trains on the boxed images only."
         ),
     )
