@@ -36,6 +36,10 @@ def save(folder, *names):
         write_image(folder / name, np.zeros((8, 9), np.uint8))
 
 
+def names_of(scans):
+    return [scan.name for scan in scans]
+
+
 def write_boxes(folder, *rows):
     (folder / "boxes.csv").write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
 
@@ -55,7 +59,7 @@ def test_masks_beside_boxed_images_of_a_group_are_not_used(tmp_path):
         "p3_b": "test",
         "p3_c": "test",
     }
-    assert (data.left_out, data.beside_boxes) == (0, 3)
+    assert (data.unboxed, data.beside_boxes) == ([], 3)
     assert data.notes == [
         "not used: 3 images with a mask and no box, in groups with boxed images, which are for "
         "training: p1_c, p2_b, p2_c; for testing, draw masks of other groups (see group_by), or of "
@@ -67,7 +71,7 @@ def test_synthetic_images_need_no_folder_and_keep_their_values():
     data = open_set("synthetic")
     assert len(data.scans) == 120
     assert data.preparation == Preparation(intensity=Intensity((0, 255)))
-    assert (data.annotations, data.left_out) == (None, 0)
+    assert (data.annotations, data.unboxed) == (None, [])
 
 
 def test_a_folder_is_prepared_by_the_parameters(tmp_path):
@@ -82,10 +86,10 @@ def test_a_folder_is_prepared_by_the_parameters(tmp_path):
     )
     assert [(scan.name, scan.group) for scan in data.scans] == [("p1_a", "p1")]
     assert data.preparation == Preparation("coronal", Intensity((-5.0, 9.0)), Framing())
-    assert (data.annotations, data.left_out) == (None, 0)
+    assert (data.annotations, data.unboxed) == (None, [])
 
 
-def test_annotations_are_returned_and_unusable_images_are_counted(tmp_path):
+def test_annotations_and_unboxed_images_are_returned(tmp_path):
     save(tmp_path, *(f"images/{name}.png" for name in "abcde"), "masks/c.png", "masks/a.png")
     write_boxes(tmp_path, "a,liver,1,2,3,4", "b,7,0,0,9,8", "b,liver,2,2,4,4")
     data = open_set(
@@ -100,19 +104,19 @@ def test_annotations_are_returned_and_unusable_images_are_counted(tmp_path):
         ("c", None, "test"),
     ]
     assert data.annotations.classes == [7, "liver"]
-    assert data.left_out == 2
+    assert names_of(data.unboxed) == ["d", "e"]
     assert list(data.placement.boxes) == ["a.png", "b.png"]
 
 
-def test_unboxed_images_are_left_out_and_counted_unless_they_are_empty(tmp_path):
+def test_unboxed_images_are_kept_apart_unless_they_are_empty(tmp_path):
     save(tmp_path, *(f"images/{name}.png" for name in "abc"))
     for name, text in (("a", "0 0.5 0.5 1 1"), ("b", ""), ("c", "")):
         (tmp_path / "labels").mkdir(exist_ok=True)
         (tmp_path / f"labels/{name}.txt").write_text(text)
     data = open_set("folder", tmp_path, annotations=Path("labels"))
-    assert ([scan.name for scan in data.scans], data.left_out) == (["a"], 2)
+    assert (names_of(data.scans), names_of(data.unboxed)) == (["a"], ["b", "c"])
     data = open_set("folder", tmp_path, annotations=Path("labels"), unboxed="empty")
-    assert ([scan.name for scan in data.scans], data.left_out) == (["a", "b", "c"], 0)
+    assert (names_of(data.scans), data.unboxed) == (["a", "b", "c"], [])
     assert data.placement.unboxed == {("b.png", 0), ("c.png", 0)}
 
 
