@@ -83,6 +83,11 @@ def test_key_of_several_classes_ends_with_the_value():
     assert [SEVERAL.key_of("a", cls) for cls in SEVERAL] == ["a/1", "a/7"]
 
 
+def test_suffix_of_several_classes_is_the_name():
+    assert SINGLE.suffix_of(SPLEEN) == ""
+    assert [SEVERAL.suffix_of(cls) for cls in SEVERAL] == ["_of_liver", "_of_spleen"]
+
+
 def test_label_of_several_classes_ends_with_the_name():
     assert SINGLE.label_of("a", SPLEEN) == "a"
     assert [SEVERAL.label_of("a", cls) for cls in SEVERAL] == ["a, liver", "a, spleen"]

@@ -57,7 +57,7 @@ def test_the_first_round_is_the_training_without_unlabelled_cases(
     assert recipe_of(trainer).self_labels == []
 
 
-def test_the_second_round_starts_anew(
+def test_the_second_round_starts_from_the_initial_weights(
     material: TrainingFixtures, cases: list[Case], unlabelled: list[Case]
 ) -> None:
     """The weights after `begin_epoch` are the initial ones, and the reduction is kept."""
